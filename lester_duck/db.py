@@ -1,0 +1,170 @@
+"""The only module that opens DuckDB connections.
+
+``Database`` wraps one connection: it runs SQL given as text or as a sqlglot tree, hands results
+out as Arrow or Python rows, reports every statement to a tracer, and turns DuckDB's own refusals
+(file locked, disk full, newer storage format) into errors a user can act upon.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from lester_duck.errors import InputError, LesterError
+
+Tracer = Callable[[str], None]
+Statement = str | exp.Expression
+Error = duckdb.Error
+
+_CONFIG: dict[str, Any] = {
+    "checkpoint_threshold": "16GB",  # never inside an update: see docs/design/0002
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "preserve_insertion_order": True,
+}
+
+
+def sql_text(statement: Statement) -> str:
+    """The DuckDB text of a statement.
+
+    >>> sql_text(exp.select("a").from_("t"))
+    'SELECT a FROM t'
+    """
+    return statement if isinstance(statement, str) else statement.sql(dialect="duckdb")
+
+
+class Database:
+    """One DuckDB connection with a tracer."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: str, tracer: Tracer | None = None) -> None:
+        self.connection = connection
+        self.path = path
+        self.tracer = tracer
+
+    def execute(self, statement: Statement, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run one statement; raises a LesterError for environment faults, ``Error`` for SQL faults."""
+        text = sql_text(statement)
+        if self.tracer:
+            self.tracer(text)
+        try:
+            return self.connection.execute(text, parameters) if parameters else self.connection.execute(text)
+        except duckdb.Error as error:
+            fault = _environment_fault(error, self.path)
+            if fault:
+                raise fault from error
+            raise
+
+    def rows(self, statement: Statement, parameters: Sequence[Any] | None = None) -> list[tuple]:
+        """All rows as Python tuples: for catalog-sized results."""
+        return self.execute(statement, parameters).fetchall()
+
+    def row(self, statement: Statement, parameters: Sequence[Any] | None = None) -> tuple | None:
+        """The first row, or None."""
+        rows = self.rows(statement, parameters)
+        return rows[0] if rows else None
+
+    def value(self, statement: Statement, parameters: Sequence[Any] | None = None) -> Any:
+        """The first column of the first row, or None."""
+        row = self.row(statement, parameters)
+        return row[0] if row else None
+
+    def arrow(self, statement: Statement, parameters: Sequence[Any] | None = None) -> pa.Table:
+        """The result as an Arrow table."""
+        return self.execute(statement, parameters).to_arrow_table()
+
+    def batches(self, statement: Statement, rows_per_batch: int = 65_536) -> pa.RecordBatchReader:
+        """The result as a stream; finish or close it before the next statement."""
+        return self.execute(statement).to_arrow_reader(rows_per_batch)
+
+    @contextmanager
+    def registered(self, name: str, table: Any) -> Iterator[str]:
+        """Make an Arrow table (or frame, or reader) visible under ``name`` for a while."""
+        self.connection.register(name, table)
+        try:
+            yield name
+        finally:
+            self.connection.unregister(name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end, rolls back on any exception (Ctrl-C included)."""
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            self._rollback()
+            raise
+
+    def _rollback(self) -> None:
+        try:
+            self.connection.execute("ROLLBACK")
+        except duckdb.TransactionException:
+            pass  # a failed COMMIT has rolled back already
+
+    def cursor(self) -> Database:
+        """A second connection to the same database, for reading beside a stream."""
+        return Database(self.connection.cursor(), self.path, self.tracer)
+
+    def close(self) -> None:
+        """Close the connection; the last one closed checkpoints the file."""
+        self.connection.close()
+
+
+def connect(
+    path: str | Path = ":memory:", *, read_only: bool = False, wait: float = 0.0, tracer: Tracer | None = None
+) -> Database:
+    """Open a database file (or ``:memory:``).
+
+    ``wait`` is the number of seconds to try again while another process has the file open.
+    Raises InputError when the file is locked, unreadable, or of a newer storage format.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            return Database(duckdb.connect(str(path), read_only=read_only, config=_CONFIG), str(path), tracer)
+        except duckdb.Error as error:
+            fault = _environment_fault(error, str(path))
+            if fault is None:
+                raise InputError(f"cannot open '{path}' as a DuckDB file: {first_line(error)}") from error
+            if not isinstance(fault, StoreLocked) or time.monotonic() >= deadline:
+                raise fault from error
+            time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
+
+
+class StoreLocked(InputError):
+    """Another process has the file open."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a DuckDB message, without its class prefix.
+
+    >>> first_line(ValueError("Binder Error: no such column\\nLINE 1: ..."))
+    'no such column'
+    """
+    return re.sub(r"^[A-Za-z ]+ Error: ", "", str(error).splitlines()[0])
+
+
+def _environment_fault(error: duckdb.Error, path: str) -> LesterError | None:
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        holder = re.search(r"PID (\d+)", text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return StoreLocked(
+            f"'{path}' is open in {who}", hint="close it there, or wait for it with --wait SECONDS; one process at a time may write"
+        )
+    if "No space left" in text or "Disk quota" in text:
+        return InputError(f"the disk that holds '{path}' is full", hint="free some space and repeat; the store is as it was before")
+    if "different version" in text or "newer version" in text or "storage version" in text.lower():
+        return InputError(f"'{path}' was written by a newer DuckDB: {first_line(error)}", hint="upgrade the duckdb package")
+    if "not a valid DuckDB database file" in text:
+        return InputError(f"'{path}' is not a DuckDB file", hint="give the path of a store, or a new path")
+    return None
