@@ -1,0 +1,102 @@
+"""Text of a view -> a sqlglot tree we are sure DuckDB reads the same way, or a named refusal."""
+
+from __future__ import annotations
+
+import re
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError
+
+from lester_duck.errors import InputError, Unsupported
+
+_VOLATILE = {
+    "random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
+    "current_time", "today", "get_current_timestamp", "get_current_time", "transaction_timestamp", "nextval", "currval", "setseed",
+    "localtimestamp", "localtime", "getenv", "txid_current",
+}  # fmt: skip
+_READERS = re.compile(r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|query$|query_table$|glob$|duckdb_|pragma_|getvariable|seq_scan)")
+_TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "generate_subscripts"}
+
+
+def parse_view(sql: str, where: str) -> exp.Expression:
+    """Parse one SELECT (or UNION ALL of SELECTs).
+
+    Raises InputError when it is no single SELECT, Unsupported for constructs that DuckDB and the
+    parser read differently, that reach outside the store, or that change from run to run.
+    """
+    try:
+        trees = [t for t in sqlglot.parse(sql, dialect="duckdb") if t is not None]
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {"line": 1, "description": str(error)}
+        raise InputError(f"not valid SQL: {first['description']}", where=f"{where}:{first['line']}", sql=sql) from None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        what = trees[0].key.upper() if len(trees) == 1 else f"{len(trees)} statements"
+        raise InputError(f"a view must be one SELECT, found {what}", where=where, hint="write SELECT ... FROM ...", sql=sql)
+    tree = trees[0]
+    _refuse(tree, where)
+    return tree
+
+
+def _refuse(tree: exp.Expression, where: str) -> None:
+    for node in tree.walk():
+        rule = _RULES.get(type(node))
+        reason = rule(node) if rule else None
+        if reason:
+            raise Unsupported(reason, where=where, hint="see docs/unsupported.md", sql=tree.sql("duckdb"))
+        if isinstance(node, exp.Func):
+            _refuse_function(node, where)
+
+
+def _refuse_function(node: exp.Func, where: str) -> None:
+    name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+    if name in _VOLATILE:
+        raise Unsupported(
+            f"{name}() changes from run to run", where=where, hint="declare a function with pure = false, or put the value into a source"
+        )
+    if _READERS.match(name):
+        raise Unsupported(f"{name}() reaches outside the store", where=where, hint="declare a [[source]] in pipeline.toml")
+
+
+def _join(node: exp.Join) -> str | None:
+    if node.args.get("method") or node.side in ("RIGHT", "FULL"):
+        return f"{node.args.get('method') or node.side} JOIN is not supported: write it as a LEFT JOIN (and UNION ALL)"
+    return None
+
+
+def _star(node: exp.Star) -> str | None:
+    return "RENAME in a star is not supported: name the columns" if node.args.get("rename") else None
+
+
+def _with(node: exp.With) -> str | None:
+    return "WITH RECURSIVE is not supported" if node.args.get("recursive") else None
+
+
+def _table(node: exp.Table) -> str | None:
+    if node.alias.upper() == "NEAREST":
+        return "NEAREST JOIN is not supported: use a window (QUALIFY row_number() OVER ...)"
+    if isinstance(node.this, exp.Func) and node.this.sql_name().lower() not in _TABLE_FUNCTIONS and not isinstance(
+        node.this, exp.Unnest | exp.GenerateSeries | exp.ExplodingGenerateSeries
+    ):
+        return f"the table function {node.this.sql('duckdb')} is not supported"
+    if node.args.get("db") or node.args.get("catalog"):
+        return f"a view names relations without a schema, found {node.sql('duckdb')}"
+    if node.args.get("sample") or node.args.get("pivots"):
+        return "TABLESAMPLE and PIVOT are not supported: write the aggregates out"
+    return None
+
+
+_RULES = {
+    exp.Join: _join,
+    exp.Star: _star,
+    exp.Table: _table,
+    exp.With: _with,
+    exp.PositionalColumn: lambda node: "positional columns (#1) are not supported: name the columns",
+    exp.TableSample: lambda node: "TABLESAMPLE is not supported: it changes from run to run",
+    exp.Pivot: lambda node: "PIVOT is not supported: write the aggregates out",
+    exp.Columns: lambda node: "COLUMNS(...) is not supported: name the columns",
+    exp.Except: lambda node: "EXCEPT is not supported: write an anti join (LEFT JOIN ... WHERE ... IS NULL)",
+    exp.Intersect: lambda node: "INTERSECT is not supported: write a semi join",
+    exp.Limit: lambda node: "LIMIT is not supported: use QUALIFY row_number() OVER (ORDER BY ...) <= n",
+    exp.Offset: lambda node: "OFFSET is not supported: use QUALIFY row_number() OVER (ORDER BY ...) > n",
+}

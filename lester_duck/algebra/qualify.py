@@ -1,0 +1,141 @@
+"""Names resolved: every column belongs to an alias, stars are expanded, ``_pos`` means the order key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError
+from sqlglot.optimizer.qualify_columns import qualify_columns
+from sqlglot.optimizer.qualify_tables import qualify_tables
+
+from lester_duck.algebra.flatten import own_nodes
+from lester_duck.algebra.relation import OrderTerm, Relation, column
+from lester_duck.errors import InputError, Unsupported, one_of
+from lester_duck.names import POS, RID
+
+_PLACEHOLDER = "__pseudo_column"
+
+
+def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> exp.Select:
+    """Return a copy with all names resolved against the relations in FROM.
+
+    Raises InputError for an unknown relation or column, Unsupported for an order key used where a
+    composite key has no single value.
+    """
+    tree = qualify_tables(tree.copy(), dialect="duckdb")
+    aliases = {node.alias_or_name: _relation(node, relations, where) for node in tree.find_all(exp.Table)}
+    _canonical_case(tree, aliases)
+    _group_by_all(tree)
+    _replace_pseudo_columns(tree, aliases, where)
+    schema = {r.name: dict.fromkeys(r.columns, "UNKNOWN") for r in aliases.values()}
+    try:
+        tree = qualify_columns(tree, schema=schema, dialect="duckdb")
+    except OptimizeError as error:
+        raise InputError(str(error).splitlines()[0], where=where, sql=tree.sql("duckdb")) from None
+    _restore_pseudo_columns(tree)
+    _check_columns(tree, aliases, where)
+    return tree
+
+
+def _relation(node: exp.Table, relations: Mapping[str, Relation], where: str) -> Relation:
+    by_lower = {name.lower(): relation for name, relation in relations.items()}
+    relation = by_lower.get(node.name.lower())
+    if relation is None:
+        public = [name for name in relations if "__" not in name]
+        raise InputError(one_of("relation", node.name, public), where=where)
+    node.set("this", exp.to_identifier(relation.name))
+    return relation
+
+
+def _canonical_case(tree: exp.Select, aliases: Mapping[str, Relation]) -> None:
+    """DuckDB's names ignore case; from here on they are written as declared."""
+    columns = {name.lower(): name for relation in aliases.values() for name in relation.columns}
+    tables = {alias.lower(): alias for alias in aliases}
+    for node in tree.find_all(exp.Column):
+        node.this.set("this", columns.get(node.name.lower(), node.name))
+        if node.table:
+            node.args["table"].set("this", tables.get(node.table.lower(), node.table))
+
+
+def _group_by_all(tree: exp.Select) -> None:
+    group = tree.args.get("group")
+    if group and group.args.get("all"):
+        keys = [p.unalias().copy() for p in tree.expressions if not list(_aggregates(p))]
+        tree.set("group", exp.Group(expressions=keys) if keys else None)
+
+
+def _aggregates(node: exp.Expression):
+    yield from ([node] if isinstance(node, exp.AggFunc) else [])
+    yield from own_nodes(node, exp.AggFunc)
+
+
+def _replace_pseudo_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
+    for node in list(tree.find_all(exp.Column)):
+        if node.name.lower() not in (RID, POS):
+            continue
+        select = node.find_ancestor(exp.Select) or tree
+        alias = node.table or _only_alias(select, where)
+        if alias not in aliases:
+            raise InputError(one_of("alias", alias, aliases), where=where)
+        if node.name.lower() == RID:
+            node.replace(_placeholder(alias, RID))
+            continue
+        terms = aliases[alias].order
+        parent = node.parent
+        if isinstance(parent, exp.Ordered):
+            _expand_ordered(parent, alias, terms)
+        else:
+            node.replace(_single_value(alias, terms, where))
+
+
+def _only_alias(select: exp.Select, where: str) -> str:
+    items = [select.args["from_"]] if select.args.get("from_") else []
+    names = [i.this.alias_or_name for i in items + (select.args.get("joins") or [])]
+    if len(names) != 1:
+        raise InputError("_pos or _rid without an alias is ambiguous", where=where, hint="write alias._pos")
+    return names[0]
+
+
+def _expand_ordered(ordered: exp.Ordered, alias: str, terms: tuple[OrderTerm, ...]) -> None:
+    flip = bool(ordered.args.get("desc"))
+    siblings = ordered.parent.expressions
+    place = next(i for i, s in enumerate(siblings) if s is ordered)
+    expanded = [ordered_term(_placeholder(alias, t.column), t, flip) for t in terms]
+    ordered.parent.set("expressions", siblings[:place] + expanded + siblings[place + 1 :])
+
+
+def ordered_term(expression: exp.Expression, term: OrderTerm, flip: bool = False) -> exp.Ordered:
+    """An ORDER BY item for one order term, reversed when ``flip``."""
+    descending = term.descending != flip
+    return exp.Ordered(this=expression, desc=descending, nulls_first=not (term.nulls_last != flip))
+
+
+def _single_value(alias: str, terms: tuple[OrderTerm, ...], where: str) -> exp.Expression:
+    if any(t.descending for t in terms):
+        raise Unsupported(
+            "_pos of a relation ordered descending has no single value", where=where, hint="use it in ORDER BY only, as in last(x ORDER BY t._pos)"
+        )
+    values = [_placeholder(alias, t.column) for t in terms]
+    return values[0] if len(values) == 1 else exp.Anonymous(this="row", expressions=values)
+
+
+def _placeholder(alias: str, name: str) -> exp.Expression:
+    return exp.Anonymous(this=_PLACEHOLDER, expressions=[exp.Literal.string(alias), exp.Literal.string(name)])
+
+
+def _restore_pseudo_columns(tree: exp.Select) -> None:
+    for node in list(tree.find_all(exp.Anonymous)):
+        if node.name.lower() == _PLACEHOLDER:
+            alias, name = (e.name for e in node.expressions)
+            node.replace(column(name, alias))
+
+
+def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
+    outputs = {e.alias_or_name for e in tree.expressions}
+    parameters = {i.name for lam in tree.find_all(exp.Lambda) for i in lam.expressions}
+    for node in tree.find_all(exp.Column):
+        if node.table or node.name in parameters or (node.name in outputs and node.find_ancestor(exp.Order, exp.Qualify)):
+            continue
+        known = [c for r in aliases.values() for c in r.columns]
+        raise InputError(one_of("column", node.name, dict.fromkeys(known)), where=where, sql=tree.sql("duckdb"))
