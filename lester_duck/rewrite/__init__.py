@@ -1,0 +1,1 @@
+"""From a script to a pipeline that was seen to agree with it: observe, propose, judge, repair."""

@@ -1,0 +1,306 @@
+"""The program that runs a script inside the sandbox and writes down what it did.
+
+Run as a file by the user's interpreter: ``python child.py REQUEST.json``. Standard library only,
+and syntax that Python 3.8 accepts. Each job of the request runs in a process forked from one that
+has already imported the large libraries, so that running a script again costs little.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+import types
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MAX_BYTES = 512 * 1024 * 1024
+MAX_CALLS = 100
+POLL = 0.01
+
+
+def sibling(name):
+    """Import a file that stands beside this one, without its folder being on the path."""
+    spec = importlib.util.spec_from_file_location("_lester_" + name, os.path.join(HERE, name + ".py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Recorder:
+    """What one run did, in the order it happened."""
+
+    def __init__(self, job, script):
+        self.encoder = sibling("child_encode").Encoder(job["out"])
+        self.root = os.path.realpath(job["folder"])
+        self.process = os.getpid()
+        self.stop = job.get("stop")
+        self.script = script
+        self.events = []
+        self.values = []
+        self.known = {}
+        self.calls = {}
+        self.bytes = 0
+        self.quiet = 0
+        self.on = []
+        self.hits = []
+        self.sites = []
+
+    def note(self, kind, **facts):
+        """Append one event."""
+        self.events.append(dict(facts, kind=kind))
+
+    def audit(self, event, arguments):
+        """Remember files of the folder that are opened."""
+        if event != "open" or self.quiet or not isinstance(arguments[0], (str, bytes)):
+            return
+        path = os.path.realpath(os.fsdecode(arguments[0]))
+        mode, flags = arguments[1], arguments[2] or 0
+        writes = bool(flags & (os.O_WRONLY | os.O_RDWR)) if mode is None else any(c in mode for c in "wax+")
+        if path.startswith(self.root + os.sep):
+            relative = os.path.relpath(path, self.root)
+            if not relative.endswith((".py", ".pyc", ".ipynb")) and not os.path.isdir(path):
+                self.note("write" if writes else "read", path=relative)
+
+    def keep(self, value):
+        """The number of a value's encoding; equal values share one."""
+        text = json.dumps(self.encoder.encode(value))
+        if text not in self.known:
+            if self.bytes + len(text) > MAX_BYTES:
+                text = '["cap"]'
+            self.bytes += len(text)
+            self.known.setdefault(text, len(self.values))
+            if self.known[text] == len(self.values):
+                self.values.append(text)
+        return self.known[text]
+
+    def snap(self, number, scope):
+        """Called by the instrumented program after a statement."""
+        first, last, names, in_function = self.sites[number]
+        self.hits[number] += 1
+        if self.hits[number] > 1:
+            self.on[number] = False
+            self.note("again", line=last)
+            return
+        self.quiet += 1
+        try:
+            for name in names:
+                value = scope.get(name, self)
+                if value is not self and not isinstance(value, (types.ModuleType, types.FunctionType, type)):
+                    self.note("value", variable=name, first=first, last=last, value=self.keep(value))
+        finally:
+            self.quiet -= 1
+
+    def call(self, estimator, method, x, y, nested):
+        """Called before an estimator's method runs."""
+        self.quiet += 1
+        try:
+            name, line = type(estimator).__name__, self.line()
+            key = (name, method, line)
+            self.calls[key] = self.calls.get(key, 0) + 1
+            if self.calls[key] <= MAX_CALLS:
+                self.note("call", estimator=name, method=method, line=line, nested=nested,
+                          x=self.keep(x), y=self.keep(y))  # fmt: skip
+            elif self.calls[key] == MAX_CALLS + 1:
+                self.note("more", estimator=name, method=method, line=line)
+        finally:
+            self.quiet -= 1
+        if self.stop and self.stop["estimator"] == name and method.startswith("fit"):
+            raise sibling_probe().Stop
+
+    def line(self):
+        """The line of the script that is running."""
+        frame = sys._getframe()
+        while frame is not None and frame.f_code.co_filename != self.script:
+            frame = frame.f_back
+        return frame.f_lineno if frame is not None else 0
+
+    def save(self, folder, failure):
+        """Write the record; values are written once each, in the order they were first seen."""
+        if os.getpid() != self.process:
+            return  # the program forked; its parent keeps the record
+        self.quiet += 1
+        with open(os.path.join(folder, "events.json"), "w", encoding="ascii") as file:
+            file.write('{"events": ' + json.dumps(self.events))
+            file.write(', "failure": ' + json.dumps(failure))
+            file.write(', "values": [' + ",".join(self.values) + "]}")
+
+
+def sibling_probe():
+    """The probe module, imported once."""
+    return sys.modules.get("_lester_child_probe") or sibling("child_probe")
+
+
+def describe(error, script):
+    """Kind, message and place (line of the script, deepest first) of an exception."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == script]
+    if isinstance(error, SyntaxError) and error.filename == script:
+        lines.append(error.lineno)
+    return {"type": type(error).__name__, "message": str(error)[:2000], "line": lines[-1] if lines else 0}
+
+
+def limit(limits):
+    """Lower this process's limits; they cannot be raised again without privileges."""
+    import resource
+
+    names = {"cpu": "RLIMIT_CPU", "memory": "RLIMIT_AS", "file": "RLIMIT_FSIZE", "processes": "RLIMIT_NPROC"}
+    for key, name in names.items():
+        if limits.get(key) and hasattr(resource, name):
+            kind = getattr(resource, name)
+            _, hard = resource.getrlimit(kind)
+            value = limits[key] if hard == resource.RLIM_INFINITY else min(limits[key], hard)
+            resource.setrlimit(kind, (value, value))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def shift_clock(seconds, text):
+    """Let the program's clock run ``seconds`` ahead."""
+    real_time, real_ns = time.time, time.time_ns
+    time.time = lambda: real_time() + seconds
+    time.time_ns = lambda: real_ns() + int(seconds * 1e9)
+    for name in ("localtime", "gmtime"):
+        real = getattr(time, name)
+        setattr(time, name, lambda at=None, real=real: real(time.time() if at is None else at))
+    real_ctime, real_strftime = time.ctime, time.strftime
+    time.ctime = lambda at=None: real_ctime(time.time() if at is None else at)
+    time.strftime = lambda form, at=None: real_strftime(form, time.localtime() if at is None else at)
+    if any(word in text for word in ("now(", "today(", "utcnow(", ".now", ".today")):
+        _shift_datetime()
+
+
+def _shift_datetime():
+    import datetime
+
+    real_date, real_datetime = datetime.date, datetime.datetime
+
+    class Kind(type):
+        def __instancecheck__(cls, value):
+            return isinstance(value, cls.__mro__[1])
+
+        def __subclasscheck__(cls, other):
+            return issubclass(other, cls.__mro__[1])
+
+    class date(real_date, metaclass=Kind):
+        def __new__(cls, *args, **kwargs):
+            return real_date(*args, **kwargs)
+
+        today = classmethod(lambda cls: real_date.fromtimestamp(time.time()))
+
+    class datetime_(real_datetime, metaclass=Kind):
+        def __new__(cls, *args, **kwargs):
+            return real_datetime(*args, **kwargs)
+
+        now = classmethod(lambda cls, tz=None: real_datetime.fromtimestamp(time.time(), tz))
+        today = classmethod(lambda cls: real_datetime.fromtimestamp(time.time()))
+        utcnow = classmethod(lambda cls: real_datetime(*time.gmtime()[:6]))
+        strptime = staticmethod(real_datetime.strptime)
+        fromisoformat = staticmethod(real_datetime.fromisoformat)
+        fromtimestamp = staticmethod(real_datetime.fromtimestamp)
+        combine = staticmethod(real_datetime.combine)
+
+    date.__name__ = date.__qualname__ = "date"
+    datetime_.__name__ = datetime_.__qualname__ = "datetime"
+    datetime.date, datetime.datetime = date, datetime_
+
+
+def run(job):
+    """Run one job in this process; returns the exit code to leave with."""
+    os.chdir(job["folder"])
+    script = os.path.join(job["folder"], job["script"])
+    recorder = Recorder(job, script)
+    failure = None
+    probe = sibling_probe()
+    try:
+        with open(script, "rb") as file:
+            source = file.read()
+        tree = ast.parse(source, script)
+        instrument = probe.Instrument()
+        if job.get("variables", True):
+            tree = instrument.apply(tree)
+        code = compile(tree, script, "exec")
+        recorder.sites = instrument.sites
+        recorder.on = [True] * len(instrument.sites)
+        recorder.hits = [0] * len(instrument.sites)
+        builtins.__lester_on__ = recorder.on
+        builtins.__lester_snap__ = recorder.snap
+        builtins.__lester_locals__ = locals
+        if "sklearn.base" in sys.modules:
+            probe.FitProbe(recorder.call).install()
+        main = types.ModuleType("__main__")
+        main.__file__ = script
+        sys.modules["__main__"] = main
+        sys.argv = [job["script"]] + job.get("arguments", [])
+        sys.path.insert(0, os.path.dirname(script))
+        if job.get("shift"):
+            shift_clock(job["shift"], source.decode("utf-8", "replace"))
+        limit(job["limits"])
+        sys.addaudithook(recorder.audit)
+        exec(code, main.__dict__)
+    except probe.Stop:
+        recorder.note("stopped")
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            failure = dict(describe(error, script), message="exit status %s" % (error.code,))
+    except BaseException as error:
+        failure = describe(error, script)
+    recorder.save(job["out"], failure)
+    return 1 if failure else 0
+
+
+def main(path):
+    """Run the jobs of a request one after the other, each in a forked process with its own time limit."""
+    with open(path, encoding="utf-8") as file:
+        request = json.load(file)
+    sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != HERE]
+    for name in request["preimport"]:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # the script will say so itself, with its own line
+    sibling("child_encode")
+    sibling("child_probe")
+    for job in request["jobs"]:
+        sys.stdout.flush()
+        process = os.fork()
+        if process == 0:
+            os.setpgid(0, 0)
+            for number, name in ((1, "stdout"), (2, "stderr")):
+                target = os.open(os.path.join(job["out"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+                os.dup2(target, number)
+                os.close(target)
+            sys.exit(run(job))
+        status = wait(process, job["limits"]["wall"])
+        with open(os.path.join(job["out"], "status.json"), "w", encoding="ascii") as file:
+            json.dump(status, file)
+
+
+def wait(process, seconds):
+    """Wait for a process; at the deadline its whole group is killed."""
+    start = time.monotonic()
+    while True:
+        done, status = os.waitpid(process, os.WNOHANG)
+        spent = time.monotonic() - start
+        if done:
+            break
+        if spent > seconds:
+            os.kill(process, signal.SIGKILL)
+            _, status = os.waitpid(process, 0)
+            break
+        time.sleep(POLL)
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # nothing of it was left
+    killed = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return {"exit": killed, "seconds": round(spent, 3), "timeout": spent > seconds}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

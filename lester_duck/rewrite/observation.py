@@ -1,0 +1,223 @@
+"""What a run of the original was seen to do, as frozen values read from its record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lester_duck.errors import InputError
+from lester_duck.lift.observed import Fit, Observed
+from lester_duck.rewrite.decode import Decoder, Frame, Opaque, Record, Sparse
+from lester_duck.rewrite.sandbox import SandboxLevel, Status
+
+MAX_RECORD = 2 * 2**30
+MAX_TEXT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of an estimator's method; ``x`` and ``y`` are numbers of values, ``at`` orders events."""
+
+    estimator: str
+    method: str
+    line: int
+    nested: bool
+    x: int
+    y: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A variable after the statement that stands on lines ``first`` to ``last``."""
+
+    variable: str
+    first: int
+    last: int
+    value: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The exception that ended the run, and the script's line it came through (0: unknown)."""
+
+    type: str
+    message: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One run. ``folder`` holds the files it left, ``out`` its record and arrays."""
+
+    folder: Path
+    out: Path
+    reads: tuple[str, ...]
+    """Files of the folder it read before, or without, writing them."""
+    writes: tuple[str, ...]
+    rereads: tuple[str, ...]
+    """Files it wrote and read afterwards."""
+    wrote_at: tuple[tuple[str, int], ...]
+    """When each file was last opened for writing."""
+    calls: tuple[Call, ...]
+    snapshots: tuple[Snapshot, ...]
+    repeated: frozenset[int]
+    """Last lines of statements that ran more than once: only the first time was kept."""
+    failure: Failure | None
+    stopped: bool
+    seconds: float
+    values: tuple[Any, ...]
+
+    def value(self, number: int) -> Any:
+        """A value in plain Python data."""
+        return Decoder(self.out).decode(self.values[number])
+
+    def text(self, path: str) -> str | None:
+        """A file the run left, as text (undecodable bytes kept as surrogates), or None."""
+        target = self.folder / path
+        inside = target.resolve().is_relative_to(self.folder.resolve())
+        if not inside or target.is_symlink() or not target.is_file() or target.stat().st_size > MAX_RECORD:
+            return None
+        return target.read_bytes().decode("utf-8", errors="surrogateescape")
+
+    def fits(self, estimator: str) -> tuple[Call, ...]:
+        """The fits of estimators of that class, in order."""
+        return tuple(c for c in self.calls if c.estimator == estimator and c.method.startswith("fit"))
+
+    def snapshot(self, variable: str, line: int) -> Snapshot | None:
+        """The variable after the statement that ends (or, failing that, begins) at a line."""
+        mine = [s for s in self.snapshots if s.variable == variable]
+        for found in ([s for s in mine if s.last == line], [s for s in mine if s.first == line]):
+            if found:
+                return found[-1]
+        earlier = [s for s in mine if s.last <= line]
+        return earlier[-1] if earlier else None
+
+    def output(self, name: str) -> str:
+        """What the run printed (``stdout`` or ``stderr``), its beginning."""
+        path = self.out / name
+        if not path.is_file() or path.is_symlink():
+            return ""
+        with path.open("rb") as file:
+            return file.read(MAX_TEXT).decode("utf-8", errors="replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Runs of the original on one set of inputs: a second one with another hash seed and clock, or none."""
+
+    script: str
+    first: Observation
+    second: Observation | None
+    level: SandboxLevel
+
+
+def read(folder: Path, out: Path, status: Status) -> Observation:
+    """Read the record of a job that wrote one; raises InputError when it is missing or damaged."""
+    path = out / "events.json"
+    if not path.is_file() or path.is_symlink() or path.stat().st_size > MAX_RECORD:
+        raise InputError("the run left no record", hint="raise the limits of the run")
+    try:
+        raw = json.loads(path.read_text(encoding="ascii"))
+        return _build(folder, out, status, raw)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"the record of the run is damaged: {error}") from error
+
+
+def _build(folder: Path, out: Path, status: Status, raw: dict[str, Any]) -> Observation:
+    events = list(enumerate(raw["events"]))
+    reads, rereads = _reads([event for _, event in events])
+    last = {e["path"]: at for at, e in events if e["kind"] == "write"}
+    failure = raw["failure"]
+    return Observation(
+        folder=folder,
+        out=out,
+        reads=reads,
+        writes=tuple(path for path in last if (folder / path).is_file()),
+        rereads=rereads,
+        wrote_at=tuple(last.items()),
+        calls=tuple(_take(Call, e, at) for at, e in events if e["kind"] == "call"),
+        snapshots=tuple(_take(Snapshot, e, at) for at, e in events if e["kind"] == "value"),
+        repeated=frozenset(e["line"] for _, e in events if e["kind"] == "again"),
+        failure=Failure(**failure) if failure else None,
+        stopped=any(e["kind"] == "stopped" for _, e in events),
+        seconds=status.seconds,
+        values=tuple(raw["values"]),
+    )
+
+
+def _take(kind: type, event: dict[str, Any], at: int) -> Any:
+    return kind(at=at, **{k: v for k, v in event.items() if k != "kind"})
+
+
+def _reads(events: list[dict[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    reads: dict[str, None] = {}
+    rereads: dict[str, None] = {}
+    written: set[str] = set()
+    for event in events:
+        if event["kind"] == "write":
+            written.add(event["path"])
+        elif event["kind"] == "read":
+            (rereads if event["path"] in written else reads)[event["path"]] = None
+    return tuple(reads), tuple(rereads)
+
+
+def as_observed(observation: Observation) -> Observed:
+    """The translator's view of a run: paths, shapes and snapshots in plain Python data."""
+    variables = {}
+    for snapshot in observation.snapshots:
+        value = simplify(observation.value(snapshot.value))
+        if not isinstance(value, Opaque):
+            variables[snapshot.variable, snapshot.last] = value
+    return Observed(
+        folder=observation.folder,
+        reads=(*observation.reads, *observation.rereads),
+        writes=observation.writes,
+        fits=tuple(_fits(observation)),
+        variables=variables,
+    )
+
+
+def _fits(observation: Observation) -> Iterator[Fit]:
+    for call in observation.calls:
+        shapes = {"x_shape": shape(observation.value(call.x)), "y_shape": shape(observation.value(call.y))}
+        yield Fit(estimator=call.estimator, method=call.method, line=call.line, **shapes)
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """The shape of a matrix, frame or list; ``()`` for anything else.
+
+    >>> shape([1, 2, 3]), shape(None)
+    ((3,), ())
+    """
+    if isinstance(value, np.ndarray | Sparse):
+        return tuple(value.shape)
+    if isinstance(value, Frame):
+        rows = len(value.columns[0]) if value.columns else len(value.index)
+        return (rows,) if value.series else (rows, len(value.names))
+    return (len(value),) if isinstance(value, list | tuple) else ()
+
+
+def simplify(value: Any) -> Any:
+    """Frames as lists of dicts (series as lists), records as dicts, arrays as nested lists."""
+    if isinstance(value, Frame):
+        if value.series:
+            return list(value.columns[0])
+        return [dict(zip(value.names, row, strict=True)) for row in zip(*value.columns, strict=True)]
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Sparse):
+        return Opaque("a sparse matrix")
+    if isinstance(value, Record):
+        return {name: simplify(v) for name, v in value.fields}
+    if isinstance(value, list | tuple):
+        return type(value)(simplify(v) for v in value)
+    if isinstance(value, dict):
+        return {k: simplify(v) for k, v in value.items()}
+    return value
