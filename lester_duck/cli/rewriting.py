@@ -1,0 +1,131 @@
+"""``lester-duck rewrite`` and ``lester-duck verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lester_duck.cli.command import Command, assignments, json_option
+from lester_duck.cli.output import emit, progress
+from lester_duck.errors import Disagreement, InputError, Unsupported
+from lester_duck.pipeline import codec
+
+REPORT = "REWRITE.md"
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "lester-duck rewrite script.py -o creditcard/",
+        "lester-duck rewrite script.py -o creditcard/ --key customers=customer_id --key mails=mail_id",
+        "lester-duck rewrite old.py -o old/ --python /opt/old-pandas/bin/python --engine static",
+        "lester-duck rewrite hard.py -o hard/ --engine llm --model qwen3-coder --base-url http://localhost:11434/v1",
+    ),
+)
+@click.argument("script", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="The pipeline folder to write.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "static", "llm", "files"]),
+    default="auto",
+    show_default=True,
+    help="static: the built-in translator; llm: a model; auto: the model for what the translator refuses; "
+    "files: write the request to a folder and read the answer from it.",
+)
+@click.option("--python", metavar="PATH", help="Interpreter that runs the original.  [default: this one]")
+@click.option("--model", metavar="NAME", help="Model to ask, with --engine llm or auto.")
+@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint of the model.")
+@click.option("--rounds", type=click.IntRange(min=0), default=2, show_default=True, help="Repairs at most.")
+@click.option("--key", "keys", multiple=True, metavar="SOURCE=COLUMN[,COLUMN]", help="The columns that name a row.")
+@click.option("--force", is_flag=True, help="Replace the pipeline in the folder.")
+@json_option
+def rewrite(
+    script: str,
+    output: str,
+    engine: str,
+    python: str | None,
+    model: str | None,
+    base_url: str | None,
+    rounds: int,
+    keys: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Rewrite SCRIPT (.py or .ipynb) into a pipeline folder, judged by running both.
+
+    Exits with 0 when they agreed, 3 when they differ, 4 when a step could not be translated.
+    """
+    from lester_duck import api
+
+    folder = Path(output)
+    if not Path(script).is_file():
+        raise InputError(f"no file '{script}'")
+    if (folder / codec.MANIFEST).exists() and not force:
+        raise InputError(f"'{output}' holds a pipeline already", hint="give another folder, or --force")
+    named = {name: tuple(columns.split(",")) for name, columns in assignments("--key", keys).items()}
+    with progress(f"running {script}") as shown:
+        result = api.rewrite(
+            script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
+            progress=shown,
+        )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).write_text(result.report, encoding="utf-8")
+    if result.pipeline is not None:
+        codec.dump(result.pipeline, folder)
+    facts = facts_of(result, folder)
+    emit(facts, text_of(facts), as_json)
+    refuse(result, folder)
+
+
+@click.command(
+    cls=Command,
+    examples=("lester-duck verify creditcard/ --script script.py", "lester-duck verify creditcard/ --json"),
+)
+@click.argument("folder", type=click.Path(file_okay=False))
+@click.option("--script", type=click.Path(dir_okay=False), help="The original.  [default: the one rewritten]")
+@click.option("--python", metavar="PATH", help="Interpreter that runs the original.  [default: this one]")
+@json_option
+def verify(folder: str, script: str | None, python: str | None, as_json: bool) -> None:
+    """Compare the pipeline in FOLDER with its original again, for instance after an edit by hand.
+
+    Exits with 0 when they agree and with 3 when they differ, naming the first view that does.
+    """
+    from lester_duck import api
+
+    with progress(f"verifying {folder}") as shown:
+        result = api.verify(folder, script=script, python=python, progress=shown)
+    facts = facts_of(result, Path(folder))
+    emit(facts, text_of(facts), as_json)
+    refuse(result, Path(folder))
+
+
+def facts_of(result: Any, folder: Path) -> dict[str, Any]:
+    """What a person or a machine is told about a rewrite."""
+    return {
+        "folder": str(folder),
+        "verdict": str(result.verdict) if result.verdict is not None else None,
+        "refusals": [str(refusal) for refusal in result.refusals],
+        "suspicions": [str(suspicion) for suspicion in result.suspicions],
+        "report": str(folder / REPORT),
+    }
+
+
+def text_of(facts: dict[str, Any]) -> str:
+    """The same for a terminal."""
+    lines = [f"verdict: {facts['verdict'] or 'none, nothing could be compared'}"]
+    lines += [f"refused: {line}" for line in facts["refusals"]]
+    lines += [f"suspicion: {line}" for line in facts["suspicions"]]
+    return "\n".join([*lines, f"report: {facts['report']}"])
+
+
+def refuse(result: Any, folder: Path) -> None:
+    """Raise what the exit code has to say about a rewrite that did not agree."""
+    if result.refusals:
+        raise Unsupported(
+            f"{len(result.refusals)} step(s) could not be translated; first: {result.refusals[0]}",
+            hint=f"see {folder / REPORT}; --engine llm asks a model for these lines",
+        )
+    if not result.verdict.agreed:
+        raise Disagreement(f"the rewrite is not seen to agree: {result.verdict}", hint=f"see {folder / REPORT}")

@@ -1,0 +1,1 @@
+"""The intermediate representation: values, their folder, and what can be checked before anything runs."""
