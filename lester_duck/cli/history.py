@@ -48,7 +48,7 @@ def diff(store: str, first: int | None, second: int | None, wait: float, as_json
         found = rows_of(opened.runs())
     before, after = pick(found, first, second)
     rows = differences(before, after)
-    value = {"first": before["run_id"], "second": after["run_id"], "differences": rows}
+    value = {"first": before["id"], "second": after["id"], "differences": rows}
     emit(value, table(rows) if rows else "the runs agree in everything recorded", as_json)
 
 
@@ -59,7 +59,7 @@ def rows_of(found: Any) -> list[dict[str, Any]]:
 
 def pick(found: Sequence[Mapping[str, Any]], first: int | None, second: int | None) -> tuple[Any, Any]:
     """The two runs meant by the ids; raises InputError when there are no two such runs."""
-    by_id = {row["run_id"]: row for row in sorted(found, key=lambda row: row["run_id"])}
+    by_id = {row["id"]: row for row in sorted(found, key=lambda row: row["id"])}
     ids = list(by_id)
     if len(ids) < 2:
         raise InputError(f"the store has {len(ids)} run(s), two are needed", hint="run again after an edit")
