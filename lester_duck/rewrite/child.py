@@ -5,6 +5,8 @@ and syntax that Python 3.8 accepts. Each job of the request runs in a process fo
 has already imported the large libraries, so that running a script again costs little.
 """
 
+# old interpreters read this file, and os.path costs them no import
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM102, SIM105, UP031
 from __future__ import annotations
 
 import ast
@@ -248,7 +250,7 @@ def run(job):
     except SystemExit as error:
         if error.code not in (None, 0):
             failure = dict(describe(error, script), message="exit status %s" % (error.code,))
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever ends the program is reported
         failure = describe(error, script)
     recorder.save(job["out"], failure)
     return 1 if failure else 0

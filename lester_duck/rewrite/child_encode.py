@@ -6,6 +6,8 @@ that Python 3.8 accepts. Nothing here is pickled, so the parent can read it with
 Scalars that JSON has stand for themselves; everything else is a list whose first item is a tag.
 """
 
+# old interpreters read this file, and os.path costs them no import
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM102, SIM105, UP031
 from __future__ import annotations
 
 import collections

@@ -116,6 +116,8 @@ class Evidence:
     first: Observation
     second: Observation | None
     level: SandboxLevel
+    unstable: tuple[tuple[str, str], ...] = ()
+    """Points already known to differ between two runs, each with ``content`` or ``order``."""
 
 
 def read(folder: Path, out: Path, status: Status) -> Observation:

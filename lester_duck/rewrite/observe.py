@@ -130,14 +130,14 @@ def outcome(how: Setting, job: Job, status: Status | None) -> Observation:
     if status is None:
         raise InputError("the run did not end in its time", where=how.script)
     if status.timeout:
-        raise InputError(
-            f"the original did not end within {job.limits.wall:g} s", where=how.script, hint="raise the time with --timeout"
-        )
+        text = f"the original did not end within {job.limits.wall:g} s"
+        raise InputError(text, where=how.script, hint="raise the time with --timeout")
     if not (job.out / "events.json").is_file():
         what = f"signal {-status.exit}" if status.exit < 0 else f"exit status {status.exit}"
         errors = (job.out / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         tail = f": {errors[-1]}" if errors else ""
-        raise InputError(f"the original was ended by {what}{tail}", where=how.script, hint="raise the limits of the run")
+        text = f"the original was ended by {what}{tail}"
+        raise InputError(text, where=how.script, hint="raise the limits of the run")
     return read(job.folder, job.out, status)
 
 

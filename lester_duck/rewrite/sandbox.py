@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -149,10 +150,8 @@ def _run(command: list[str], env: dict[str, str], folder: Path, errors, seconds:
     except subprocess.TimeoutExpired:
         errors.write(b"the time limit of the whole batch was reached\n")
     finally:
-        try:
+        with suppress(ProcessLookupError, PermissionError):  # the group has ended by itself
             os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass  # the group has ended by itself
         process.wait()
 
 
@@ -175,7 +174,7 @@ def environment(python: str, home: Path, hash_seed: int) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "MPLBACKEND": "Agg",
         "PYTHONHASHSEED": str(hash_seed),
-        **{name: "1" for name in threads},
+        **dict.fromkeys(threads, "1"),
         **({"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}),
     }
 

@@ -1,0 +1,127 @@
+"""Judge a pipeline on directed inputs: rerun the original on each, then the pipeline, and compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lester_duck.errors import InputError
+from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite.inputs import DirectedInput
+from lester_duck.rewrite.judge import Comparison, Difference, Execute, Verdict, compare, unstable_points
+from lester_duck.rewrite.observation import Evidence, Observation
+from lester_duck.rewrite.observe import Setting, copy_folder, outcome, run
+from lester_duck.rewrite.sandbox import Job
+
+Progress = Callable[[str], None]
+BATCH = 8
+MAX_DIFFERENCES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ran:
+    """An input, the folder that holds it, and what the original did with it."""
+
+    input: DirectedInput
+    data: Path
+    observation: Observation
+
+
+def judge_directed(
+    pipeline: Pipeline,
+    base: Evidence,
+    verdict: Verdict,
+    inputs: Sequence[DirectedInput],
+    *,
+    how: Setting,
+    execute: Execute,
+    space: Path,
+    seconds: float,
+    progress: Progress,
+) -> Verdict:
+    """The verdict with directed inputs added, as many as fit into the time; at most five differences are kept.
+
+    An input on which the original takes longer than its limit is not judged, and said so.
+    """
+    deadline = time.monotonic() + seconds
+    unstable = unstable_points(pipeline, base)
+    stop = early_stop(pipeline, base.first)
+    judged, rejected = 0, 0
+    differences: list[Difference] = []
+    notes: list[str] = []
+    for start in range(0, len(inputs), BATCH):
+        if time.monotonic() > deadline or len(differences) >= MAX_DIFFERENCES:
+            break
+        progress(f"directed inputs {start + 1} to {min(start + BATCH, len(inputs))} of {len(inputs)}")
+        for ran in _originals(how, inputs[start : start + BATCH], space / f"directed{start}", stop, notes):
+            if time.monotonic() > deadline:
+                break
+            evidence = replace(base, first=ran.observation, second=None, unstable=unstable)
+            found = compare(pipeline, evidence, execute, ran.data)
+            if found.differences:
+                found = _confirm(pipeline, evidence, ran, how, execute, stop)
+            judged += 1
+            rejected += found.rejected
+            notes.extend(f"{ran.input.name}: {note}" for note in found.not_checked)
+            differences.extend(replace(d, input=ran.input.name) for d in found.differences[:1])
+    if judged < len(inputs):
+        left = len(inputs) - judged
+        notes.append(f"{left} of {len(inputs)} directed inputs: not judged (time, or enough differences)")
+    if rejected:
+        notes.append(f"{rejected} directed inputs are refused by the original and the pipeline alike")
+    return replace(
+        verdict,
+        status="differs" if differences else verdict.status,
+        inputs=judged,
+        differences=(*verdict.differences, *differences),
+        not_checked=(*verdict.not_checked, *notes),
+    )
+
+
+def _originals(
+    how: Setting, inputs: Sequence[DirectedInput], space: Path, stop: str | None, notes: list[str]
+) -> list[_Ran]:
+    jobs = []
+    for number, item in enumerate(inputs):
+        copy_folder(how.root, space / f"data{number}", item.changed)
+        jobs.append(_job(how, space / f"data{number}", space / f"run{number}", stop))
+    found = []
+    statuses = run(how, jobs, 0)
+    for number, (item, job, status) in enumerate(zip(inputs, jobs, statuses, strict=True)):
+        try:
+            observation = outcome(how, job, status)
+        except InputError as error:
+            notes.append(f"{item.name}: {error}")
+            continue
+        found.append(_Ran(input=item, data=space / f"data{number}", observation=observation))
+    return found
+
+
+def _job(how: Setting, data: Path, work: Path, stop: str | None) -> Job:
+    copy_folder(data, work)
+    return Job(folder=work, out=work.with_name(work.name + "_out"), script=how.script, stop=stop, limits=how.limits)
+
+
+def _confirm(
+    pipeline: Pipeline, evidence: Evidence, ran: _Ran, how: Setting, execute: Execute, stop: str | None
+) -> Comparison:
+    """Compare again with a second run of the original, whose hash seed is another one."""
+    job = _job(how, ran.data, ran.data.with_name(ran.data.name + "_again"), stop)
+    second = outcome(how, job, run(how, [job], 1)[0])
+    return compare(pipeline, replace(evidence, second=second), execute, ran.data)
+
+
+def early_stop(pipeline: Pipeline, seen: Observation) -> str | None:
+    """The class at whose fit a run may end because nothing that is compared comes later."""
+    origin = pipeline.origin
+    fit = next(iter(seen.fits(origin.fit)), None) if origin and origin.fit else None
+    if fit is None:
+        return None
+    written = dict(seen.wrote_at)
+    last = [written.get(output.path, 0) for output in origin.outputs]
+    for checkpoint in origin.checkpoints:
+        snapshot = seen.snapshot(checkpoint.variable, checkpoint.line)
+        last.append(snapshot.at if snapshot else 0)
+    return origin.fit if max(last, default=0) < fit.at else None

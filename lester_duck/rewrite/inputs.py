@@ -1,0 +1,193 @@
+"""Directed inputs: the user's data changed where the script's own constants say it may matter.
+
+Each input changes one file. Changes that leave every line well-formed share one input; those that
+may make the original stop (a blank or missing field, an empty file) have one each.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import zip_longest
+from pathlib import Path
+
+from lester_duck.rewrite.harvest import Constants, harvest, parse
+
+MAX_COLUMNS = 12
+MAX_APPENDED = 200
+MAX_FILE = 64 * 2**20
+_DELIMITERS = ("\t", ";", "|", ",")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectedInput:
+    """A changed copy of the data: what was done, and the new content of the files concerned."""
+
+    name: str
+    changed: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Lines:
+    """A text file: its lines without line ends, the line end, and the delimiter ('' if it has none)."""
+
+    path: str
+    lines: tuple[str, ...]
+    end: str
+    delimiter: str
+
+    def fields(self, number: int) -> list[str]:
+        return self.lines[number].split(self.delimiter) if self.delimiter else [self.lines[number]]
+
+    def join(self, fields: Sequence[str]) -> str:
+        return self.delimiter.join(fields)
+
+    def change(self, what: str, lines: Sequence[str], *, last_end: bool = True) -> DirectedInput:
+        text = self.end.join(lines) + (self.end if lines and last_end else "")
+        return DirectedInput(name=f"{self.path}: {what}", changed={self.path: text.encode("utf-8")})
+
+
+def directed(root: Path, reads: Sequence[str], script: str) -> tuple[DirectedInput, ...]:
+    """The directed inputs of a script, the files taken in turn, most telling changes first.
+
+    Files that are not text, or larger than 64 MB, are left alone. Deterministic.
+    """
+    constants = harvest(ast.parse(script))
+    files = [file for file in (_read(root, path) for path in reads) if file and len(file.lines) > 2]
+    rounds = zip_longest(*(_changes(file, constants) for file in files))
+    return tuple(change for turn in rounds for change in turn if change is not None)
+
+
+def _read(root: Path, path: str) -> _Lines | None:
+    target = root / path
+    if not target.is_file() or target.stat().st_size > MAX_FILE:
+        return None
+    try:
+        text = target.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split(end)
+    return _Lines(path=path, lines=tuple(lines[:-1] if not lines[-1] else lines), end=end, delimiter=_delimiter(lines))
+
+
+def _delimiter(lines: Sequence[str]) -> str:
+    """The delimiter most lines agree about.
+
+    >>> _delimiter(["a;b,c", "d;e", "f;g"])
+    ';'
+    """
+    if lines[0].startswith(("{", "[")):
+        return ""
+    sample = [line for line in lines[:200] if line and not line.startswith("#")]
+    best, share = "", 0.6
+    for delimiter in _DELIMITERS:
+        counts = Counter(line.count(delimiter) for line in sample)
+        if not counts:
+            continue
+        number, times = counts.most_common(1)[0]
+        if number and times / len(sample) > share:
+            best, share = delimiter, times / len(sample)
+    return best
+
+
+def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
+    appended = [*_duplicates(file), *_texts(file, constants), *_numbers(file, constants), *_dates(file, constants)]
+    if appended:
+        what = f"{min(len(appended), MAX_APPENDED)} lines added: duplicate keys, the script's constants and beside them"
+        yield file.change(what, [*file.lines, *appended[:MAX_APPENDED]])
+    if file.lines[0].startswith("{"):
+        yield from _json_lines(file)
+    yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
+    middle = len(file.lines) // 2
+    if file.delimiter:
+        yield from _fields(file, middle)
+    yield file.change(f"a blank line after line {middle}", [*file.lines[:middle], "", *file.lines[middle:]])
+    yield file.change("the last line without its end", file.lines, last_end=False)
+    yield file.change("only the first line", file.lines[:1])
+    yield file.change("empty", [])
+
+
+def _duplicates(file: _Lines) -> Iterator[str]:
+    """Copies of a line that share one field with another line, for every field; and a plain copy."""
+    middle, third = len(file.lines) // 2, max(1, len(file.lines) // 3)
+    yield file.lines[middle]
+    one, other = file.fields(middle), file.fields(third)
+    if file.delimiter and len(one) == len(other):
+        for column in range(min(len(one), MAX_COLUMNS)):
+            yield file.join([*other[:column], one[column], *other[column + 1 :]])
+
+
+def _texts(file: _Lines, constants: Constants) -> Iterator[str]:
+    """Lines that hold a text of the script, with its case changed, blanks around it, and without it."""
+    for text in constants.texts:
+        found = next((n for n in range(1, len(file.lines)) if text in file.lines[n]), None)
+        if found is None or text == file.delimiter or (file.delimiter and file.delimiter in text):
+            continue
+        fields = file.fields(found)
+        column = next((n for n, field in enumerate(fields) if text in field), 0)
+        for variant in dict.fromkeys((text.upper(), text.lower(), text.capitalize(), f" {text} ", "")):
+            if variant != text:
+                yield file.join([*fields[:column], fields[column].replace(text, variant), *fields[column + 1 :]])
+
+
+def _numbers(file: _Lines, constants: Constants) -> Iterator[str]:
+    """A line with the script's numbers, one less and one more, in each column of numbers."""
+    middle = len(file.lines) // 2
+    fields = file.fields(middle)
+    for column, field in enumerate(fields[:MAX_COLUMNS]):
+        if not file.delimiter or not _is_number(field):
+            continue
+        for number in constants.numbers[:12]:
+            for value in (number - 1, number, number + 1):
+                text = str(value) if "." in field or isinstance(value, int) else str(int(value))
+                yield file.join([*fields[:column], text, *fields[column + 1 :]])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dates(file: _Lines, constants: Constants) -> Iterator[str]:
+    """A line with the script's dates, and a second and a day beside them, in each column of dates."""
+    middle = len(file.lines) // 2
+    fields = file.fields(middle)
+    for column, field in enumerate(fields[:MAX_COLUMNS]):
+        read = parse(field.strip(), constants.formats) if file.delimiter else None
+        if read is None:
+            continue
+        for date in constants.dates[:6]:
+            for shift in (timedelta(days=-1), timedelta(seconds=-1), timedelta(0), timedelta(days=1)):
+                yield file.join([*fields[:column], (date + shift).strftime(read[1]), *fields[column + 1 :]])
+
+
+def _fields(file: _Lines, number: int) -> Iterator[DirectedInput]:
+    fields = file.fields(number)
+    before, after = file.lines[:number], file.lines[number + 1 :]
+    for column in range(min(len(fields), MAX_COLUMNS)):
+        line = file.join([*fields[:column], "", *fields[column + 1 :]])
+        yield file.change(f"field {column + 1} of line {number + 1} blank", [*before, line, *after])
+    yield file.change(f"line {number + 1} without its last field", [*before, file.join(fields[:-1]), *after])
+    yield file.change(f"line {number + 1} with a field more", [*before, file.join([*fields, "x"]), *after])
+
+
+def _json_lines(file: _Lines) -> Iterator[DirectedInput]:
+    number = len(file.lines) // 2
+    before, after = file.lines[:number], file.lines[number + 1 :]
+    try:
+        record = json.loads(file.lines[number])
+    except ValueError:
+        return
+    for key in list(record)[:MAX_COLUMNS] if isinstance(record, dict) else ():
+        without = {k: v for k, v in record.items() if k != key}
+        for what, changed in ((f"without {key}", without), (f"with {key} null", {**record, key: None})):
+            yield file.change(f"line {number + 1} {what}", [*before, json.dumps(changed), *after])
+    yield file.change(f"line {number + 1} cut off", [*before, file.lines[number][:-2], *after])

@@ -1,0 +1,317 @@
+"""Run a pipeline and compare it with the original at every observation point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from lester_duck.errors import Disagreement, InputError, InternalError, LesterError, one_of
+from lester_duck.pipeline.model import Checkpoint, Output, Pipeline
+from lester_duck.rewrite import render
+from lester_duck.rewrite.compare import (
+    TOLERANCE,
+    TOLERANCE_32,
+    Mismatch,
+    compare_matrix,
+    compare_rows,
+    sort_rows,
+    without_nan,
+)
+from lester_duck.rewrite.elements import NotKept
+from lester_duck.rewrite.files_text import compare_files
+from lester_duck.rewrite.observation import Evidence, Observation
+from lester_duck.rewrite.points import Expected, NotReached, Point, expected, points, suspects
+
+
+class Executed(Protocol):
+    """A pipeline that has been run."""
+
+    def view(self, name: str) -> pa.Table:
+        """The user columns of a view, rows in view order."""
+
+    def matrix(self) -> np.ndarray:
+        """The train part of the matrix in order, rows x columns."""
+
+    def columns(self) -> Sequence[str]:
+        """A name for each column of the matrix, beginning with its featurizer's."""
+
+    def labels(self) -> np.ndarray:
+        """The labels of the train part, in the order of the matrix."""
+
+
+Execute = Callable[[Pipeline, Path], AbstractContextManager[Executed]]
+"""Runs a pipeline on the data in a folder; a LesterError means that it refuses the data."""
+
+Status = Literal["agreed", "differs", "not comparable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """Something that differs: at which view and observation point, on which input ('' is the user's data).
+
+    ``suspects`` are the views from the last ones seen to agree up to ``view``.
+    """
+
+    view: str
+    point: str
+    mismatch: Mismatch
+    suspects: tuple[str, ...] = ()
+    input: str = ""
+
+    def __str__(self) -> str:
+        where = f"view {self.view}: " if self.view else ""
+        on = f" [input: {self.input}]" if self.input else ""
+        others = [name for name in self.suspects if name != self.view]
+        also = f" (or before it: {', '.join(others)}, which nothing observes)" if others else ""
+        return f"{where}{self.point}: {self.mismatch.text}{also}{on}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What comparing showed, and no more.
+
+    ``compared`` names the observation points that were compared on the user's data, ``inputs`` is
+    the number of directed inputs judged; ``differences`` come in dependency order, the user's data
+    first. ``not_comparable`` and ``not_checked`` say what the status does not cover.
+    """
+
+    status: Status
+    compared: tuple[str, ...]
+    inputs: int = 0
+    differences: tuple[Difference, ...] = ()
+    not_comparable: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> int:
+        """The number of observation points compared on the user's data."""
+        return len(self.compared)
+
+    @property
+    def first(self) -> Difference | None:
+        """The first difference in dependency order."""
+        return self.differences[0] if self.differences else None
+
+    def raise_if_different(self) -> None:
+        """Raise Disagreement, with the first difference, unless the verdict is *agreed*."""
+        if self.status == "differs":
+            raise Disagreement(f"the pipeline differs from the original: {self.differences[0]}")
+        if self.status == "not comparable":
+            why = self.not_comparable[0] if self.not_comparable else "nothing was compared"
+            raise Disagreement(f"the pipeline could not be compared with the original: {why}")
+
+    def __str__(self) -> str:
+        if self.status == "differs":
+            return f"differs: {self.differences[0]}"
+        text = f"{self.status} ({self.points} observation points, {self.inputs} inputs)"
+        return f"{text}: {self.not_comparable[0]}" if self.not_comparable else text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The outcome at the points of one input."""
+
+    compared: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    not_comparable: tuple[str, ...] = ()
+    not_checked: tuple[str, ...] = ()
+    rejected: bool = False
+    """True when original and pipeline both refused the input."""
+
+
+def judge(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path) -> Verdict:
+    """Compare a pipeline, run on ``data``, with what the original did on the same data."""
+    outcome = compare(pipeline, evidence, execute, data)
+    reasons = outcome.not_comparable + unclaimed(pipeline, evidence.first)
+    if not outcome.compared and not reasons:
+        reasons = ("the pipeline claims no file, variable or matrix of the original",)
+    status: Status = "differs" if outcome.differences else "not comparable" if reasons else "agreed"
+    return Verdict(
+        status=status,
+        compared=outcome.compared,
+        differences=outcome.differences,
+        not_comparable=reasons,
+        not_checked=outcome.not_checked + ignored(pipeline, evidence.first),
+    )
+
+
+def compare(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path) -> Comparison:
+    """Run the pipeline on a folder and compare at every point that the original reached."""
+    failure = evidence.first.failure
+    try:
+        with execute(pipeline, data) as executed:
+            outcome = _compare_points(pipeline, evidence, executed)
+            if failure and not outcome.differences:
+                return _one_sided(pipeline, evidence, executed, outcome)
+            return outcome
+    except LesterError as error:
+        if isinstance(error, InternalError):
+            raise
+        if failure:
+            return Comparison(rejected=True)
+        text = f"the pipeline refuses the data: {error}"
+        return Comparison(differences=(Difference(view=_view_in(error), point="run", mismatch=_error(text)),))
+
+
+def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) -> Comparison:
+    result = Comparison()
+    agreed: list[str] = []
+    for point in points(pipeline):
+        try:
+            want = expected(point, evidence.first)
+            unstable = dict(evidence.unstable).get(point.describe()) or _unstable(point, want, evidence.second)
+            if unstable == "content":
+                raise NotKept("it differs between two runs of the original (hash seed, clock)")
+            mismatch = _compare_point(pipeline, point, want, executed, ordered=unstable is None)
+        except NotReached:
+            continue
+        except NotKept as why:
+            result = replace(result, not_comparable=(*result.not_comparable, f"{point.describe()}: {why}"))
+            continue
+        except InputError as error:
+            mismatch = _error(str(error))
+        result = replace(result, compared=(*result.compared, point.describe()))
+        if unstable == "order":
+            reason = f"{point.describe()}: its order differs between two runs of the original; compared without order"
+            result = replace(result, not_comparable=(*result.not_comparable, reason))
+        if mismatch is None:
+            agreed.append(point.view)
+            continue
+        own = () if isinstance(point.claim, str) and point.view in agreed else suspects(pipeline, point.view, agreed)
+        difference = Difference(view=point.view, point=point.describe(), mismatch=mismatch, suspects=own)
+        result = replace(result, differences=(*result.differences, difference))
+    return result
+
+
+def _unstable(point: Point, want: Expected, second: Observation | None) -> str | None:
+    """What two runs of the original disagree about at a point: ``content``, ``order`` or nothing."""
+    if second is None:
+        return None
+    again = expected(point, second)
+    if want.matrix is not None and again.matrix is not None:
+        if want.matrix.shape != again.matrix.shape:
+            return "content"
+        mismatch = compare_matrix(want.matrix, again.matrix, ())
+    else:
+        mismatch = compare_rows(want.rows, again.rows, want.names or ("",) * 99)
+        if mismatch is None and want.text != again.text:
+            return "content"
+    if mismatch is None:
+        return None
+    if mismatch.kind == "order" and (want.bag or (isinstance(point.claim, Checkpoint) and not point.claim.ordered)):
+        return None
+    return "order" if mismatch.kind == "order" else "content"
+
+
+def unstable_points(pipeline: Pipeline, evidence: Evidence) -> tuple[tuple[str, str], ...]:
+    """Points about which two runs of the original disagree, each with ``content`` or ``order``."""
+    found = []
+    for point in points(pipeline):
+        try:
+            kind = _unstable(point, expected(point, evidence.first), evidence.second)
+        except (NotReached, NotKept, InputError):
+            kind = "content"
+        if kind:
+            found.append((point.describe(), kind))
+    return tuple(found)
+
+
+def _compare_point(
+    pipeline: Pipeline, point: Point, want: Expected, executed: Executed, *, ordered: bool
+) -> Mismatch | None:
+    if point.claim == "X":
+        return _compare_x(pipeline, want.matrix, executed, ordered=ordered)
+    if point.claim == "y":
+        found = tuple((v,) for v in np.asarray(executed.labels()).tolist())
+        return compare_rows(without_nan(want.rows), without_nan(found), ("y",), ordered=ordered)
+    table = executed.view(point.view)
+    if isinstance(point.claim, Output):
+        return compare_files(point.claim, want.text or "", render.render(point.claim, table), ordered=ordered)
+    for name in want.names:
+        if name not in table.column_names:
+            raise InputError(one_of("column", name, table.column_names), where=f"view {point.view}")
+    columns = [table.column(name).to_pylist() for name in want.names]
+    found = list(zip(*columns, strict=True))
+    rows = list(want.rows)
+    if want.frame:
+        rows, found = without_nan(rows), without_nan(found)
+    return compare_rows(rows, found, want.names, ordered=ordered and point.claim.ordered and not want.bag)
+
+
+def _compare_x(pipeline: Pipeline, want: np.ndarray, executed: Executed, *, ordered: bool) -> Mismatch | None:
+    found = np.asarray(executed.matrix(), dtype=float)
+    narrow = pipeline.features is not None and pipeline.features.dtype == "float32"
+    tolerance = TOLERANCE_32 if narrow else TOLERANCE
+    if not ordered and want.shape == found.shape:
+        want, found = sort_rows(want), sort_rows(found)
+    return compare_matrix(want, found, tuple(executed.columns()), tolerance)
+
+
+def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outcome: Comparison) -> Comparison:
+    """The original raised and the pipeline did not: a difference, unless nothing was left to compare."""
+    failure = evidence.first.failure
+    everything = {p.describe() for p in points(pipeline)}
+    if everything <= set(outcome.compared):
+        return outcome
+    what = f"the original raises {failure.type} at line {failure.line}"
+    if not any(executed.view(view.name).num_rows for view in pipeline.views):
+        return replace(outcome, not_checked=(f"{what} and every view is empty",))
+    why = failure.message.splitlines()[0] if failure.message else "no message"
+    text = f"{what} ({why}), the pipeline accepts the data"
+    return replace(outcome, differences=(Difference(view="", point="run", mismatch=_error(text)),))
+
+
+def _error(text: str) -> Mismatch:
+    return Mismatch(kind="error", text=text)
+
+
+def _view_in(error: LesterError) -> str:
+    where = error.where or ""
+    return Path(where.split(":")[0]).stem if where.startswith("views/") else ""
+
+
+def unclaimed(pipeline: Pipeline, observation: Observation) -> tuple[str, ...]:
+    """What the original shows before its last fit and the pipeline does not claim: files, X and y."""
+    origin = pipeline.origin
+    claimed = {o.path for o in origin.outputs} if origin else set()
+    given = [c for c in observation.calls if observation.values[c.y] is not None]
+    fits = [c for c in given if c.method.startswith("fit") and not c.nested]
+    end = max((c.at for c in fits), default=None)
+    written = [p for p, at in observation.wrote_at if p in observation.writes and (end is None or at < end)]
+    missing = [p for p in written if p not in claimed and _is_text(observation, p)]
+    reasons = [f"file {p}: written by the original, claimed by no view" for p in missing]
+    if fits and not (origin and origin.fit):
+        reasons.append(f"X given to {fits[-1].estimator}.fit: not claimed by the pipeline")
+    elif fits and pipeline.label is None:
+        reasons.append(f"y given to {fits[-1].estimator}.fit: the pipeline has no label")
+    return tuple(reasons)
+
+
+def _is_text(observation: Observation, path: str) -> bool:
+    text = observation.text(path)
+    return text is not None and "\0" not in text
+
+
+def ignored(pipeline: Pipeline, observation: Observation) -> tuple[str, ...]:
+    """What was seen and not compared, for the report: later files, further fits."""
+    origin = pipeline.origin
+    claimed = {o.path for o in origin.outputs} if origin else set()
+    reasons = unclaimed(pipeline, observation)
+    notes = [
+        f"file {p}: written after the last fit, or not text"
+        for p in observation.writes
+        if p not in claimed and not any(r.startswith(f"file {p}:") for r in reasons)
+    ]
+    further = observation.fits(origin.fit)[1:] if origin and origin.fit else ()
+    if further:
+        notes.append(f"{len(further)} further fits of {origin.fit}: only the first was compared")
+    matrices = {c.method for c in observation.calls if not c.method.startswith("fit")}
+    if matrices:
+        notes.append(f"matrices given to {', '.join(sorted(matrices))}")
+    return tuple(notes)
