@@ -1,0 +1,93 @@
+"""The matrix of a store: blocks and states built, maintained by delta, read in order.
+
+One table per featurizer, ``_lester.block_<featurizer>(_rid, value)``, and one for its fitted state.
+A changed mean, median, edge or category order touches no stored row: state is applied on read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from scipy import sparse
+
+from lester_duck.db import Database
+from lester_duck.engine import matrix_read
+from lester_duck.engine.matrix_blocks import Call, build_block
+from lester_duck.engine.matrix_maintain import MatrixChange, maintain
+from lester_duck.engine.matrix_order import OrderTerm, write_order
+from lester_duck.engine.matrix_read import Sources, reader
+from lester_duck.engine.matrix_state import build_state
+from lester_duck.featurize.base import FeatureColumn
+from lester_duck.featurize.plan import plan_features
+from lester_duck.pipeline.model import Features
+
+__all__ = ["Call", "MatrixChange", "OrderTerm", "batches", "build", "column_map", "csr", "dense", "maintain"]
+
+
+def build(
+    db: Database, features: Features, columns: Mapping[str, str], call: Call, order: Sequence[OrderTerm] = ()
+) -> dict[str, str]:
+    """Create the block and the state of every featurizer for all rows of the feature view.
+
+    ``columns`` maps the view's columns to DuckDB types; ``call`` runs declared functions;
+    ``order`` is the view's order and is kept for later reads. ``_lester.split`` must exist.
+    Returns featurizer -> block table. Raises InputError (type, missing text, function raised) and
+    Unsupported (a chain of steps without meaning), naming the featurizer.
+    """
+    plans = plan_features(features, columns)
+    write_order(db, order)
+    for plan in plans:
+        if plan.keeps == "categories":
+            build_state(db, plan, features.view)  # codes are looked up in it
+            build_block(db, plan, features.view, call)
+        else:
+            build_block(db, plan, features.view, call)
+            build_state(db, plan, features.view)
+    return {plan.name: f"_lester.block_{plan.name}" for plan in plans}
+
+
+def batches(
+    db: Database,
+    features: Features,
+    order: Sequence[OrderTerm] | None = None,
+    part: str = "all",
+    rows: int = 8192,
+    sources: Sources | None = None,
+) -> pa.RecordBatchReader:
+    """The matrix of a part ('train', 'test', 'all') as record batches, in matrix order.
+
+    ``order`` None takes the order kept by ``build``; ``sources`` maps a view column to its source
+    columns ('mails.title') for the field metadata.
+    """
+    return matrix_read.batches(reader(db, features, order), part, rows, sources)
+
+
+def dense(
+    db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all"
+) -> np.ndarray:
+    """The matrix of a part, rows x columns, float64 or float32 as the features say, in matrix order."""
+    return matrix_read.dense(reader(db, features, order), part)
+
+
+def csr(
+    db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all"
+) -> sparse.csr_matrix:
+    """The matrix of a part as scipy CSR, in matrix order."""
+    return matrix_read.csr(reader(db, features, order), part)
+
+
+def for_estimator(
+    db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all"
+) -> np.ndarray | sparse.csr_matrix:
+    """The matrix of a part as an estimator takes it: CSR when any block is sparse, else dense."""
+    source = reader(db, features, order)
+    return matrix_read.csr(source, part) if source.is_sparse else matrix_read.dense(source, part)
+
+
+def column_map(
+    db: Database, features: Features, order: Sequence[OrderTerm] | None = None
+) -> tuple[FeatureColumn, ...]:
+    """Every column of the matrix as it is now: position, featurizer, kind, name, inputs, term."""
+    return reader(db, features, order).columns

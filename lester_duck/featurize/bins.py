@@ -1,0 +1,160 @@
+"""Numbers into intervals, with edges given or learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from lester_duck.errors import InputError, InternalError
+from lester_duck.featurize.base import Needs, Slot, choice
+from lester_duck.featurize.summary import Distribution, Summary
+
+
+@dataclass(frozen=True)
+class FittedBins:
+    """Edges per column; codes from 0, one column each or one column per bin.
+
+    ``closed`` says which end belongs to a bin; ``open_ended`` that values beyond the outer edges
+    go to the outer bins (learned edges) instead of nowhere.
+    """
+
+    edges: tuple[np.ndarray, ...]
+    right: bool
+    include_lowest: bool
+    open_ended: bool
+    onehot: bool
+    outside: float
+
+    def codes(self, values: np.ndarray) -> np.ndarray:
+        """The bin of each value as float, ``outside`` beyond the edges, NaN when missing."""
+        return np.column_stack([self._column(values[:, j], edges) for j, edges in enumerate(self.edges)])
+
+    def _column(self, x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+        if self.open_ended:
+            found = np.searchsorted(edges[1:-1], x, side="right").astype(float)
+        else:
+            found = np.searchsorted(edges, x, side="left" if self.right else "right").astype(float) - 1
+            if self.include_lowest and self.right:
+                found[x == edges[0]] = 0
+            beyond = (found < 0) | (found >= len(edges) - 1)
+            found[beyond] = self.outside
+        found[np.isnan(x)] = np.nan
+        return found
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Rows x k to rows x k (codes), or to rows x bins (0/1; a value in no bin has only zeros)."""
+        codes = self.codes(values)
+        if not self.onehot:
+            return codes
+        return np.hstack([self._indicators(codes[:, [j]], j) for j in range(codes.shape[1])])
+
+    def _indicators(self, codes: np.ndarray, column: int) -> np.ndarray:
+        return (codes == np.arange(len(self.edges[column]) - 1)).astype(float)
+
+    def through(self, summary: Summary) -> Summary:
+        """The distribution of the codes, or of the indicators."""
+        columns, missing = [], []
+        for j, (values, counts) in enumerate(_distribution(summary).columns):
+            codes = self._column(values, self.edges[j])
+            absent = int(summary.missing[j]) + int(counts[np.isnan(codes)].sum())
+            total = int(counts.sum()) + int(summary.missing[j])
+            if self.onehot:
+                hits = self._indicators(codes[:, None], j).T @ counts
+                columns += [_indicator(int(hit), total) for hit in hits]
+                missing += [0] * len(hits)
+            else:
+                distinct, where = np.unique(codes[~np.isnan(codes)], return_inverse=True)
+                weights = np.bincount(where, weights=counts[~np.isnan(codes)], minlength=len(distinct))
+                columns.append((distinct, weights.astype(np.int64)))
+                missing.append(absent)
+        return Distribution(tuple(columns), np.array(missing))
+
+    def slots(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
+        """One slot per column, or one per bin, named by its interval."""
+        if not self.onehot:
+            return tuple(slots)
+        return tuple(
+            Slot(f"{slot.name}={interval}", slot.inputs, interval)
+            for slot, edges in zip(slots, self.edges, strict=True)
+            for interval in self._intervals(edges)
+        )
+
+    def _intervals(self, edges: np.ndarray) -> list[str]:
+        closed_right = self.right and not self.open_ended
+        shape = "({:g},{:g}]" if closed_right else "[{:g},{:g})"
+        return [shape.format(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bins:
+    """Cut numbers into bins.
+
+    With ``edges``: as pandas.cut (``right``, ``include_lowest``); a value in no bin becomes
+    ``outside`` (default: missing). With ``n_bins``: as scikit-learn's KBinsDiscretizer, with
+    ``strategy`` uniform or quantile (percentiles by ``quantile_method``, from value counts: exact
+    after deletes, no subsample).
+    """
+
+    edges: tuple[float, ...] | None = None
+    right: bool = True
+    include_lowest: bool = False
+    outside: float | None = None
+    n_bins: int | None = None
+    strategy: str = "quantile"
+    quantile_method: str = "averaged_inverted_cdf"
+    encode: str = "ordinal"
+
+    role: ClassVar[str] = "numeric"
+
+    def __post_init__(self) -> None:
+        choice("bins", "strategy", self.strategy, ("uniform", "quantile"))
+        choice("bins", "encode", self.encode, ("ordinal", "onehot"))
+        if (self.edges is None) == (self.n_bins is None):
+            raise InputError("bins needs either edges or n_bins")
+        if self.edges is not None and (len(self.edges) < 2 or list(self.edges) != sorted(set(self.edges))):
+            raise InputError(f"bins: edges {self.edges!r} do not grow", hint="give at least two growing numbers")
+        if self.n_bins is not None and self.n_bins < 2:
+            raise InputError(f"bins: n_bins is {self.n_bins}", hint="give at least 2")
+
+    @property
+    def needs(self) -> Needs:
+        """What must be known of the fit rows."""
+        if self.edges is not None:
+            return Needs.NOTHING
+        return Needs.MOMENTS if self.strategy == "uniform" else Needs.DISTRIBUTION
+
+    def fit(self, summary: Summary | None, slots: Sequence[Slot]) -> FittedBins:
+        """The edges of each column."""
+        if self.edges is not None:
+            edges = (np.array(self.edges, dtype=float),) * len(slots)
+        else:
+            edges = tuple(self._learned(summary, j, slot) for j, slot in enumerate(slots))
+        outside = np.nan if self.outside is None else float(self.outside)
+        learned = self.edges is None
+        return FittedBins(edges, self.right, self.include_lowest, learned, self.encode == "onehot", outside)
+
+    def _learned(self, summary: Summary, column: int, slot: Slot) -> np.ndarray:
+        low, high = summary.low[column], summary.high[column]
+        if np.isnan(low):
+            raise InputError(f"bins: column '{slot.name}' has no value in the fit rows")
+        if low == high:
+            return np.array([-np.inf, np.inf])
+        if self.strategy == "uniform":
+            return np.linspace(low, high, self.n_bins + 1)
+        levels = np.linspace(0, 100, self.n_bins + 1)
+        edges = np.percentile(_distribution(summary).sample(column), levels, method=self.quantile_method)
+        return edges[np.ediff1d(edges, to_begin=np.inf) > 1e-8]
+
+
+def _distribution(summary: Summary) -> Distribution:
+    if not isinstance(summary, Distribution):
+        raise InternalError("bins were asked for a distribution, and only moments were kept")
+    return summary
+
+
+def _indicator(hits: int, total: int) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(v, c) for v, c in ((0.0, total - hits), (1.0, hits)) if c]
+    return np.array([v for v, _ in pairs]), np.array([c for _, c in pairs], dtype=np.int64)
