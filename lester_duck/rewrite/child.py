@@ -6,7 +6,7 @@ has already imported the large libraries, so that running a script again costs l
 """
 
 # old interpreters read this file, and os.path costs them no import
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM102, SIM105, UP031
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM105, UP031
 from __future__ import annotations
 
 import ast

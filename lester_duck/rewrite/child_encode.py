@@ -7,7 +7,7 @@ Scalars that JSON has stand for themselves; everything else is a list whose firs
 """
 
 # old interpreters read this file, and os.path costs them no import
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM102, SIM105, UP031
+# ruff: noqa: PTH118, PTH123, UP031
 from __future__ import annotations
 
 import collections

@@ -5,7 +5,7 @@ that Python 3.8 accepts.
 """
 
 # old interpreters read this file, and os.path costs them no import
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM102, SIM105, UP031
+# ruff: noqa: SIM102, UP031
 from __future__ import annotations
 
 import ast

@@ -72,13 +72,14 @@ def _read(root: Path, path: str) -> _Lines | None:
         return None
     end = "\r\n" if "\r\n" in text else "\n"
     lines = text.split(end)
-    return _Lines(path=path, lines=tuple(lines[:-1] if not lines[-1] else lines), end=end, delimiter=_delimiter(lines))
+    lines = lines if lines[-1] else lines[:-1]
+    return _Lines(path=path, lines=tuple(lines), end=end, delimiter=delimiter_of(lines) if lines else "")
 
 
-def _delimiter(lines: Sequence[str]) -> str:
+def delimiter_of(lines: Sequence[str]) -> str:
     """The delimiter most lines agree about.
 
-    >>> _delimiter(["a;b,c", "d;e", "f;g"])
+    >>> delimiter_of(["a;b,c", "d;e", "f;g"])
     ';'
     """
     if lines[0].startswith(("{", "[")):
@@ -180,14 +181,19 @@ def _fields(file: _Lines, number: int) -> Iterator[DirectedInput]:
 
 
 def _json_lines(file: _Lines) -> Iterator[DirectedInput]:
-    number = len(file.lines) // 2
+    found = ((n, _record(line)) for n, line in enumerate(file.lines) if n >= len(file.lines) // 2)
+    number, record = next(((n, r) for n, r in found if r), (0, {}))
     before, after = file.lines[:number], file.lines[number + 1 :]
-    try:
-        record = json.loads(file.lines[number])
-    except ValueError:
-        return
-    for key in list(record)[:MAX_COLUMNS] if isinstance(record, dict) else ():
+    for key in list(record)[:MAX_COLUMNS]:
         without = {k: v for k, v in record.items() if k != key}
         for what, changed in ((f"without {key}", without), (f"with {key} null", {**record, key: None})):
             yield file.change(f"line {number + 1} {what}", [*before, json.dumps(changed), *after])
     yield file.change(f"line {number + 1} cut off", [*before, file.lines[number][:-2], *after])
+
+
+def _record(line: str) -> dict:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
