@@ -52,10 +52,16 @@ class Database:
     def execute(self, statement: Statement, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run one statement; raises a LesterError for environment faults, ``Error`` for SQL faults."""
         text = sql_text(statement)
+        with self._watched(text):
+            return self.connection.execute(text, parameters) if parameters else self.connection.execute(text)
+
+    @contextmanager
+    def _watched(self, text: str) -> Iterator[None]:
+        """Report a statement to the tracer; turn environment faults into LesterErrors."""
         if self.tracer:
             self.tracer(text)
         try:
-            return self.connection.execute(text, parameters) if parameters else self.connection.execute(text)
+            yield
         except duckdb.Error as error:
             fault = _environment_fault(error, self.path)
             if fault:
@@ -78,11 +84,16 @@ class Database:
 
     def arrow(self, statement: Statement, parameters: Sequence[Any] | None = None) -> pa.Table:
         """The result as an Arrow table."""
-        return self.execute(statement, parameters).to_arrow_table()
+        return self._relation(statement, parameters).to_arrow_table()
 
     def batches(self, statement: Statement, rows_per_batch: int = 65_536) -> pa.RecordBatchReader:
         """The result as a stream; finish or close it before the next statement."""
-        return self.execute(statement).to_arrow_reader(rows_per_batch)
+        return self._relation(statement, None).to_arrow_reader(rows_per_batch)
+
+    def _relation(self, statement: Statement, parameters: Sequence[Any] | None) -> duckdb.DuckDBPyRelation:
+        text = sql_text(statement)
+        with self._watched(text):
+            return self.connection.sql(text, params=parameters) if parameters else self.connection.sql(text)
 
     @contextmanager
     def registered(self, name: str, table: Any) -> Iterator[str]:

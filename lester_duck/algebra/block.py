@@ -29,7 +29,7 @@ from lester_duck.names import RID, is_reserved_column
 
 
 def build_blocks(
-    view: str, sql: str, relations: Mapping[str, Relation], functions: frozenset[str], where: str | None = None
+    view: str, sql: str, relations: Mapping[str, Relation], functions: frozenset[str], where: str | None = None, first_line: int = 1
 ) -> tuple[Block, ...]:
     """All blocks of a view in dependency order; the last one is the view itself.
 
@@ -39,7 +39,7 @@ def build_blocks(
     where = where or f"views/{view}.sql"
     known = dict(relations)
     blocks = []
-    for flat in flatten(view, parse_view(sql, where)):
+    for flat in flatten(view, parse_view(sql, where, first_line)):
         for block in _hoist_calls(view, flat, known, functions, where):
             blocks.append(block)
             known[block.name] = block.relation()

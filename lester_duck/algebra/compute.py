@@ -36,7 +36,7 @@ def compute(
         return _constant(block)
     tree = _body(block, relations, substitutes)
     tree.set("expressions", _projections(block, tree))
-    return _with_calls(tree, functions) if block.calls else tree
+    return _with_calls(tree, functions) if block.calls and functions else tree
 
 
 def _constant(block: Block) -> exp.Select:
@@ -114,7 +114,7 @@ def _parse(text: str) -> exp.Expression:
 def _pad(branch: Block, union: Block, select: exp.Select) -> exp.Select:
     """Give a branch the union's columns, in the union's order, NULL where it has none."""
     have = {e.alias_or_name: e for e in select.expressions}
-    columns = [*union.stored_columns, *([ERROR] if union.calls else [])]
+    columns = [*union.stored_columns, *([ERROR] if union.calls and len(have) > len(branch.stored_columns) else [])]
     select.set("expressions", [have.get(c, exp.alias_(exp.null(), c, quoted=True)) for c in columns])
     return select
 

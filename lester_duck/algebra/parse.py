@@ -11,7 +11,7 @@ from sqlglot.errors import ParseError
 from lester_duck.errors import InputError, Unsupported
 
 _VOLATILE = {
-    "random", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
+    "random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
     "current_time", "today", "get_current_timestamp", "get_current_time", "transaction_timestamp", "nextval", "currval", "setseed",
     "localtimestamp", "localtime", "getenv", "txid_current",
 }  # fmt: skip
@@ -19,8 +19,8 @@ _READERS = re.compile(r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|qu
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "generate_subscripts"}
 
 
-def parse_view(sql: str, where: str) -> exp.Expression:
-    """Parse one SELECT (or UNION ALL of SELECTs).
+def parse_view(sql: str, where: str, first_line: int = 1) -> exp.Expression:
+    """Parse one SELECT (or UNION ALL of SELECTs); ``first_line`` is where the SQL starts in its file.
 
     Raises InputError when it is no single SELECT, Unsupported for constructs that DuckDB and the
     parser read differently, that reach outside the store, or that change from run to run.
@@ -29,10 +29,10 @@ def parse_view(sql: str, where: str) -> exp.Expression:
         trees = [t for t in sqlglot.parse(sql, dialect="duckdb") if t is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {"line": 1, "description": str(error)}
-        raise InputError(f"not valid SQL: {first['description']}", where=f"{where}:{first['line']}", sql=sql) from None
+        raise InputError(f"not valid SQL: {first['description']}", where=f"{where}:{first['line'] + first_line - 1}", sql=sql) from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         what = trees[0].key.upper() if len(trees) == 1 else f"{len(trees)} statements"
-        raise InputError(f"a view must be one SELECT, found {what}", where=where, hint="write SELECT ... FROM ...", sql=sql)
+        raise InputError(f"a view must be one SELECT, found {what}", where=f"{where}:{first_line}", hint="write SELECT ... FROM ...", sql=sql)
     tree = trees[0]
     _refuse(tree, where)
     return tree
@@ -86,11 +86,18 @@ def _table(node: exp.Table) -> str | None:
     return None
 
 
+def _grouping_sets(node: exp.Expression) -> str:
+    return "GROUPING SETS, CUBE and ROLLUP are not supported: write a UNION ALL of groupings"
+
+
 _RULES = {
     exp.Join: _join,
     exp.Star: _star,
     exp.Table: _table,
     exp.With: _with,
+    exp.Rollup: _grouping_sets,
+    exp.Cube: _grouping_sets,
+    exp.GroupingSets: _grouping_sets,
     exp.PositionalColumn: lambda node: "positional columns (#1) are not supported: name the columns",
     exp.TableSample: lambda node: "TABLESAMPLE is not supported: it changes from run to run",
     exp.Pivot: lambda node: "PIVOT is not supported: write the aggregates out",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,20 @@ def load(folder: str | Path) -> ir.Pipeline:
     manifest = folder / MANIFEST
     if not manifest.is_file():
         raise InputError(f"no {MANIFEST} in '{folder}'", hint="give a pipeline folder, or make one with lester-duck init")
-    text = manifest.read_text(encoding="utf-8")
+    views = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / VIEWS).glob("*.sql"))}
+    code = folder / FUNCTIONS
+    return from_texts(
+        manifest.read_text(encoding="utf-8"), views, code.read_text(encoding="utf-8") if code.is_file() else ""
+    )
+
+
+def from_texts(manifest: str, views: Mapping[str, str], code: str) -> ir.Pipeline:
+    """Build the IR from the texts of ``pipeline.toml``, of each view's file, and of ``functions.py``."""
     try:
-        document = tomllib.loads(text)
+        document = tomllib.loads(manifest)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"not valid TOML: {error}", where=MANIFEST) from None
-    views = [_read_view(path) for path in sorted((folder / VIEWS).glob("*.sql"))]
-    code = folder / FUNCTIONS
-    return _build(document, views, code.read_text(encoding="utf-8") if code.is_file() else "", text)
+    return _build(document, [{"name": name, **parse_view(text)} for name, text in views.items()], code, manifest)
 
 
 def _build(document: dict[str, Any], views: list[dict[str, str]], code: str, text: str) -> ir.Pipeline:
@@ -143,10 +150,6 @@ def _thaw(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_thaw(v) for v in value]
     return _NONE if value is None else value
-
-
-def _read_view(path: Path) -> dict[str, str]:
-    return {"name": path.stem, **parse_view(path.read_text(encoding="utf-8"))}
 
 
 def parse_view(text: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Pure functions from SQL to SQL: flatten, qualify, compute, provenance, column lineage."""

@@ -1,0 +1,1 @@
+"""Running a pipeline: sources read, views built, functions called, matrices filled."""

@@ -1,0 +1,59 @@
+"""Building blocks: as DuckDB views, or as tables whose rows get ids in the block's order."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from lester_duck.algebra.compute import compute
+from lester_duck.algebra.relation import Block, column, quoted, table
+from lester_duck.db import Database
+from lester_duck.engine.calls import fill_caches, refuse_consumed_errors
+from lester_duck.engine.plan import Plan
+from lester_duck.engine.worker import Worker
+from lester_duck.names import RID
+
+ROW_IDS = "_lester.row_ids"
+
+
+def build_block(db: Database, plan: Plan, block: Block, worker: Worker) -> None:
+    """Create the view or table of a block whose inputs exist.
+
+    Raises InputError when a function fails on a row whose value is needed.
+    """
+    rows = compute(block, plan.relations, functions=plan.functions)
+    target = table(block.schema, block.table)
+    if plan.stored[block.name].how == "view":
+        db.execute(exp.Create(this=target, kind="VIEW", expression=rows))
+        return
+    if block.calls:
+        fill_caches(db, plan, block, worker)
+        refuse_consumed_errors(db, plan, block, rows)
+    db.execute(exp.Create(this=target, kind="TABLE", expression=_numbered(block, rows)))
+
+
+def _numbered(block: Block, rows: exp.Query) -> exp.Select:
+    """The block's rows in its order, with ids drawn from the store's sequence where they are its own."""
+    names = [column(c) for c in block.stored_columns]
+    body = exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("rows")))
+    if not block.own_ids or block.family == "constant":
+        return exp.select(*names, column(RID)).from_(body).order_by(*order_by(block))
+    ordered = exp.select(*names).from_(body).order_by(*order_by(block))
+    next_id = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(ROW_IDS)])
+    return exp.select(*[n.copy() for n in names], exp.alias_(next_id, RID, quoted=True)).from_(
+        exp.Subquery(this=ordered, alias=exp.TableAlias(this=quoted("ordered")))
+    )
+
+
+def order_by(block: Block) -> list[exp.Ordered]:
+    """The ORDER BY items of a block's order key over its stored columns."""
+    return [
+        exp.Ordered(this=column(o.term.column), desc=o.term.descending, nulls_first=not o.term.nulls_last)
+        for o in block.order
+    ]
+
+
+def drop_block(db: Database, schema: str, name: str, how: str) -> None:
+    """Remove the view or table of a block."""
+    db.execute(exp.Drop(this=table(schema, name), kind=how.upper()))
+
+

@@ -1,0 +1,130 @@
+"""Declared functions run in a process of their own, fed with Arrow batches.
+
+Functions come from scripts nobody has vouched for, so they never run in the engine's process: the
+worker has an empty environment, an empty working folder, and limits on memory, file size and
+processes. It is started at the first call and lives as long as the ``Worker``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from lester_duck.engine.worker_child import read_message, write_message
+from lester_duck.errors import InputError, InternalError
+from lester_duck.pipeline.model import Function
+
+_CHILD = Path(__file__).with_name("worker_child.py")
+_ROWS_PER_MESSAGE = 16_384
+
+
+class Worker:
+    """A lazily started process that evaluates the functions of one ``functions.py``."""
+
+    def __init__(
+        self, code: str, functions: tuple[Function, ...], types: Mapping[str, pa.DataType], timeout: float = 600.0
+    ) -> None:
+        """``types`` gives the Arrow type each function returns; ``timeout`` is in seconds per batch."""
+        self._code = code
+        self._functions = {f.name.lower(): f for f in functions}
+        self._types = types
+        self._timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.calls = 0
+        """Number of argument tuples sent so far."""
+
+    def call(self, function: str, arguments: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """Evaluate a function for each row of ``arguments``.
+
+        Returns (values of the declared type, errors: text or null), row by row. Raises InputError when
+        ``functions.py`` cannot be loaded, lacks the function, or the worker dies or hangs.
+        """
+        values, errors = [], []
+        for start in range(0, arguments.num_rows, _ROWS_PER_MESSAGE):
+            answer = self._ask(function, arguments.slice(start, _ROWS_PER_MESSAGE))
+            values += answer.column("value").chunks
+            errors += answer.column("error").chunks
+        self.calls += arguments.num_rows
+        return pa.chunked_array(values, self._types[function]), pa.chunked_array(errors, pa.string())
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        if self._process is not None:
+            self._kill()
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _ask(self, function: str, arguments: pa.Table) -> pa.Table:
+        process = self._started()
+        declared = self._functions[function]
+        try:
+            header = {"function": declared.name, "batch": declared.batch}
+            write_message(process.stdin, json.dumps(header).encode(), _to_ipc(arguments))
+            self._wait(process, declared.name)
+            head, body = read_message(process.stdout)
+        except (BrokenPipeError, EOFError, struct.error):
+            raise InputError(
+                f"the process running function '{declared.name}' died ({self._end()})", where="functions.py",
+                hint="it may have exceeded its memory limit or called exit",
+            ) from None  # fmt: skip
+        fault = json.loads(head).get("fault")
+        if fault:
+            raise InputError(fault, where="functions.py")
+        return pa.ipc.open_stream(body).read_all()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="lester-duck-")
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL, cwd=self._folder.name, start_new_session=True,
+                env={"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"},
+            )  # fmt: skip
+            schema = pa.schema([pa.field(name, type_) for name, type_ in self._types.items()])
+            write_message(self._process.stdin, self._code.encode(), schema.serialize().to_pybytes())
+        return self._process
+
+    def _wait(self, process: subprocess.Popen[bytes], name: str) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            if not selector.select(self._timeout):
+                self._kill()
+                raise InputError(f"function '{name}' took longer than {self._timeout:.0f} s for one batch", where="functions.py")
+
+    def _end(self) -> str:
+        code = self._kill()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def _kill(self) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            raise InternalError("the worker is not running")
+        code = process.poll()
+        if code is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass  # unsent bytes of a process that is gone
+        return code if code is not None else process.returncode
+
+
+def _to_ipc(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()

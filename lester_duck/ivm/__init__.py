@@ -1,0 +1,1 @@
+"""Incremental view maintenance: a change of sources flows through everything derived."""

@@ -1,0 +1,1 @@
+"""The store's file, its migrations and its catalog."""
