@@ -6,7 +6,7 @@ import click
 
 from lester_duck.cli.command import Command, json_option, store_argument, wait_option
 from lester_duck.cli.output import statement
-from lester_duck.cli.query import arrow, show
+from lester_duck.cli.query import answer, show
 from lester_duck.errors import UsageError, one_of
 
 QUESTIONS = {
@@ -55,7 +55,7 @@ def lineage(
     if show_sql:
         statement(query)
     with api.open(store, wait=wait, read_only=True) as opened:
-        result = arrow(opened.sql(query))
+        result = answer(opened, query)
     show(result, as_csv=as_csv, as_json=as_json)
 
 

@@ -11,7 +11,7 @@ from pyarrow import csv
 
 from lester_duck.cli.command import Command, json_option, store_argument, wait_option
 from lester_duck.cli.output import SHOWN_ROWS, table, to_json
-from lester_duck.errors import UsageError
+from lester_duck.errors import InputError, UsageError
 
 
 @click.command(
@@ -38,17 +38,21 @@ def sql(store: str, query: str, as_csv: bool, wait: float, as_json: bool) -> Non
         raise UsageError("--csv and --json exclude each other")
     text = sys.stdin.read() if query == "-" else query
     with api.open(store, wait=wait, read_only=True) as opened:
-        result = arrow(opened.sql(text))
+        result = answer(opened, text)
     show(result, as_csv=as_csv, as_json=as_json)
 
 
-def arrow(result: Any) -> pa.Table:
-    """A relation of DuckDB, or anything Arrow can read, as a table."""
-    if isinstance(result, pa.Table):
-        return result
-    if hasattr(result, "to_arrow_table"):
-        return result.to_arrow_table()
-    return pa.table(result)
+def answer(opened: Any, query: str) -> pa.Table:
+    """The rows of a query; raises InputError when DuckDB refuses it, or it has none."""
+    from lester_duck.db import Error, first_line
+
+    relation = opened.sql(query)
+    if relation is None:
+        raise InputError("the statement has no result", hint="ask with SELECT ... or FROM ...", sql=query)
+    try:
+        return relation.to_arrow_table()
+    except Error as error:
+        raise InputError(first_line(error), sql=query) from error
 
 
 def show(result: pa.Table, *, as_csv: bool = False, as_json: bool = False) -> None:

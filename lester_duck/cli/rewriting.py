@@ -127,5 +127,5 @@ def refuse(result: Any, folder: Path) -> None:
             f"{len(result.refusals)} step(s) could not be translated; first: {result.refusals[0]}",
             hint=f"see {folder / REPORT}; --engine llm asks a model for these lines",
         )
-    if not result.verdict.agreed:
+    if result.verdict.status != "agreed":
         raise Disagreement(f"the rewrite is not seen to agree: {result.verdict}", hint=f"see {folder / REPORT}")
