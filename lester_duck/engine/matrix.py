@@ -14,11 +14,10 @@ from scipy import sparse
 
 from lester_duck.db import Database
 from lester_duck.engine import matrix_read
-from lester_duck.engine.matrix_blocks import Call, build_block
-from lester_duck.engine.matrix_maintain import MatrixChange, maintain
+from lester_duck.engine.matrix_blocks import Call
+from lester_duck.engine.matrix_maintain import MatrixChange, maintain, rebuild_one
 from lester_duck.engine.matrix_order import OrderTerm, write_order
 from lester_duck.engine.matrix_read import Sources, reader
-from lester_duck.engine.matrix_state import build_state
 from lester_duck.featurize.base import FeatureColumn
 from lester_duck.featurize.plan import plan_features
 from lester_duck.pipeline.model import Features
@@ -39,12 +38,7 @@ def build(
     plans = plan_features(features, columns)
     write_order(db, order)
     for plan in plans:
-        if plan.keeps == "categories":
-            build_state(db, plan, features.view)  # codes are looked up in it
-            build_block(db, plan, features.view, call)
-        else:
-            build_block(db, plan, features.view, call)
-            build_state(db, plan, features.view)
+        rebuild_one(db, plan, features.view, call)
     return {plan.name: f"_lester.block_{plan.name}" for plan in plans}
 
 

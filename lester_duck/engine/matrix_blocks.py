@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from lester_duck.db import Database
 from lester_duck.engine.matrix_state import category_text
-from lester_duck.engine.template import Part, array, block_table, column, state_table, statement, view_table
+from lester_duck.engine.template import array, block_table, column, state_table, statement, view_table
 from lester_duck.errors import InputError, InternalError
 from lester_duck.featurize.plan import Plan
 
@@ -44,7 +44,7 @@ def build_block(db: Database, plan: Plan, view: str, call: Call) -> None:
                 block=block_table(plan.name), value=value, view=view_table(view),
             )
         )  # fmt: skip
-        insert_computed(db, plan, view_table(view), call)
+        _insert_computed(db, plan, view, call)
 
 
 def number_value(plan: Plan) -> exp.Expression:
@@ -76,12 +76,9 @@ def _build_codes(db: Database, plan: Plan, view: str) -> None:
     db.execute(statement("CREATE OR REPLACE TABLE $block AS SELECT * FROM ($query)", block=block_table(plan.name), query=query))
 
 
-def insert_computed(db: Database, plan: Plan, rows: Part, call: Call) -> int:
-    """Compute the values of rows (a relation with the view's columns) and insert them.
-
-    Each distinct tuple of arguments is computed once. Returns the number of distinct tuples.
-    Raises InputError when a function raised, or a text is missing.
-    """
+def _insert_computed(db: Database, plan: Plan, view: str, call: Call) -> None:
+    """Compute the values of all rows, each distinct tuple of arguments once, and insert them."""
+    rows = view_table(view)
     names = [c.name for c in plan.columns]
     arguments = exp.select(*[exp.alias_(column(n), f"a{i}") for i, n in enumerate(names)])
     distinct = arguments.copy().select("min(_rid) AS first").from_(statement("$t", t=rows)).group_by("ALL")
@@ -97,7 +94,7 @@ def insert_computed(db: Database, plan: Plan, rows: Part, call: Call) -> int:
     step = max(256, min(65_536, _CHUNK_BYTES // (8 * (plan.width if plan.storage == "vectors" else 256))))
     for start in range(0, total, step):
         chunk = db.arrow("SELECT * EXCLUDE (first) FROM _arguments WHERE aid >= ? AND aid < ? ORDER BY aid", [start, start + step])
-        values = _compute(db, plan, chunk, call)
+        values = compute(plan, chunk.drop_columns(["aid"]), call)
         table = pa.table({"aid": chunk.column("aid"), "value": values})
         with db.registered("_computed", table):
             db.execute(
@@ -108,10 +105,9 @@ def insert_computed(db: Database, plan: Plan, rows: Part, call: Call) -> int:
             )  # fmt: skip
     db.execute("DROP TABLE _arguments")
     db.execute("DROP TABLE _argument_rows")
-    return total
 
 
-def _number_rows(db: Database, rows: Part, names: Sequence[str]) -> None:
+def _number_rows(db: Database, rows: tuple[str, str], names: Sequence[str]) -> None:
     same = exp.and_(
         *[exp.NullSafeEQ(this=column(n, "v"), expression=column(f"a{i}", "a")) for i, n in enumerate(names)]
     )
@@ -119,13 +115,17 @@ def _number_rows(db: Database, rows: Part, names: Sequence[str]) -> None:
         statement(
             "CREATE OR REPLACE TEMP TABLE _argument_rows AS "
             "SELECT v._rid, a.aid FROM $relation AS v JOIN _arguments AS a ON $same",
-            relation=rows if not isinstance(rows, str) else statement("$t", t=rows), same=same,
+            relation=rows, same=same,
         )
     )  # fmt: skip
 
 
-def _compute(db: Database, plan: Plan, chunk: pa.Table, call: Call) -> pa.Array:
-    arguments = chunk.drop_columns(["aid"]).rename_columns([c.name for c in plan.columns])
+def compute(plan: Plan, arguments: pa.Table, call: Call) -> pa.Array:
+    """The stored values for a table of arguments, row by row.
+
+    Raises InputError when a function raised, or a text is missing.
+    """
+    arguments = arguments.rename_columns([c.name for c in plan.columns])
     if plan.head.role == "function_head":
         return _vectors(plan, *_called(plan, arguments, call))
     texts = arguments.column(0).to_pylist()

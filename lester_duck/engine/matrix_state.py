@@ -18,7 +18,7 @@ from sqlglot import exp
 
 from lester_duck.db import Database
 from lester_duck.engine.matrix_order import OrderTerm, order_by
-from lester_duck.engine.template import block_table, column, state_table, statement, view_table
+from lester_duck.engine.template import block_table, column, rendered, state_table, statement, view_table
 from lester_duck.featurize.base import Input
 from lester_duck.featurize.categories import Category
 from lester_duck.featurize.plan import Fitted, Plan, fit
@@ -82,18 +82,19 @@ def _fit_rows(db: Database, plan: Plan) -> Iterator[np.ndarray]:
 
 def write_moments(db: Database, plan: Plan, moments: Moments, *, create: bool = False) -> None:
     """Replace the rows of a moments table."""
+    state = state_table(plan.name)
     table = pa.table({"slot": np.arange(plan.width, dtype=np.int32), **{f: getattr(moments, f) for f in _MOMENTS}})
     with db.registered("_moments", table):
         if create:
-            db.execute(statement("CREATE OR REPLACE TABLE $state AS SELECT * FROM _moments", state=state_table(plan.name)))
+            db.execute(statement("CREATE OR REPLACE TABLE $state AS SELECT * FROM _moments", state=state))
         else:
-            db.execute(statement("DELETE FROM $state", state=state_table(plan.name)))
-            db.execute(statement("INSERT INTO $state SELECT * FROM _moments", state=state_table(plan.name)))
+            db.execute(rendered("DELETE FROM $state", state=state))
+            db.execute(rendered("INSERT INTO $state SELECT * FROM _moments", state=state))
 
 
 def read_moments(db: Database, plan: Plan) -> Moments:
     """The moments kept for a featurizer."""
-    table = db.arrow(statement("SELECT * FROM $state ORDER BY slot", state=state_table(plan.name)))
+    table = db.arrow(rendered("SELECT * FROM $state ORDER BY slot", state=state_table(plan.name)))
     return Moments(*(table.column(name).to_numpy() for name in _MOMENTS))
 
 

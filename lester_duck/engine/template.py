@@ -28,6 +28,16 @@ def statement(text: str, **parts: Part) -> exp.Expression:
     return exp.replace_placeholders(_tree(text), **{name: _node(part) for name, part in parts.items()})
 
 
+@lru_cache(maxsize=1024)
+def rendered(text: str, **parts: Part) -> str:
+    """The DuckDB text of ``statement``, kept for the next change of the same pipeline.
+
+    >>> rendered("DELETE FROM $t", t=("_lester", "state_a"))
+    'DELETE FROM "_lester"."state_a"'
+    """
+    return statement(text, **parts).sql(dialect="duckdb")
+
+
 def _node(part: Part) -> exp.Expression:
     if isinstance(part, str):
         return exp.to_identifier(part, quoted=True)
