@@ -94,6 +94,11 @@ class Verdict:
         return len(self.compared)
 
     @property
+    def agreed(self) -> bool:
+        """True when every observation point was compared and none differs, on any input."""
+        return self.status == "agreed"
+
+    @property
     def first(self) -> Difference | None:
         """The first difference in dependency order."""
         return self.differences[0] if self.differences else None

@@ -48,6 +48,11 @@ class Answer:
     cached: bool = False
 
 
+def configured() -> bool:
+    """Whether the environment names a model."""
+    return bool(os.environ.get("LESTER_DUCK_MODEL"))
+
+
 def endpoint(model: str | None, base_url: str | None, api_key: str | None) -> Endpoint:
     """The endpoint from options and environment; raises UsageError without a model."""
     model = model or os.environ.get("LESTER_DUCK_MODEL")

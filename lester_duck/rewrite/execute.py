@@ -1,0 +1,66 @@
+"""The judge's executor: the engine, run in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from lester_duck.db import Database, Error, first_line
+from lester_duck.engine import artefacts, matrix
+from lester_duck.engine import run as engine
+from lester_duck.engine.plan import Plan, make_plan
+from lester_duck.engine.read import ordered_rows
+from lester_duck.errors import InputError, one_of
+from lester_duck.pipeline.model import Pipeline
+from lester_duck.store import catalog, store
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRun:
+    """A pipeline run into a store in memory, seen as the judge wants it."""
+
+    db: Database
+    plan: Plan
+
+    def view(self, name: str) -> pa.Table:
+        """The user columns of a view, rows in view order; raises InputError for an unknown name."""
+        if name not in self.plan.relations:
+            raise InputError(one_of("view", name, (v.name for v in self.plan.pipeline.views)))
+        return self.db.arrow(ordered_rows(self.plan.relations[name]))
+
+    def matrix(self) -> np.ndarray:
+        """The train part of the matrix, rows x columns."""
+        return matrix.dense(self.db, self.plan.pipeline.features, part="train")
+
+    def columns(self) -> Sequence[str]:
+        """Featurizer and column name of each column of the matrix."""
+        found = matrix.column_map(self.db, self.plan.pipeline.features)
+        return tuple(f"{column.featurizer}: {column.name}" for column in found)
+
+    def labels(self) -> np.ndarray:
+        """The labels of the train part."""
+        return artefacts.labels(self.db, self.plan, "train")
+
+
+@contextmanager
+def execute(pipeline: Pipeline, data: Path) -> Iterator[StoreRun]:
+    """Run a pipeline on the files below ``data``; the model is left out, for X and y are compared.
+
+    Raises a LesterError when the pipeline, or the data, is refused.
+    """
+    db = store.create_or_open(store.MEMORY)
+    try:
+        try:
+            engine.run(db, replace(pipeline, model=None), data)
+            live = catalog.get_pipeline(db)
+            found = StoreRun(db, make_plan(live if live is not None else pipeline))
+        except Error as error:
+            raise InputError(first_line(error)) from error
+        yield found
+    finally:
+        db.close()

@@ -1,0 +1,210 @@
+"""Rewrite a script into a pipeline, judged by running both; and judge a pipeline again later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from lester_duck.errors import InputError, UsageError, one_of
+from lester_duck.pipeline import codec
+from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite import engines, llm
+from lester_duck.rewrite.directed import judge_directed
+from lester_duck.rewrite.execute import execute
+from lester_duck.rewrite.inputs import directed as directed_inputs
+from lester_duck.rewrite.judge import Verdict, judge
+from lester_duck.rewrite.observation import Evidence, Observation
+from lester_duck.rewrite.observe import Setting, observe, setting, workspace
+from lester_duck.rewrite.proposal import Attempt, Engine, Exchange, Proposal, Task
+from lester_duck.rewrite.repair import converge
+from lester_duck.rewrite.report import report
+from lester_duck.rewrite.sandbox import Limits
+
+Progress = Callable[[str], None]
+EngineName = Literal["auto", "static", "llm", "files"]
+REPORT = "REWRITE.md"
+ANSWERS = "answers"
+DIRECTED_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """The outcome of a rewrite.
+
+    ``pipeline`` and ``verdict`` are None when nothing could be proposed. ``observation`` is the
+    first run of the original; its scratch folder is gone. ``exchanges`` are the questions to a
+    model and its raw answers.
+    """
+
+    pipeline: Pipeline | None
+    verdict: Verdict | None
+    refusals: tuple[str, ...]
+    suspicions: tuple[str, ...]
+    observation: Observation
+    report: str
+    exchanges: tuple[Exchange, ...] = ()
+
+
+def rewrite(
+    script: str | Path,
+    *,
+    engine: EngineName = "auto",
+    python: str | None = None,
+    root: str | Path | None = None,
+    rounds: int = 2,
+    model: str | None = None,
+    base_url: str | None = None,
+    api_key: str | None = None,
+    directed: bool = True,
+    keys: Mapping[str, tuple[str, ...]] | None = None,
+    exchange: str | Path | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Rewritten:
+    """Observe the original, propose a pipeline, compare, and repair at most ``rounds`` times.
+
+    ``root`` (default: the script's folder) is copied and is the working folder of the runs.
+    ``exchange`` is the folder of the files engine (default: beside the script, ``NAME.request``).
+    Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
+    """
+    say = progress or (lambda _: None)
+    script = Path(script)
+    how = setting(script, root=Path(root) if root else None, python=python, limits=limits)
+    roads = _roads(engine, script, model=model, base_url=base_url, api_key=api_key, exchange=exchange)
+    with workspace() as space:
+        say("running the original twice")
+        evidence = observe(how, space)
+        text = script.read_text(encoding="utf-8")
+        task = Task(script=script, name=how.script, text=text, evidence=evidence, keys=keys or {})
+        best, attempts = _try(roads, task, how, rounds, say)
+        verdict = best.verdict
+        if verdict and best.proposal.pipeline and directed and verdict.status != "differs":
+            verdict = _directed(best.proposal.pipeline, verdict, how, evidence, text, space, say)
+        return _rewritten(how.script, best.proposal, verdict, evidence, attempts)
+
+
+def _roads(
+    engine: str,
+    script: Path,
+    *,
+    model: str | None,
+    base_url: str | None,
+    api_key: str | None,
+    exchange: str | Path | None,
+) -> list[Engine]:
+    if engine == "static":
+        return [engines.Static()]
+    if engine == "files":
+        return [engines.Files(Path(exchange) if exchange else script.with_suffix(".request"))]
+    if engine == "llm":
+        return [engines.Model(llm.endpoint(model, base_url, api_key))]
+    if engine == "auto":
+        asked = model is not None or llm.configured()
+        return [engines.Static(), *([engines.Model(llm.endpoint(model, base_url, api_key))] if asked else [])]
+    raise UsageError(one_of("engine", engine, ["auto", "static", "llm", "files"]))
+
+
+def _try(
+    roads: list[Engine], task: Task, how: Setting, rounds: int, say: Progress
+) -> tuple[Attempt, tuple[Attempt, ...]]:
+    """The best attempt of the roads, a later road being taken only when the earlier did not do."""
+    everything: list[Attempt] = []
+    for road in roads:
+        best, attempts = converge(
+            road, task, lambda p: judge(p, task.evidence, execute, how.root), rounds=rounds, progress=say
+        )
+        everything.extend(attempts)
+        if best.verdict and best.verdict.agreed and not best.proposal.refusals:
+            break
+        if isinstance(road, engines.Files):
+            road.request_repair(task, best)
+    return max(everything, key=lambda a: (not a.proposal.refusals, a.rank)), tuple(everything)
+
+
+def _directed(
+    pipeline: Pipeline, verdict: Verdict, how: Setting, evidence: Evidence, text: str, space: Path, say: Progress
+) -> Verdict:
+    return judge_directed(
+        pipeline,
+        evidence,
+        verdict,
+        directed_inputs(how.root, evidence.first.reads, text),
+        how=how,
+        execute=execute,
+        space=space,
+        seconds=DIRECTED_SECONDS,
+        progress=say,
+    )
+
+
+def _rewritten(
+    name: str, proposal: Proposal, verdict: Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
+) -> Rewritten:
+    return Rewritten(
+        pipeline=proposal.pipeline,
+        verdict=verdict,
+        refusals=proposal.refusals,
+        suspicions=proposal.suspicions,
+        observation=evidence.first,
+        report=report(name, proposal, verdict, evidence, attempts),
+        exchanges=tuple(a.proposal.exchange for a in attempts if a.proposal.exchange),
+    )
+
+
+def save(rewritten: Rewritten, folder: str | Path) -> None:
+    """Write the pipeline folder, REWRITE.md and the raw answers of a model."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if rewritten.pipeline is not None:
+        codec.dump(rewritten.pipeline, folder)
+    (folder / REPORT).write_text(rewritten.report, encoding="utf-8")
+    for number, exchange in enumerate(rewritten.exchanges, 1):
+        (folder / ANSWERS).mkdir(exist_ok=True)
+        text = json.dumps(asdict(exchange), indent=2) + "\n"
+        (folder / ANSWERS / f"{number}.json").write_text(text, encoding="utf-8")
+
+
+def verify(
+    folder: str | Path,
+    script_root: str | Path | None = None,
+    *,
+    script: str | Path | None = None,
+    python: str | None = None,
+    directed: bool = True,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Rewritten:
+    """Judge the pipeline in a folder again, against the original as it is now, on the data as it is now.
+
+    ``script`` defaults to the one the pipeline names, looked for in ``script_root`` (default: the
+    folder above the pipeline's, then the current one). Raises InputError when it is not there.
+    """
+    say = progress or (lambda _: None)
+    pipeline = codec.load(folder)
+    original = _original(pipeline, Path(folder), script_root, script)
+    root = Path(script_root) if script_root else None
+    how = setting(original, root=root, python=python, limits=limits)
+    with workspace() as space:
+        say("running the original twice")
+        evidence = observe(how, space)
+        say("comparing")
+        verdict = judge(pipeline, evidence, execute, how.root)
+        text = original.read_text(encoding="utf-8")
+        if directed and verdict.status != "differs":
+            verdict = _directed(pipeline, verdict, how, evidence, text, space, say)
+        return _rewritten(how.script, Proposal(pipeline=pipeline), verdict, evidence, ())
+
+
+def _original(pipeline: Pipeline, folder: Path, root: str | Path | None, script: str | Path | None) -> Path:
+    if script is not None:
+        return Path(script)
+    if pipeline.origin is None:
+        raise InputError(f"the pipeline in '{folder}' names no original", hint="give one with --script PATH")
+    places = [Path(root)] if root else [folder.resolve().parent, Path.cwd()]
+    for place in places:
+        if (place / pipeline.origin.script).is_file():
+            return place / pipeline.origin.script
+    raise InputError(f"'{pipeline.origin.script}' was not found", hint="give the original with --script PATH")
