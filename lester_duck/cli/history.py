@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 from lester_duck.cli.command import Command, json_option, store_argument, wait_option
 from lester_duck.cli.output import emit, table
 from lester_duck.errors import InputError, one_of
+
+_JSON = ("counts", "metrics", "versions", "sources", "relations")
 
 
 @click.command(
@@ -28,7 +31,8 @@ def runs(store: str, changes: bool, wait: float, as_json: bool) -> None:
         found = {"runs": rows_of(opened.runs())}
         if changes:
             found["changes"] = rows_of(opened.changes())
-    emit(found, "\n\n".join(f"{name}\n{table(rows)}" for name, rows in found.items()), as_json)
+    parts = (f"{name}\n{table([shown(row) for row in rows])}" for name, rows in found.items())
+    emit(found, "\n\n".join(parts), as_json)
 
 
 @click.command(
@@ -53,8 +57,22 @@ def diff(store: str, first: int | None, second: int | None, wait: float, as_json
 
 
 def rows_of(found: Any) -> list[dict[str, Any]]:
-    """Runs or changes, from the newest to the oldest or as the library lists them, as plain rows."""
-    return found.to_pylist() if hasattr(found, "to_pylist") else [dict(row) for row in found]
+    """Runs or changes as plain rows; what the catalog keeps as JSON is unpacked.
+
+    >>> rows_of([{"id": 1, "counts": '{"mails": 3}'}])
+    [{'id': 1, 'counts': {'mails': 3}}]
+    """
+    return [{name: _unpacked(name, value) for name, value in row.items()} for row in found]
+
+
+def _unpacked(name: str, value: Any) -> Any:
+    return json.loads(value) if name in _JSON and isinstance(value, str) else value
+
+
+def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A run or change as a row for a person: short hash, no versions."""
+    short = {name: value for name, value in row.items() if name != "versions"}
+    return {**short, **({"fingerprint": row["fingerprint"][:12]} if "fingerprint" in row else {})}
 
 
 def pick(found: Sequence[Mapping[str, Any]], first: int | None, second: int | None) -> tuple[Any, Any]:

@@ -19,6 +19,8 @@ QUESTIONS = {
 }
 """Question -> its arguments and its statement."""
 
+_CHECKS = {"SOURCE": "check_source", "RELATION": "check_relation"}
+
 
 @click.command(
     cls=Command,
@@ -50,11 +52,15 @@ def lineage(
     forward SOURCE RID   everything derived from one source row
     """
     from lester_duck import api
+    from lester_duck import lineage as names
 
     query = sql_for(question, arguments)
     if show_sql:
         statement(query)
     with api.open(store, wait=wait, read_only=True) as opened:
+        for name, value in zip(QUESTIONS[question][0], arguments, strict=True):
+            if name in _CHECKS:
+                getattr(names, _CHECKS[name])(opened.db, value)
         result = answer(opened, query)
     show(result, as_csv=as_csv, as_json=as_json)
 

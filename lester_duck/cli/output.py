@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from io import StringIO
 from typing import Any
 
@@ -99,12 +100,19 @@ def facts(mapping: Mapping[str, Any]) -> str:
 
 
 def document(mapping: Mapping[str, Any]) -> str:
-    """A nested result: plain facts first, then a table for every list of rows in it."""
+    """A nested result: plain facts first, then every part of it under its name.
+
+    >>> print(document({"store": "a.duckdb", "split": {"train": 3}}))
+    store  a.duckdb
+    <BLANKLINE>
+    split
+      train  3
+    """
     plain = {k: v for k, v in mapping.items() if not _is_rows(v) and not isinstance(v, Mapping)}
     parts = [facts(plain)] if plain else []
     for name, value in mapping.items():
         if isinstance(value, Mapping) and value:
-            parts.append(f"{name}\n" + "\n".join("  " + line for line in facts(value).splitlines()))
+            parts.append(f"{name}\n" + "\n".join(f"  {line}".rstrip() for line in document(value).splitlines()))
         elif _is_rows(value):
             parts.append(f"{name}\n{table(value)}")
     return "\n\n".join(parts)
@@ -125,8 +133,12 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
-    if isinstance(value, Mapping | list | tuple):
-        return to_json(value) if value else ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_cell(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_cell(inner) for inner in value)
     return str(value)
 
 

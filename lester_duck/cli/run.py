@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
 from lester_duck.cli.command import Command, json_option, model_option, sql_option, store_argument, wait_option
+from lester_duck.cli.history import rows_of
 from lester_duck.cli.output import document, emit, progress, statement
 
 
@@ -39,7 +41,7 @@ def run(
         progress(f"running {folder}") as shown,
         api.run(folder, store, root=root, model=model, wait=wait, progress=shown, tracer=tracer) as result,
     ):
-        facts = {**result.status(), "seconds": round(time.perf_counter() - started, 3)}
+        facts = {**readable(result.status()), "seconds": round(time.perf_counter() - started, 3)}
     emit(facts, document(facts), as_json)
 
 
@@ -55,5 +57,11 @@ def status(store: str, wait: float, as_json: bool) -> None:
     from lester_duck import api
 
     with api.open(store, wait=wait, read_only=True) as opened:
-        facts = opened.status()
+        facts = readable(opened.status())
     emit(facts, document(facts), as_json)
+
+
+def readable(status: dict[str, Any]) -> dict[str, Any]:
+    """The status of a store with the catalog's JSON unpacked."""
+    last = {name: rows_of([status[name]])[0] for name in ("last_run", "last_change") if status.get(name)}
+    return {**status, **last}

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from lester_duck.cli.main import COMMANDS, program
+
 from program import lester_duck
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lester_duck.pipeline import codec
+
 from program import lester_duck
 
 

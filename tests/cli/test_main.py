@@ -13,6 +13,7 @@ import pytest
 
 from lester_duck.cli import main as entry
 from lester_duck.errors import Disagreement, InputError, InternalError, Unsupported, UsageError
+
 from program import lester_duck
 
 
