@@ -24,7 +24,7 @@ def install(db: Database, plan: Plan) -> None:
     for (name,) in db.rows(
         "SELECT view_name FROM duckdb_views() WHERE schema_name = '_lester' AND NOT internal AND starts_with(view_name, 'edges')"
     ):
-        db.execute(exp.Drop(this=table(INTERNAL_SCHEMA, name), kind="VIEW"))
+        db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="VIEW"))
     sources = frozenset(s.name for s in plan.pipeline.sources)
     edges: dict[str, exp.Query] = {}
     for block in plan.blocks:

@@ -21,7 +21,7 @@ from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError
 from lester_duck.names import INTERNAL_SCHEMA, RID
-from lester_duck.pipeline.model import Pipeline
+from lester_duck.pipeline.model import Features, Pipeline
 from lester_duck.store import catalog
 
 Lap = Callable[[str], None]
@@ -77,9 +77,16 @@ def _drop(db: Database) -> None:
         "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_lester' AND (starts_with(table_name, 'block_') "
         "OR starts_with(table_name, 'state_') OR table_name IN ('split', 'matrix_order'))"
     ):
-        db.execute(exp.Drop(this=table(INTERNAL_SCHEMA, name), kind="TABLE", cascade=False))
+        db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="TABLE", cascade=False))
     for name in ("feature", "model", "prediction"):
         db.execute(exp.delete(table(INTERNAL_SCHEMA, name)))
+
+
+def map_may_change(features: Features, tables: tuple[str, ...]) -> bool:
+    """Whether states that were touched decide names or number of matrix columns (learned categories, bins)."""
+    learned = {"one_hot", "ordinal", "bins", "tfidf"}
+    names = {f.name for f in features.featurizers if any(s.kind in learned for s in f.steps)}
+    return any(f"state_{name}" in tables for name in names)
 
 
 def source_columns(db: Database, view: str) -> dict[str, list[str]]:

@@ -47,7 +47,7 @@ def drop_caches(db: Database) -> None:
     """Forget all cached values (the code of the functions has changed)."""
     names = db.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_lester' AND starts_with(table_name, 'fn_')")
     for (name,) in names:
-        db.execute(exp.Drop(this=table(INTERNAL_SCHEMA, name), kind="TABLE"))
+        db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="TABLE"))
 
 
 def fill_caches(db: Database, plan: Plan, block: Block, worker: Worker, substitutes: Substitutes | None = None) -> None:
