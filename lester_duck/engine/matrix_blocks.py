@@ -73,7 +73,8 @@ def _build_codes(db: Database, plan: Plan, view: str) -> None:
         query = query.join(exp.alias_(state, alias, table=True), on=exp.and_(same, slot))
         ids.append(column("id", alias))
     query = query.select(exp.alias_(array(ids, "INTEGER"), "value"))
-    db.execute(statement("CREATE OR REPLACE TABLE $block AS SELECT * FROM ($query)", block=block_table(plan.name), query=query))
+    create = "CREATE OR REPLACE TABLE $block AS SELECT * FROM ($query)"
+    db.execute(statement(create, block=block_table(plan.name), query=query))
 
 
 def _insert_computed(db: Database, plan: Plan, view: str, call: Call) -> None:
@@ -93,13 +94,15 @@ def _insert_computed(db: Database, plan: Plan, view: str, call: Call) -> None:
     total = db.value("SELECT count(*) FROM _arguments")
     step = max(256, min(65_536, _CHUNK_BYTES // (8 * (plan.width if plan.storage == "vectors" else 256))))
     for start in range(0, total, step):
-        chunk = db.arrow("SELECT * EXCLUDE (first) FROM _arguments WHERE aid >= ? AND aid < ? ORDER BY aid", [start, start + step])
+        wanted = "SELECT * EXCLUDE (first) FROM _arguments WHERE aid >= ? AND aid < ? ORDER BY aid"
+        chunk = db.arrow(wanted, [start, start + step])
         values = compute(plan, chunk.drop_columns(["aid"]), call)
         table = pa.table({"aid": chunk.column("aid"), "value": values})
         with db.registered("_computed", table):
             db.execute(
                 statement(
-                    "INSERT INTO $block SELECT r._rid, c.value FROM _argument_rows AS r JOIN _computed AS c ON r.aid = c.aid",
+                    "INSERT INTO $block SELECT r._rid, c.value FROM _argument_rows AS r "
+                    "JOIN _computed AS c ON r.aid = c.aid",
                     block=block_table(plan.name),
                 )
             )  # fmt: skip
@@ -145,7 +148,8 @@ def _called(plan: Plan, arguments: pa.Table, call: Call) -> tuple[pa.Array, int]
         row = arguments.slice(at, 1).to_pylist()[0]
         given = ", ".join(f"{name} = {_short(value)}" for name, value in row.items())
         raise InputError(
-            f"function '{plan.head.function}' raised {errors[at].as_py()} for {given}", where=f"featurizer '{plan.name}'",
+            f"function '{plan.head.function}' raised {errors[at].as_py()} for {given}",
+            where=f"featurizer '{plan.name}'",
             hint="let the function return a value for such rows, or filter them in a view",
         )  # fmt: skip
     return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values, arguments.num_rows
@@ -159,7 +163,7 @@ def _short(value: object) -> str:
 def _vectors(plan: Plan, values: pa.Array, rows: int) -> pa.Array:
     nested = pa.types.is_nested(values.type)
     flat = values.flatten() if nested else values
-    if len(values) != rows or len(flat) != rows * plan.width or values.null_count and nested:
+    if len(values) != rows or len(flat) != rows * plan.width or (values.null_count and nested):
         each = f"{len(flat) / max(rows, 1):g}"
         raise InputError(
             f"function '{plan.head.function}' returned {each} numbers per row, not {plan.width}",

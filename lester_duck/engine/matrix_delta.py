@@ -150,7 +150,8 @@ def _image(db: Database, plans: Mapping[int, Plan], relation: str, *, after: boo
         elif after and plan.storage in ("vectors", "lists"):
             parts |= {f"a{i}_{j}": column(c.name) for j, c in enumerate(plan.columns)}
     chosen = "".join(f", ${name} AS {name}" for name in parts)
-    return db.arrow(rendered(f"SELECT _rid{chosen} FROM $relation ORDER BY _rid", relation=temporary(relation), **parts))
+    query = f"SELECT _rid{chosen} FROM $relation ORDER BY _rid"
+    return db.arrow(rendered(query, relation=temporary(relation), **parts))
 
 
 def flags(values: pa.ChunkedArray) -> np.ndarray:

@@ -128,15 +128,17 @@ class _Work:
 
 def _delete(db: Database, plan: Plan, rids: np.ndarray) -> None:
     if len(rids):
+        query = rendered("DELETE FROM $block WHERE _rid IN (SELECT _rid FROM _ids)", block=block_table(plan.name))
         with db.registered("_ids", pa.table({"_rid": rids})):
-            db.execute(rendered("DELETE FROM $block WHERE _rid IN (SELECT _rid FROM _ids)", block=block_table(plan.name)))
+            db.execute(query)
 
 
 def _read(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ids and stored values (rows x width, float) of block rows."""
     if not len(rids):
         return rids, np.zeros((0, plan.width))
-    query = rendered("SELECT _rid, value FROM $block WHERE _rid IN (SELECT _rid FROM _ids)", block=block_table(plan.name))
+    wanted = "SELECT _rid, value FROM $block WHERE _rid IN (SELECT _rid FROM _ids)"
+    query = rendered(wanted, block=block_table(plan.name))
     with db.registered("_ids", pa.table({"_rid": rids})):
         table = db.arrow(query)
     return table.column(0).to_numpy(), rows_as_floats(table.column(1), plan.width).astype(float)

@@ -139,7 +139,8 @@ def _build_categories(db: Database, plan: Plan, view: str) -> None:
     db.execute(
         statement(
             "CREATE OR REPLACE TABLE $state AS "
-            "SELECT slot, (row_number() OVER (ORDER BY slot, category NULLS LAST) - 1)::INTEGER AS id, category, n, total "
+            "SELECT slot, (row_number() OVER (ORDER BY slot, category NULLS LAST) - 1)::INTEGER AS id, "
+            "category, n, total "
             f"FROM (SELECT slot::INTEGER AS slot, category, {counted} AS n, count(*) AS total FROM "
             "(SELECT unnest(range($width)) AS slot, unnest($texts) AS category, s.part "
             "FROM $view AS v LEFT JOIN _lester.split AS s ON v._rid = s._rid) GROUP BY slot, category)",

@@ -31,7 +31,10 @@ _PARAMETERS = {
     "column": ("column",),
     "shuffle": ("test_size", "train_size", "random_state", "stratify", "shuffle"),
 }
-_CREATE = "CREATE OR REPLACE TABLE _lester.split AS SELECT _rid, part::VARCHAR AS part, ordinal::BIGINT AS ordinal FROM ($query)"
+_CREATE = (
+    "CREATE OR REPLACE TABLE _lester.split AS "
+    "SELECT _rid, part::VARCHAR AS part, ordinal::BIGINT AS ordinal FROM ($query)"
+)
 _HASH_STEPS = 2**60
 
 
@@ -48,7 +51,8 @@ def assign(
         _assign_shuffle(db, split, view, order, label_column)
     elif split.kind == "position":
         rows = statement(
-            "SELECT _rid, CASE WHEN place <= $first THEN 'train' ELSE 'test' END AS part, NULL AS ordinal FROM ($ranked)",
+            "SELECT _rid, CASE WHEN place <= $first THEN 'train' ELSE 'test' END AS part, NULL AS ordinal "
+            "FROM ($ranked)",
             first=exp.Literal.number(_first_rows(db, split, view)), ranked=_ranked(view, order),
         )  # fmt: skip
         db.execute(statement(_CREATE, query=rows))
@@ -67,7 +71,8 @@ def _counts(db: Database, split: Split) -> dict[str, int]:
             f"split: column '{split.get('column')}' holds {strange[0]!r}", hint="it may hold 'train', 'test' or NULL"
         )
     if found and "train" not in found:
-        raise InputError(f"split: no row of {sum(found.values())} is in the train part", hint=f"check the {split.kind} split")
+        total = sum(found.values())
+        raise InputError(f"split: no row of {total} is in the train part", hint=f"check the {split.kind} split")
     return found
 
 
@@ -87,7 +92,8 @@ def _run(db: Database, query: exp.Expression, split: Split) -> None:
     try:
         db.execute(query)
     except Error as error:
-        raise InputError(f"split of kind {split.kind}: {first_line(error)}", hint="check its columns and expressions") from error
+        hint = "check its columns and expressions"
+        raise InputError(f"split of kind {split.kind}: {first_line(error)}", hint=hint) from error
 
 
 # Parts that a row's own columns decide.
@@ -160,7 +166,8 @@ def _first_rows(db: Database, split: Split, view: str) -> int:
         return max(0, int(value))
     except (Error, TypeError, ValueError) as error:
         reason = first_line(error) if isinstance(error, Error) else "it is no number"
-        raise InputError(f"split: rows = {text!r}: {reason}", hint="write an expression over n, such as n * 8 // 10") from error
+        hint = "write an expression over n, such as n * 8 // 10"
+        raise InputError(f"split: rows = {text!r}: {reason}", hint=hint) from error
 
 
 def _ranked(view: str, order: Sequence[OrderTerm]) -> exp.Expression:
@@ -216,8 +223,8 @@ def maintain_split(
     target = _target(db, split, view, order, old, new)
     db.execute(
         statement(
-            "CREATE OR REPLACE TEMP TABLE _split_changes AS SELECT coalesce(s._rid, t._rid) AS _rid, s.part AS old_part, "
-            "t.part AS new_part, s._rid IS NOT NULL AS held, t._rid IS NOT NULL AS holds FROM $before AS s "
+            "CREATE OR REPLACE TEMP TABLE _split_changes AS "
+            "SELECT coalesce(s._rid, t._rid) AS _rid, s.part AS old_part, t.part AS new_part, s._rid IS NOT NULL AS held, t._rid IS NOT NULL AS holds FROM $before AS s "
             "FULL JOIN ($target) AS t ON s._rid = t._rid "
             "WHERE s.part IS DISTINCT FROM t.part OR s._rid IS NULL OR t._rid IS NULL",
             before=_before(split, old, new), target=target,

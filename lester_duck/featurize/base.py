@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from enum import IntEnum
 from typing import Any, TypeVar
 
@@ -74,7 +74,10 @@ class Input:
 
 
 _NUMBERS = frozenset(
-    ["BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL"]
+    (
+        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
+        "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
+    )  # fmt: skip
 )
 
 
@@ -94,8 +97,6 @@ def read_step(kind: type[Kind], step: Step) -> Kind:
 
 
 def _required(kind: type) -> list[str]:
-    from dataclasses import MISSING
-
     return [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -85,7 +86,7 @@ class FittedBins:
     def _intervals(self, edges: np.ndarray) -> list[str]:
         closed_right = self.right and not self.open_ended
         shape = "({:g},{:g}]" if closed_right else "[{:g},{:g})"
-        return [shape.format(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+        return [shape.format(low, high) for low, high in pairwise(edges)]
 
 
 @dataclass(frozen=True, kw_only=True)

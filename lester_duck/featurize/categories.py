@@ -72,7 +72,8 @@ def arrange(
     category like others.
     """
     if isinstance(order, tuple):
-        return _settled(column, _fixed(categories, _of_column(order, position, column), column), categories, with_missing)
+        fixed = _fixed(categories, _of_column(order, position, column), column)
+        return _settled(column, fixed, categories, with_missing)
     seen = [c for c in categories if c.n > 0 and (with_missing or c.value is not None)]
     if order == "appearance":
         if any(c.first is None for c in seen):

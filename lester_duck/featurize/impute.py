@@ -71,7 +71,8 @@ class Impute:
         empty = [slot.name for slot, value in zip(slots, found, strict=True) if np.isnan(value)]
         if empty:
             raise InputError(
-                f"impute: column '{empty[0]}' has no value in the fit rows", hint="drop it, or use strategy = \"constant\""
+                f"impute: column '{empty[0]}' has no value in the fit rows",
+                hint="drop it, or use strategy = \"constant\"",
             )
         return FittedFill(found)
 
@@ -109,6 +110,7 @@ class Impute:
             return "missing_value" if self.fill_value is None else self.fill_value
         known = [c for c in present if c.n > 0]
         if not known:
-            raise InputError(f"impute: column '{name}' has no value in the fit rows", hint="use strategy = \"constant\"")
+            hint = "use strategy = \"constant\""
+            raise InputError(f"impute: column '{name}' has no value in the fit rows", hint=hint)
         most = max(c.n for c in known)
         return min(c.value for c in known if c.n == most)

@@ -6,7 +6,8 @@ other steps are applied on read from fitted state, so that a changed mean touche
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -127,10 +128,18 @@ def plan_featurizer(featurizer: Featurizer, columns: Mapping[str, str]) -> Plan:
     Raises InputError (unknown column, kind, parameter, wrong type) and Unsupported (a chain
     that has no meaning here), both naming the featurizer.
     """
-    try:
+    with _naming(featurizer):
         return _plan(featurizer, columns)
+
+
+@contextmanager
+def _naming(featurizer: Featurizer) -> Iterator[None]:
+    """Say in every error which featurizer it is about."""
+    try:
+        yield
     except LesterError as error:
-        raise type(error)(error.message, hint=error.hint, where=error.where or f"featurizer '{featurizer.name}'") from None
+        error.where = error.where or f"featurizer '{featurizer.name}'"
+        raise
 
 
 def _plan(featurizer: Featurizer, columns: Mapping[str, str]) -> Plan:
@@ -167,7 +176,8 @@ def _check_chain(featurizer: Featurizer, head: Any, fills: list, coder: Any, res
     if misplaced or (coder and not isinstance(head, Raw)):
         raise Unsupported(f"steps in this order: {' then '.join(later)}", hint="divide them over two featurizers")
     if any(not hasattr(step, "fill_categories") for step in fills):
-        raise Unsupported(f"steps in this order: {' then '.join(later)}", hint="only impute may stand before an encoding")
+        hint = "only impute may stand before an encoding"
+        raise Unsupported(f"steps in this order: {' then '.join(later)}", hint=hint)
     if rest and getattr(head, "is_sparse", False):
         raise Unsupported(f"{later[0]} with sparse output before {later[1]}", hint="use fewer features")
 
@@ -182,34 +192,32 @@ def _needs(steps: Sequence[Any]) -> Needs:
 
 def fit(plan: Plan, state: Summary | Sequence[tuple[Category, ...]] | None) -> Fitted:
     """Fit a plan from its state: a summary of raw columns, or the categories of each column."""
-    try:
-        return _fit_codes(plan, state) if plan.coder else _fit_numbers(plan, state)  # type: ignore[arg-type]
-    except LesterError as error:
-        raise type(error)(error.message, hint=error.hint, where=error.where or f"featurizer '{plan.name}'") from None
-
-
-def _fit_numbers(plan: Plan, summary: Summary | None) -> Fitted:
-    slots, fitted = plan.head_slots, []
-    for step in plan.steps:
-        fitted.append(step.fit(summary, slots))
-        slots = fitted[-1].slots(slots)
-        summary = fitted[-1].through(summary) if summary is not None else None
-    return Fitted(plan=plan, coder=None, steps=tuple(fitted), slots=slots)
+    with _naming(plan.featurizer):
+        if plan.coder:
+            return _fit_codes(plan, state)  # type: ignore[arg-type]
+        steps, slots = _fit_steps(plan.steps, state, plan.head_slots)  # type: ignore[arg-type]
+        return Fitted(plan=plan, coder=None, steps=steps, slots=slots)
 
 
 def _fit_codes(plan: Plan, categories: Sequence[tuple[Category, ...]]) -> Fitted:
     for fill in plan.fills:
         categories = [fill.fill_categories(c, i.name) for c, i in zip(categories, plan.columns, strict=True)]
     coder = plan.coder.fit(categories, plan.columns)
-    rest = _fit_numbers_after(plan, coder.distribution(categories), coder.slots()) if plan.steps else ((), coder.slots())
-    return Fitted(plan=plan, coder=coder, steps=rest[0], slots=rest[1])
+    summary = coder.distribution(categories) if plan.steps else None
+    steps, slots = _fit_steps(plan.steps, summary, coder.slots())
+    return Fitted(plan=plan, coder=coder, steps=steps, slots=slots)
 
 
-def _fit_numbers_after(plan: Plan, summary: Summary, slots: tuple[Slot, ...]) -> tuple[tuple, tuple[Slot, ...]]:
+def _fit_steps(
+    steps: Sequence[Any], summary: Summary | None, slots: tuple[Slot, ...]
+) -> tuple[tuple, tuple[Slot, ...]]:
+    """Fit numeric steps one after the other, each on what the one before leaves."""
     fitted = []
-    for step in plan.steps:
+    for i, step in enumerate(steps):
         fitted.append(step.fit(summary, slots))
-        slots, summary = fitted[-1].slots(slots), fitted[-1].through(summary)
+        slots = fitted[-1].slots(slots)
+        if any(later.needs > Needs.NOTHING for later in steps[i + 1 :]):
+            summary = fitted[-1].through(summary)
     return tuple(fitted), slots
 
 

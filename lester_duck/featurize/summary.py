@@ -60,7 +60,8 @@ class Moments:
             high = np.where(absent, -np.inf, values).max(axis=0)
         low, high = np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan)
         return cls(
-            n, absent.sum(axis=0), np.asarray(center, dtype=float), shifted.sum(axis=0), (shifted * shifted).sum(axis=0),
+            n, absent.sum(axis=0), np.asarray(center, dtype=float),
+            shifted.sum(axis=0), (shifted * shifted).sum(axis=0),
             low, high, (values == low).sum(axis=0), (values == high).sum(axis=0),
         )  # fmt: skip
 

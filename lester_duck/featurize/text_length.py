@@ -29,7 +29,8 @@ class TextLength:
     def expression(self, column: Input) -> exp.Expression:
         """The DOUBLE a block stores for a column; raises InputError for one that is no text."""
         if not column.is_text:
-            raise InputError(f"column '{column.name}' is {column.type}, not a text", hint="cast it to VARCHAR in the view")
+            hint = "cast it to VARCHAR in the view"
+            raise InputError(f"column '{column.name}' is {column.type}, not a text", hint=hint)
         name = exp.column(column.name, quoted=True)
         if self.unit == "characters":
             length: exp.Expression = exp.Anonymous(this="length", expressions=[name])
