@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lester_duck.rewrite.observe import Setting, copy_folder, outcome, run
 from lester_duck.rewrite.sandbox import Job
 
 Progress = Callable[[str], None]
-BATCH = 8
+BATCH = 6
 MAX_DIFFERENCES = 5
 
 
@@ -48,42 +49,73 @@ def judge_directed(
     deadline = time.monotonic() + seconds
     unstable = unstable_points(pipeline, base)
     stop = early_stop(pipeline, base.first)
-    judged, rejected = 0, 0
-    differences: list[Difference] = []
-    notes: list[str] = []
-    for start in range(0, len(inputs), BATCH):
-        if time.monotonic() > deadline or len(differences) >= MAX_DIFFERENCES:
-            break
-        progress(f"directed inputs {start + 1} to {min(start + BATCH, len(inputs))} of {len(inputs)}")
-        for ran in _originals(how, inputs[start : start + BATCH], space / f"directed{start}", stop, notes):
-            if time.monotonic() > deadline:
+    tally = _Tally()
+    with ThreadPoolExecutor(1) as ahead:  # the original runs on the next batch while this one is compared
+        starts = range(0, len(inputs), BATCH)
+        coming = ahead.submit(_originals, how, inputs[:BATCH], space / "directed0", stop)
+        for start in starts:
+            batch, notes = coming.result()
+            tally.notes.extend(notes)
+            following = start + BATCH
+            more = following < len(inputs) and time.monotonic() < deadline
+            if more:
+                next_inputs = inputs[following : following + BATCH]
+                coming = ahead.submit(_originals, how, next_inputs, space / f"directed{following}", stop)
+            progress(f"directed inputs {start + 1} to {min(following, len(inputs))} of {len(inputs)}")
+            for ran in batch:
+                if time.monotonic() > deadline or len(tally.differences) >= MAX_DIFFERENCES:
+                    break
+                evidence = replace(base, first=ran.observation, second=None, unstable=unstable)
+                found = compare(pipeline, evidence, execute, ran.data)
+                if found.differences and not found.malformed:
+                    found = _confirm(pipeline, evidence, ran, how, execute, stop)
+                tally.add(ran.input.name, found)
+            if not more or len(tally.differences) >= MAX_DIFFERENCES:
                 break
-            evidence = replace(base, first=ran.observation, second=None, unstable=unstable)
-            found = compare(pipeline, evidence, execute, ran.data)
-            if found.differences:
-                found = _confirm(pipeline, evidence, ran, how, execute, stop)
-            judged += 1
-            rejected += found.rejected
-            notes.extend(f"{ran.input.name}: {note}" for note in found.not_checked)
-            differences.extend(replace(d, input=ran.input.name) for d in found.differences[:1])
-    if judged < len(inputs):
-        left = len(inputs) - judged
-        notes.append(f"{left} of {len(inputs)} directed inputs: not judged (time, or enough differences)")
-    if rejected:
-        notes.append(f"{rejected} directed inputs are refused by the original and the pipeline alike")
-    return replace(
-        verdict,
-        status="differs" if differences else verdict.status,
-        inputs=judged,
-        differences=(*verdict.differences, *differences),
-        not_checked=(*verdict.not_checked, *notes),
-    )
+    return tally.verdict(verdict, len(inputs))
+
+
+class _Tally:
+    """What the inputs judged so far showed."""
+
+    def __init__(self) -> None:
+        self.judged = 0
+        self.rejected = 0
+        self.differences: list[Difference] = []
+        self.notes: list[str] = []
+        self.stricter: list[str] = []
+
+    def add(self, name: str, found: Comparison) -> None:
+        self.judged += 1
+        self.rejected += found.rejected
+        self.notes.extend(f"{name}: {note}" for note in found.not_checked)
+        if found.malformed:
+            self.stricter.append(f"{name}: {found.malformed}")
+        else:
+            self.differences.extend(replace(d, input=name) for d in found.differences[:1])
+
+    def verdict(self, verdict: Verdict, total: int) -> Verdict:
+        notes = list(self.notes)
+        if self.judged < total:
+            left = total - self.judged
+            notes.append(f"{left} of {total} directed inputs: not judged (time, or enough differences)")
+        if self.rejected:
+            notes.append(f"{self.rejected} directed inputs are refused by the original and the pipeline alike")
+        return replace(
+            verdict,
+            status="differs" if self.differences else verdict.status,
+            inputs=self.judged,
+            differences=(*verdict.differences, *self.differences),
+            not_checked=(*verdict.not_checked, *notes),
+            stricter=tuple(self.stricter),
+        )
 
 
 def _originals(
-    how: Setting, inputs: Sequence[DirectedInput], space: Path, stop: str | None, notes: list[str]
-) -> list[_Ran]:
-    jobs = []
+    how: Setting, inputs: Sequence[DirectedInput], space: Path, stop: str | None
+) -> tuple[list[_Ran], list[str]]:
+    """The runs of a batch, and a note on each input whose run did not end by itself."""
+    jobs, notes = [], []
     for number, item in enumerate(inputs):
         copy_folder(how.root, space / f"data{number}", item.changed)
         jobs.append(_job(how, space / f"data{number}", space / f"run{number}", stop))
@@ -96,7 +128,7 @@ def _originals(
             notes.append(f"{item.name}: {error}")
             continue
         found.append(_Ran(input=item, data=space / f"data{number}", observation=observation))
-    return found
+    return found, notes
 
 
 def _job(how: Setting, data: Path, work: Path, stop: str | None) -> Job:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from lester_duck.errors import Disagreement, InputError, InternalError, LesterError, one_of
-from lester_duck.pipeline.model import Checkpoint, Output, Pipeline
+from lester_duck.pipeline.model import Checkpoint, Output, Pipeline, Split
 from lester_duck.rewrite import render
 from lester_duck.rewrite.compare import (
     TOLERANCE,
@@ -26,7 +26,7 @@ from lester_duck.rewrite.compare import (
 from lester_duck.rewrite.elements import NotKept
 from lester_duck.rewrite.files_text import compare_files
 from lester_duck.rewrite.observation import Evidence, Observation
-from lester_duck.rewrite.points import Expected, NotReached, Point, expected, points, suspects
+from lester_duck.rewrite.points import Expected, NotReached, Point, expected, last_views, points, suspects
 
 
 class Executed(Protocol):
@@ -87,6 +87,8 @@ class Verdict:
     differences: tuple[Difference, ...] = ()
     not_comparable: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
+    stricter: tuple[str, ...] = ()
+    """Directed inputs whose form a source or check of the pipeline refuses and the original accepts."""
 
     @property
     def points(self) -> int:
@@ -114,7 +116,8 @@ class Verdict:
     def __str__(self) -> str:
         if self.status == "differs":
             return f"differs: {self.differences[0]}"
-        text = f"{self.status} ({self.points} observation points, {self.inputs} inputs)"
+        strict = f", {len(self.stricter)} of them refused as malformed" if self.stricter else ""
+        text = f"{self.status} ({self.points} observation points, {self.inputs} inputs{strict})"
         return f"{text}: {self.not_comparable[0]}" if self.not_comparable else text
 
 
@@ -128,13 +131,15 @@ class Comparison:
     not_checked: tuple[str, ...] = ()
     rejected: bool = False
     """True when original and pipeline both refused the input."""
+    malformed: str = ""
+    """Why a source or check of the pipeline refused what the original accepted."""
 
 
 def judge(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path) -> Verdict:
     """Compare a pipeline, run on ``data``, with what the original did on the same data."""
     outcome = compare(pipeline, evidence, execute, data)
     reasons = outcome.not_comparable + unclaimed(pipeline, evidence.first)
-    if not outcome.compared and not reasons:
+    if not outcome.compared and not reasons and not outcome.differences:
         reasons = ("the pipeline claims no file, variable or matrix of the original",)
     status: Status = "differs" if outcome.differences else "not comparable" if reasons else "agreed"
     return Verdict(
@@ -160,8 +165,34 @@ def compare(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path
             raise
         if failure:
             return Comparison(rejected=True)
-        text = f"the pipeline refuses the data: {error}"
-        return Comparison(differences=(Difference(view=_view_in(error), point="run", mismatch=_error(text)),))
+        return _refused(pipeline, evidence, execute, data, error)
+
+
+def _refused(
+    pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path, error: LesterError
+) -> Comparison:
+    """The pipeline refused what the original accepts; its views alone may still run and be compared."""
+    text = f"the pipeline refuses the data: {error}"
+    difference = Difference(view=_view_in(error), point="run", mismatch=_error(text))
+    refused = Comparison(differences=(difference,), malformed=str(error) if _about_form(pipeline, error) else "")
+    if pipeline.features is None:
+        return refused
+    views = replace(pipeline, features=None, label=None, model=None, split=Split())
+    try:
+        with execute(views, data) as executed:
+            found = _compare_points(views, evidence, executed)
+    except LesterError as again:
+        if isinstance(again, InternalError):
+            raise
+        return refused
+    return replace(found, differences=(*found.differences, difference))
+
+
+def _about_form(pipeline: Pipeline, error: LesterError) -> bool:
+    """Whether an error is about the form of a source's rows or a declared check, not about a view."""
+    where = error.where or ""
+    paths = [source.path for source in pipeline.sources if source.path]
+    return any(where.startswith(path) for path in paths) or where.startswith("check ")
 
 
 def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) -> Comparison:
@@ -265,8 +296,9 @@ def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outco
     if everything <= set(outcome.compared):
         return outcome
     what = f"the original raises {failure.type} at line {failure.line}"
-    if not any(executed.view(view.name).num_rows for view in pipeline.views):
-        return replace(outcome, not_checked=(f"{what} and every view is empty",))
+    results = [pipeline.features.view] if pipeline.features else last_views(pipeline)
+    if not any(executed.view(name).num_rows for name in results):
+        return replace(outcome, not_checked=(f"{what}, where the pipeline has no rows",))
     why = failure.message.splitlines()[0] if failure.message else "no message"
     text = f"{what} ({why}), the pipeline accepts the data"
     return replace(outcome, differences=(Difference(view="", point="run", mismatch=_error(text)),))

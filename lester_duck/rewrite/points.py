@@ -101,6 +101,12 @@ def view_order(pipeline: Pipeline) -> tuple[str, ...]:
     return tuple(done)
 
 
+def last_views(pipeline: Pipeline) -> tuple[str, ...]:
+    """Views that no other view reads."""
+    read = frozenset().union(*(inputs_of(view.sql) for view in pipeline.views))
+    return tuple(view.name for view in pipeline.views if view.name not in read)
+
+
 def suspects(pipeline: Pipeline, view: str, agreed: Sequence[str]) -> tuple[str, ...]:
     """The view that differs and those before it back to views (or sources) that were seen to agree."""
     reads = {v.name: inputs_of(v.sql) for v in pipeline.views}

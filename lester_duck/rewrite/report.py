@@ -27,6 +27,8 @@ def report(
     if verdict:
         parts += ["", "## What was compared", "", *_compared(verdict)]
         parts += _section("What the verdict does not cover", [*verdict.not_comparable, *verdict.not_checked])
+        lead = "A source or check refuses these directed inputs with an error; the original accepts them."
+        parts += _section("Where the pipeline is stricter", verdict.stricter, lead)
         parts += _section("Differences", [str(d) for d in verdict.differences])
     parts += _section("Refused", proposal.refusals)
     parts += _section("Suspicions", proposal.suspicions, "Bugs of the original are reproduced, not repaired.")
@@ -127,7 +129,7 @@ def _decisions(pipeline: Pipeline, proposal: Proposal, verdict: Verdict | None) 
                 "names rows, so that a changed row keeps its identity."
             )
     if pipeline.split.kind == "shuffle":
-        yield "The split is a shuffle: later rows go by hash; a rerun of the original on changed data divides otherwise."
+        yield "The split is a shuffle: later rows go by hash; a rerun of the original on changed data divides anew."
     for function in pipeline.functions:
         yield f"Function `{function.name}` is taken to depend on its arguments only: is that so?"
     for suspicion in proposal.suspicions:

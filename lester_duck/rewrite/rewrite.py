@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 EngineName = Literal["auto", "static", "llm", "files"]
 REPORT = "REWRITE.md"
 ANSWERS = "answers"
-DIRECTED_SECONDS = 30.0
+DIRECTED_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
