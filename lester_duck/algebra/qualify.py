@@ -32,7 +32,7 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     try:
         tree = qualify_columns(tree, schema=schema, dialect="duckdb")
     except OptimizeError as error:
-        raise InputError(str(error).splitlines()[0], where=where, sql=tree.sql("duckdb")) from None
+        raise _unknown(tree, aliases, where, str(error).splitlines()[0]) from None
     _restore_pseudo_columns(tree)
     _check_columns(tree, aliases, where)
     return tree
@@ -129,6 +129,16 @@ def _restore_pseudo_columns(tree: exp.Select) -> None:
         if node.name.lower() == _PLACEHOLDER:
             alias, name = (e.name for e in node.expressions)
             node.replace(column(name, alias))
+
+
+def _unknown(tree: exp.Select, aliases: Mapping[str, Relation], where: str, message: str) -> InputError:
+    """Name the column that a relation does not have, and those it has."""
+    for node in tree.find_all(exp.Column):
+        relation = aliases.get(node.table)
+        if relation is not None and node.name not in relation.columns:
+            message = f"{relation.name}: {one_of('column', node.name, relation.columns)}"
+            break
+    return InputError(message, where=where, sql=tree.sql("duckdb"))
 
 
 def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
