@@ -116,7 +116,7 @@ def test_a_wrong_type_in_a_file(project):
 def test_bytes_that_are_no_text(project):
     with_more(project, rows(3))
     (project.folder / "more.csv").write_bytes(b"sale_id,price\nm\xff\xfe,1.0\n")
-    refused(project, project.run, "utf-8")
+    refused(project, project.run, "UTF8")
 
 
 def test_a_first_run_that_fails_leaves_no_store(project, tmp_path):
@@ -212,7 +212,7 @@ def test_a_file_that_is_no_store(project, tmp_path):
 @pytest.fixture
 def other_process(project) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the store open until its standard input is closed."""
-    code = "import sys; from lester_duck.db import connect; connect(sys.argv[1]); print('open', flush=True); input()"
+    code = "import sys; from lester_duck.db import connect; db = connect(sys.argv[1]); print('open', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(project.store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -258,13 +258,17 @@ def test_a_store_with_the_name_of_its_schema(project, tmp_path):
     assert not (tmp_path / "lester.duckdb").exists()
 
 
+LITTLE = 2_000_000
+
+
 @pytest.fixture
-def small_disk(tmp_path) -> Iterator[Path | None]:
-    """A file system of 6 MB, where the user may mount one."""
+def small_disk(project, tmp_path) -> Iterator[Path | None]:
+    """A file system with room for the store and little more, where the user may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
-    mounted = libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, b"size=6m") == 0
+    size = project.store.stat().st_size + LITTLE
+    mounted = libc.mount(b"tmpfs", str(folder).encode(), b"tmpfs", 0, f"size={size}".encode()) == 0
     yield folder if mounted else None
     if mounted:
         libc.umount2(str(folder).encode(), 2)
@@ -284,11 +288,13 @@ def test_a_full_disk(project, small_disk, tmp_path):
     code = (
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, 6_000_000))\n"
+        "limit = int(sys.argv.pop(1))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
         "from lester_duck.cli.main import main\n"
         "raise SystemExit(main(sys.argv[1:]))\n"
     )
-    command = [sys.executable, "-c", code, "update", str(project.store), "--delta", f"sales={delta}", "--json"]
+    limit = str(project.store.stat().st_size + LITTLE)
+    command = [sys.executable, "-c", code, limit, "update", str(project.store), "--delta", f"sales={delta}", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=170)
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
     assert "full" in json.loads(done.stderr)["error"]["message"]

@@ -70,7 +70,7 @@ def test_status(made):
 
 def test_sql_as_table_csv_and_json(made):
     store, query = made / "shop.duckdb", "SELECT town, n FROM per_town ORDER BY town"
-    assert [line.split() for line in lester_duck("sql", store, query).out.splitlines()[2:]][0][0] == "Aro"
+    assert lester_duck("sql", store, query).out.splitlines()[2].split()[0] == "Aro"
     rows = list(csv.DictReader(io.StringIO(lester_duck("sql", store, query, "--csv").out)))
     assert sum(int(row["n"]) for row in rows) == 20
     assert lester_duck("sql", store, query, "--json").json["columns"] == ["town", "n"]
