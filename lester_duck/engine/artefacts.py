@@ -167,7 +167,7 @@ def fit(db: Database, plan: Plan, lap: Lap | None = None) -> dict[str, float]:
     db.execute("DELETE FROM _lester.model")
     catalog.insert(db, "model", [(
         declared.estimator, catalog.as_json(dict(declared.params)), models.dump(estimator), False,
-        datetime.now(UTC).replace(tzinfo=None), x.shape[0], _digest(x),
+        datetime.now(UTC).replace(tzinfo=None), x.shape[0], _digest(x, y),
     )])  # fmt: skip
     metrics = {"model_seconds": seconds, "train_rows": float(x.shape[0])}
     metrics.update(_scores(db, plan, estimator, x, y))
@@ -177,9 +177,18 @@ def fit(db: Database, plan: Plan, lap: Lap | None = None) -> dict[str, float]:
     return metrics
 
 
-def _digest(x: np.ndarray | sparse.csr_matrix) -> str:
-    data = x.data if sparse.issparse(x) else np.ascontiguousarray(x)
-    return hashlib.sha256(memoryview(data).cast("B") if data.size else b"").hexdigest()
+def training_digest(db: Database, plan: Plan) -> str:
+    """A hash of the matrix and label the model would be fitted on now."""
+    y = labels(db, plan, "train") if plan.pipeline.label else None
+    return _digest(matrix.for_estimator(db, plan.pipeline.features, part="train"), y)
+
+
+def _digest(x: np.ndarray | sparse.csr_matrix, y: np.ndarray | None) -> str:
+    digest = hashlib.sha256(repr(x.shape).encode())
+    for part in (x.data, x.indices, x.indptr) if sparse.issparse(x) else (x,):
+        digest.update(memoryview(np.ascontiguousarray(part)).cast("B") if part.size else b"")
+    digest.update(repr(y.tolist()).encode() if y is not None else b"")
+    return digest.hexdigest()
 
 
 def _scores(db: Database, plan: Plan, estimator: object, x: object, y: np.ndarray | None) -> dict[str, float]:

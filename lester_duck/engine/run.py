@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lester_duck.db import Database
-from lester_duck.engine import artefacts
+from lester_duck.engine import artefacts, checks
 from lester_duck.engine.build import build_block, drop_block
 from lester_duck.engine.calls import create_caches, drop_caches, make_worker
 from lester_duck.engine.ingest import Ingested, read, read_given
@@ -87,6 +87,7 @@ def run(
                 create_source(db, source)
             clock.lap("store sources")
             built = _build(db, plan, live, worker, clock)
+            checks.run(db, plan)
             metrics = artefacts.build(db, plan, worker, rebuilt=built, live=live, model=model, lap=clock.lap)
             catalog.put_pipeline(db, resolved)
             Relations(plan=plan).write(db)

@@ -39,10 +39,16 @@ def create_or_open(path: str | Path, *, wait: float = 0.0, tracer: Tracer | None
         if version(db) is None and db.value("SELECT count(*) FROM duckdb_tables()"):
             raise InputError(f"'{path}' is a DuckDB file but no store", hint="give a new path; its tables are left alone")
         migrate(db)
+        _name_resolution(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _name_resolution(db: Database) -> None:
+    """Views and sources can be named without their schema."""
+    db.execute("SET search_path = 'main,source'")
 
 
 def open_existing(path: str | Path, *, wait: float = 0.0, read_only: bool = False, tracer: Tracer | None = None) -> Database:
@@ -62,6 +68,7 @@ def open_existing(path: str | Path, *, wait: float = 0.0, read_only: bool = Fals
             raise InputError(f"'{path}' has store version {have}, this program needs {newest()}", hint="open it once for writing")
         if not read_only or have > newest():
             migrate(db)
+        _name_resolution(db)
     except BaseException:
         db.close()
         raise

@@ -1,0 +1,198 @@
+"""What ``import lester_duck`` offers: rewrite, run, update, audit, ask, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lester_duck import audit, lineage, models
+from lester_duck.db import Database, Error, Tracer, first_line
+from lester_duck.engine import artefacts, export, matrix
+from lester_duck.engine import run as engine
+from lester_duck.engine.plan import Plan, make_plan
+from lester_duck.engine.read import ordered_rows
+from lester_duck.engine.status import status
+from lester_duck.errors import InputError, one_of
+from lester_duck.ivm import change as ivm
+from lester_duck.pipeline import codec
+from lester_duck.pipeline.model import Pipeline
+from lester_duck.store import catalog, store
+
+Progress = Callable[[str], None]
+
+
+def load(folder: str | Path) -> Pipeline:
+    """Read a pipeline folder. Raises InputError naming file and line."""
+    return codec.load(folder)
+
+
+def run(
+    pipeline: Pipeline | str | Path,
+    store_path: str | Path,
+    *,
+    root: str | Path | None = None,
+    data: Mapping[str, Any] | None = None,
+    model: str = "now",
+    wait: float = 0.0,
+    progress: Progress | None = None,
+    tracer: Tracer | None = None,
+) -> Run:
+    """Run a pipeline (or the pipeline of a folder) into a store; returns the open store.
+
+    Source files are looked up below ``root`` (default: the pipeline's folder, else the current
+    one); ``data`` gives the rows of sources by name instead. ``model`` is ``now`` or ``later``.
+    """
+    if not isinstance(pipeline, Pipeline):
+        root = root if root is not None else Path(pipeline)
+        pipeline = load(pipeline)
+    created = str(store_path) != store.MEMORY and not Path(store_path).exists()
+    db = store.create_or_open(store_path, wait=wait, tracer=tracer)
+    try:
+        summary = engine.run(
+            db, pipeline, Path(root or "."), data=data, model=model, progress=progress, finish=lineage.install
+        )
+        return Run(db, summary)
+    except BaseException:
+        db.close()
+        if created:
+            _remove(Path(store_path))
+        raise
+
+
+def _remove(path: Path) -> None:
+    """A first run that failed leaves no half-made file behind."""
+    for name in (path, path.with_name(path.name + ".wal")):
+        name.unlink(missing_ok=True)
+
+
+def open(store_path: str | Path, *, wait: float = 0.0, read_only: bool = False, tracer: Tracer | None = None) -> Run:
+    """Open an existing store."""
+    return Run(store.open_existing(store_path, wait=wait, read_only=read_only, tracer=tracer))
+
+
+class Run:
+    """An open store: its live state, its history, and what can be done to it."""
+
+    def __init__(self, db: Database, summary: engine.RunSummary | None = None) -> None:
+        self.db = db
+        self.summary = summary
+        self._plan: Plan | None = None
+        self._maintainer: ivm.Maintainer | None = None
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the store; its file is checkpointed."""
+        if self._maintainer is not None:
+            self._maintainer.close()
+        self.db.close()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The live pipeline."""
+        found = catalog.get_pipeline(self.db)
+        if found is None:
+            raise InputError(f"'{self.db.path}' holds no pipeline yet", hint="lester-duck run PIPELINE --store FILE")
+        return found
+
+    @property
+    def plan(self) -> Plan:
+        """The live pipeline, planned."""
+        if self._plan is None:
+            self._plan = make_plan(self.pipeline)
+        return self._plan
+
+    def sql(self, query: str) -> Any:
+        """A DuckDB relation over the store; views, sources and ``lester.*`` can be named as they are."""
+        try:
+            return self.db.connection.sql(query)
+        except Error as error:
+            raise InputError(first_line(error), sql=query) from error
+
+    def view(self, name: str) -> pa.Table:
+        """The user columns of a view or source, in its order."""
+        relation = self.plan.relations[lineage.check_relation(self.db, name)]
+        return self.db.arrow(ordered_rows(relation))
+
+    def features(self, part: str = "all", rows: int = 8192) -> pa.RecordBatchReader:
+        """The matrix of a part ('train', 'test', 'all') with provenance in the fields' metadata."""
+        block = self._feature_block()
+        sources = artefacts.source_columns(self.db, block.name)
+        return matrix.batches(self.db, self.plan.pipeline.features, part=_part(part), rows=rows, sources=sources)
+
+    def labels(self, part: str = "all") -> np.ndarray:
+        """The label of each row of a part, in the order of ``features``."""
+        self._feature_block()
+        return artefacts.labels(self.db, self.plan, _part(part))
+
+    def predict(self, part: str = "all") -> np.ndarray:
+        """Predictions for the rows of a part; refuses a model that is older than the data."""
+        self._feature_block()
+        row = self.db.row("SELECT content, stale FROM _lester.model")
+        if row is None:
+            raise InputError("the store holds no fitted model", hint="declare [model] and run, or update with model='now'")
+        if row[1]:
+            raise InputError("the model is older than the data", hint="fit it again: update with --model now, or run again")
+        estimator = models.load(bytes(row[0]), self.plan.pipeline.model.estimator)
+        return models.predict(estimator, matrix.for_estimator(self.db, self.plan.pipeline.features, part=_part(part)))
+
+    def export(self, what: str, path: str | Path, part: str = "all") -> Path:
+        """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv, atomically."""
+        return export.export(self, what, Path(path), _part(part))
+
+    def update(self, *, model: str = "now", **deltas: Any) -> ivm.Change:
+        """Apply deltas to sources and everything derived from them, in one transaction."""
+        if self._maintainer is None:
+            self._maintainer = ivm.Maintainer(self.db, self.plan)
+        return self._maintainer.update(deltas, model=model)
+
+    def audit(self, progress: Progress | None = None) -> audit.Audit:
+        """Recompute everything from the current sources beside the store, and compare."""
+        return audit.audit(self.db, self.plan, progress=progress)
+
+    def backward(self, relation: str, rid: int) -> pa.Table:
+        """The source rows a row of a view came from (source, source_rid)."""
+        name = lineage.check_relation(self.db, relation)
+        return self.db.arrow("FROM lester.backward(?, ?)", [name, rid])
+
+    def forward(self, source: str, rid: int) -> pa.Table:
+        """The rows of all views a source row contributed to (relation, _rid)."""
+        name = lineage.check_source(self.db, source)
+        return self.db.arrow("FROM lester.forward(?, ?)", [name, rid])
+
+    def usage(self, source: str) -> pa.Table:
+        """For every row of a source, whether it reached train, test or nothing."""
+        return self.db.arrow("FROM lester.usage(?)", [lineage.check_source(self.db, source)])
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Past runs, oldest first."""
+        return self.db.arrow("FROM lester.runs").to_pylist()
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Past changes, oldest first."""
+        return self.db.arrow("FROM lester.changes").to_pylist()
+
+    def status(self) -> dict[str, Any]:
+        """The store at a glance: sources, views and how each is stored, features, model, history."""
+        return status(self.db, self.plan)
+
+    def _feature_block(self) -> Any:
+        block = artefacts.feature_block(self.plan)
+        if block is None:
+            raise InputError("the pipeline declares no features", where="pipeline.toml", hint="add [features] and [[featurizer]]")
+        return block
+
+
+def _part(part: str) -> str:
+    if part not in ("train", "test", "all"):
+        raise InputError(one_of("part", part, ["train", "test", "all"]))
+    return part

@@ -1,0 +1,163 @@
+"""A change of sources followed through views, split, matrix and model, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from lester_duck.db import Database
+from lester_duck.engine import artefacts, checks, matrix, split
+from lester_duck.engine.calls import make_worker
+from lester_duck.engine.plan import Plan
+from lester_duck.errors import InputError, UsageError, one_of
+from lester_duck.ivm.delta import SourceChange, normalise, read_delta
+from lester_duck.ivm.images import new_name, old_name
+from lester_duck.ivm.maintain import Maintained, apply_source, maintain_block
+from lester_duck.store import catalog
+
+MODEL_POLICIES = ("now", "later")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an update did: rows per source, strategy and rows per view, featurizers touched, seconds."""
+
+    id: int
+    sources: tuple[SourceChange, ...]
+    views: tuple[Maintained, ...]
+    featurizers: Mapping[str, int]
+    tables: tuple[str, ...]
+    model: str
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The same facts as plain values, for JSON."""
+        return {
+            "id": self.id,
+            "sources": {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in self.sources},
+            "views": {
+                v.name: {"strategy": v.strategy, "reason": v.reason, "removed": v.removed, "added": v.added} for v in self.views
+            },
+            "featurizers": dict(self.featurizers),
+            "tables": list(self.tables),
+            "model": self.model,
+            "seconds": {k: round(v, 6) for k, v in self.seconds.items()},
+        }
+
+
+class Maintainer:
+    """Applies deltas to one open store; holds the plan and the function worker between updates."""
+
+    def __init__(self, db: Database, plan: Plan) -> None:
+        self._db = db
+        self._plan = plan
+        self._worker = make_worker(plan.pipeline)
+        block = artefacts.feature_block(plan)
+        self._features = block
+        self._types = artefacts.data_types(plan, block) if block else {}
+
+    def close(self) -> None:
+        """End the function worker."""
+        self._worker.close()
+
+    def update(self, deltas: Mapping[str, Any], *, model: str = "now") -> Change:
+        """Apply deltas (source name -> delta) and everything that follows from them.
+
+        ``model`` is ``now`` (fit again inside the transaction) or ``later`` (mark the model stale).
+        Raises InputError for a delta that does not fit; the store is then untouched.
+        """
+        if model not in MODEL_POLICIES:
+            raise UsageError(one_of("model policy", model, MODEL_POLICIES))
+        started = datetime.now(UTC).replace(tzinfo=None)
+        begin = time.perf_counter()
+        given = self._read(deltas)
+        with self._db.transaction():
+            sources = tuple(self._apply(name, table) for name, table in given.items())
+            views, featurizers, tables = self._follow(frozenset(s.source for s in sources if s.rows))
+            derived = time.perf_counter()
+            policy = self._follow_model(model, bool(featurizers or self._features_changed(views)))
+            fitted = time.perf_counter()
+            tables = (*[f"source.{s.source}" for s in sources if s.rows], *tables, "change")
+            number = self._record(started, derived - begin, sources, views, policy)
+        end = time.perf_counter()
+        seconds = {"derive": derived - begin, "model": fitted - derived, "commit": end - fitted, "total": end - begin}
+        return Change(
+            id=number, sources=sources, views=views, featurizers=featurizers, tables=tables, model=policy, seconds=seconds
+        )
+
+    def _read(self, deltas: Mapping[str, Any]) -> dict[str, Any]:
+        names = {s.name.lower(): s.name for s in self._plan.pipeline.sources}
+        given = {}
+        for name, delta in deltas.items():
+            if name.lower() not in names:
+                raise InputError(one_of("source", name, names.values()))
+            given[names[name.lower()]] = read_delta(self._db, name, delta)
+        if not given:
+            raise UsageError("no delta given", hint="update(SOURCE=delta)")
+        return given
+
+    def _apply(self, name: str, delta: Any) -> SourceChange:
+        source = next(s for s in self._plan.pipeline.sources if s.name == name)
+        change = normalise(self._db, source, delta)
+        apply_source(self._db, source)
+        return change
+
+    def _follow(self, changed: frozenset[str]) -> tuple[tuple[Maintained, ...], dict[str, int], tuple[str, ...]]:
+        """Maintain blocks in dependency order, then split and matrix."""
+        views: list[Maintained] = []
+        tables: list[str] = []
+        for block in self._plan.blocks:
+            touched = frozenset(block.reads) & changed
+            if not touched:
+                continue
+            done = maintain_block(self._db, self._plan, block, touched, self._worker)
+            views.append(done)
+            if done.changed:
+                changed = changed | {block.name}
+                if self._plan.stored[block.name].how == "table":
+                    tables.append(f"{block.schema}.{block.table}")
+        featurizers: dict[str, int] = {}
+        if changed and self._features is not None and self._features.name in changed:
+            featurizers, touched_tables = self._follow_features()
+            tables += touched_tables
+        if changed:
+            checks.run(self._db, self._plan)
+        return tuple(views), featurizers, tuple(tables)
+
+    def _follow_features(self) -> tuple[dict[str, int], list[str]]:
+        block, pipeline = self._features, self._plan.pipeline
+        old, new = old_name(block.name), new_name(block.name)
+        moved = split.maintain_split(self._db, pipeline.split, block.name, artefacts.order_of(block), old, new)
+        change = matrix.maintain(self._db, pipeline.features, self._types, old, new, self._worker.call, moved)
+        if artefacts.map_may_change(pipeline.features, change.tables):
+            artefacts.record_features(self._db, self._plan)
+        return dict(change.rows), ["_lester.split", *[f"_lester.{t}" for t in change.tables]]
+
+    def _features_changed(self, views: tuple[Maintained, ...]) -> bool:
+        return self._features is not None and any(v.name == self._features.name and v.changed for v in views)
+
+    def _follow_model(self, policy: str, touched: bool) -> str:
+        if self._plan.pipeline.model is None:
+            return "none"
+        if not touched:
+            return "unaffected"
+        if policy == "later":
+            artefacts.mark_stale(self._db)
+            return "stale"
+        artefacts.fit(self._db, self._plan)
+        return "fitted"
+
+    def _record(
+        self, started: datetime, seconds: float, sources: tuple[SourceChange, ...], views: tuple[Maintained, ...], model: str
+    ) -> int:
+        number = catalog.next_id(self._db, "change")
+        changed = {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in sources}
+        followed = {v.name: {"strategy": v.strategy, "removed": v.removed, "added": v.added} for v in views}
+        catalog.insert(self._db, "change", [
+            (number, started, seconds, catalog.as_json(changed), catalog.as_json(followed), model)
+        ])  # fmt: skip
+        return number
