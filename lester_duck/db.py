@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +101,12 @@ class Database:
         self.connection.register(name, table)
         try:
             yield name
-        finally:
-            self.connection.unregister(name)
+        except BaseException:
+            # a failed statement has aborted the transaction, whose rollback forgets the name
+            with suppress(duckdb.TransactionException):
+                self.connection.unregister(name)
+            raise
+        self.connection.unregister(name)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,10 +120,8 @@ class Database:
             raise
 
     def _rollback(self) -> None:
-        try:
+        with suppress(duckdb.TransactionException):  # a failed COMMIT has rolled back already
             self.connection.execute("ROLLBACK")
-        except duckdb.TransactionException:
-            pass  # a failed COMMIT has rolled back already
 
     def cursor(self) -> Database:
         """A second connection to the same database, for reading beside a stream."""
@@ -170,12 +172,18 @@ def _environment_fault(error: duckdb.Error, path: str) -> LesterError | None:
         holder = re.search(r"PID (\d+)", text)
         who = f"process {holder[1]}" if holder else "another process"
         return StoreLocked(
-            f"'{path}' is open in {who}", hint="close it there, or wait for it with --wait SECONDS; one process at a time may write"
+            f"'{path}' is open in {who}",
+            hint="close it there, or wait for it with --wait SECONDS; one process at a time may write",
         )
-    if "No space left" in text or "Disk quota" in text:
-        return InputError(f"the disk that holds '{path}' is full", hint="free some space and repeat; the store is as it was before")
+    if any(words in text for words in ("No space left", "Disk quota", "File too large")):
+        return InputError(
+            f"the disk that holds '{path}' is full, or a limit on the size of files is reached",
+            hint="free some space and repeat; the store is as it was before",
+        )
     if "different version" in text or "newer version" in text or "storage version" in text.lower():
-        return InputError(f"'{path}' was written by a newer DuckDB: {first_line(error)}", hint="upgrade the duckdb package")
+        return InputError(
+            f"'{path}' was written by a newer DuckDB: {first_line(error)}", hint="upgrade the duckdb package"
+        )
     if "not a valid DuckDB database file" in text:
         return InputError(f"'{path}' is not a DuckDB file", hint="give the path of a store, or a new path")
     return None

@@ -176,7 +176,7 @@ def test_a_delta_that_inserts_a_known_key(project):
 
 
 def test_a_delta_without_a_column(project):
-    refused(project, lambda: project.update("sales", "sale_id,price,_change_type\n1003,2.0,insert\n"), "shop_id")
+    refused(project, lambda: project.update("sales", "sale_id,price,_change_type\n5000,2.0,insert\n"), "shop_id")
 
 
 def test_a_delta_with_an_unknown_change_type(project):

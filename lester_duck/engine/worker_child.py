@@ -46,8 +46,10 @@ def _exactly(pipe: IO[bytes], size: int) -> bytes:
 def _limit() -> None:
     import resource
 
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))
+    for kind, wanted in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_FSIZE, _FILE)):
+        _, hard = resource.getrlimit(kind)
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(kind, (value, value))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (_PROCESSES, _PROCESSES))
 
@@ -118,7 +120,9 @@ def evaluate_batch(function: Any, columns: list[list[Any]], rows: int, type_: An
         if len(values) != rows:
             raise ValueError(f"returned {len(values)} values for {rows} rows")
     except Exception as failure:
-        return pa.table({"value": pa.nulls(rows, type_), "error": pa.array([f"{type(failure).__name__}: {failure}"] * rows)})
+        return pa.table(
+            {"value": pa.nulls(rows, type_), "error": pa.array([f"{type(failure).__name__}: {failure}"] * rows)}
+        )
     return pa.table({"value": values, "error": nothing})
 
 
