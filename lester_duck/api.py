@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,16 +15,55 @@ from lester_duck import audit, lineage, models
 from lester_duck.db import Database, Error, Tracer, first_line
 from lester_duck.engine import artefacts, export, matrix
 from lester_duck.engine import run as engine
+from lester_duck.engine.ingest import read
 from lester_duck.engine.plan import Plan, make_plan
 from lester_duck.engine.read import ordered_rows
 from lester_duck.engine.status import status
-from lester_duck.errors import InputError, one_of
+from lester_duck.errors import InputError, LesterError, one_of
 from lester_duck.ivm import change as ivm
+from lester_duck.names import VIEW_SCHEMA
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite import rewrite as rewriting
 from lester_duck.store import catalog, store
 
 Progress = Callable[[str], None]
+
+
+def rewrite(script: str | Path, **options: Any) -> rewriting.Rewritten:
+    """Rewrite a script or notebook into a pipeline, judged by running both.
+
+    ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, rounds,
+    model, base_url, api_key, directed, keys, progress. Raises InputError when the original fails.
+    """
+    return rewriting.rewrite(script, **options)
+
+
+def verify(folder: str | Path, script_root: str | Path | None = None, **options: Any) -> rewriting.Rewritten:
+    """Judge the pipeline in a folder against its original again, on the data as it is now."""
+    return rewriting.verify(folder, script_root, **options)
+
+
+def check(pipeline: Pipeline, root: str | Path = ".") -> tuple[LesterError, ...]:
+    """What would keep a pipeline from running on the files below ``root``; empty when nothing does."""
+    findings: list[LesterError] = []
+    db = store.create_or_open(store.MEMORY)
+    sources = []
+    try:
+        for source in pipeline.sources:
+            try:
+                sources.append(read(db, source, Path(root)).source)
+            except LesterError as error:
+                findings.append(error)
+                sources.append(source)
+        if not findings or all(s.columns for s in sources):
+            plan = make_plan(replace(pipeline, sources=tuple(sources)))
+            artefacts.check_declared(plan)
+    except LesterError as error:
+        findings.append(error)
+    finally:
+        db.close()
+    return tuple(findings)
 
 
 def load(folder: str | Path) -> Pipeline:
@@ -87,7 +127,9 @@ class Run:
     def __enter__(self) -> Run:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -139,15 +181,38 @@ class Run:
         self._feature_block()
         row = self.db.row("SELECT content, stale FROM _lester.model")
         if row is None:
-            raise InputError("the store holds no fitted model", hint="declare [model] and run, or update with model='now'")
+            raise InputError(
+                "the store holds no fitted model", hint="declare [model] and run, or update with model='now'"
+            )
         if row[1]:
-            raise InputError("the model is older than the data", hint="fit it again: update with --model now, or run again")
-        estimator = models.load(bytes(row[0]), self.plan.pipeline.model.estimator)
+            raise InputError(
+                "the model is older than the data", hint="fit it again: update with --model now, or run again"
+            )
+        estimator = models.load(bytes(row[0]))
         return models.predict(estimator, matrix.for_estimator(self.db, self.plan.pipeline.features, part=_part(part)))
 
     def export(self, what: str, path: str | Path, part: str = "all") -> Path:
         """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv, atomically."""
-        return export.export(self, what, Path(path), _part(part))
+        part, path = _part(part), Path(path)
+        if what in ("features", "labels"):
+            block, pipeline = self._feature_block(), self.plan.pipeline
+            order, label = artefacts.order_of(block), pipeline.label.column if pipeline.label else None
+            if what == "features":
+                sources = artefacts.source_columns(self.db, block.name)
+                export.export_features(self.db, pipeline.features, order, part, path, label=label, sources=sources)
+            elif label is None:
+                raise InputError("the pipeline declares no label", where="pipeline.toml", hint="add [label]")
+            else:
+                export.export_labels(self.db, block.name, order, part, path, label=label)
+            return path
+        relation = self.plan.relations[lineage.check_relation(self.db, what)]
+        if part != "all" and relation.name != self._feature_block().name:
+            raise InputError(f"'{relation.name}' is not the feature view: it has no {part} part", hint="use --split all")
+        if relation.schema == VIEW_SCHEMA:
+            export.export_view(self.db, relation.table, relation.columns, relation.order, part, path)
+        else:
+            export.write_batches(self.db.batches(ordered_rows(relation)), path)
+        return path
 
     def update(self, *, model: str = "now", **deltas: Any) -> ivm.Change:
         """Apply deltas to sources and everything derived from them, in one transaction."""
@@ -188,7 +253,9 @@ class Run:
     def _feature_block(self) -> Any:
         block = artefacts.feature_block(self.plan)
         if block is None:
-            raise InputError("the pipeline declares no features", where="pipeline.toml", hint="add [features] and [[featurizer]]")
+            raise InputError(
+                "the pipeline declares no features", where="pipeline.toml", hint="add [features] and [[featurizer]]"
+            )
         return block
 
 

@@ -20,6 +20,7 @@ from lester_duck.engine.matrix_order import order_by
 from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError
+from lester_duck.featurize.plan import plan_features
 from lester_duck.names import INTERNAL_SCHEMA, RID
 from lester_duck.pipeline.model import Features, Pipeline
 from lester_duck.store import catalog
@@ -44,6 +45,15 @@ def data_types(plan: Plan, block: Block) -> dict[str, str]:
     return {name: plan.types[block.name][name] for name in block.columns}
 
 
+def check_declared(plan: Plan) -> None:
+    """Raise for featurizers, a split or a model that could not be built, without looking at data."""
+    block = feature_block(plan)
+    if block is not None:
+        plan_features(plan.pipeline.features, data_types(plan, block))
+    if plan.pipeline.model is not None:
+        models.construct(plan.pipeline.model)
+
+
 def build(
     db: Database, plan: Plan, worker: Worker, *, rebuilt: list[str], live: Pipeline | None, model: str, lap: Lap
 ) -> dict[str, float]:
@@ -53,7 +63,11 @@ def build(
     """
     block = feature_block(plan)
     pipeline = plan.pipeline
-    same = live is not None and (live.features, live.split, live.label) == (pipeline.features, pipeline.split, pipeline.label)
+    same = live is not None and (live.features, live.split, live.label) == (
+        pipeline.features,
+        pipeline.split,
+        pipeline.label,
+    )
     if same and (block is None or block.name not in rebuilt):
         if live is not None and live.model != pipeline.model:
             return fit(db, plan, lap) if model == "now" else mark_stale(db)
@@ -143,7 +157,9 @@ def labels(db: Database, plan: Plan, part: str) -> np.ndarray:
     """
     block = feature_block(plan)
     if block is None or plan.pipeline.label is None:
-        raise InputError("the pipeline declares no label", where="pipeline.toml", hint="add [label] with column = \"...\"")
+        raise InputError(
+            "the pipeline declares no label", where="pipeline.toml", hint='add [label] with column = "..."'
+        )
     select = (
         exp.select(column(plan.pipeline.label.column, "v")).from_(plan.relations[block.name].reference("v"))
         .join(table(INTERNAL_SCHEMA, "split", "s"), on=exp.EQ(this=column(RID, "v"), expression=column(RID, "s")))

@@ -55,5 +55,3 @@ def order_by(block: Block) -> list[exp.Ordered]:
 def drop_block(db: Database, schema: str, name: str, how: str) -> None:
     """Remove the view or table of a block."""
     db.execute(exp.Drop(tables=[table(schema, name)], kind=how.upper()))
-
-

@@ -36,16 +36,16 @@ def create_caches(db: Database, pipeline: Pipeline) -> None:
     for function in pipeline.functions:
         columns = [(f"a{n}", a.type) for n, a in enumerate(function.arguments, 1)]
         columns += [("value", function.returns), ("error", "VARCHAR")]
-        definitions = [
-            exp.ColumnDef(this=quoted(n), kind=exp.DataType.build(t, dialect="duckdb")) for n, t in columns
-        ]
+        definitions = [exp.ColumnDef(this=quoted(n), kind=exp.DataType.build(t, dialect="duckdb")) for n, t in columns]
         schema = exp.Schema(this=table(INTERNAL_SCHEMA, cache_table(function.name.lower())), expressions=definitions)
         db.execute(exp.Create(this=schema, kind="TABLE", exists=True))
 
 
 def drop_caches(db: Database) -> None:
     """Forget all cached values (the code of the functions has changed)."""
-    names = db.rows("SELECT table_name FROM duckdb_tables() WHERE schema_name = '_lester' AND starts_with(table_name, 'fn_')")
+    names = db.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_lester' AND starts_with(table_name, 'fn_')"
+    )
     for (name,) in names:
         db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="TABLE"))
 
@@ -87,7 +87,10 @@ def refuse_consumed_errors(db: Database, plan: Plan, block: Block, rows: exp.Que
     """
     if not has_errors(db, block):
         return
-    order = [exp.Ordered(this=column(o.term.column), desc=o.term.descending, nulls_first=not o.term.nulls_last) for o in block.order]
+    order = [
+        exp.Ordered(this=column(o.term.column), desc=o.term.descending, nulls_first=not o.term.nulls_last)
+        for o in block.order
+    ]
     base = next(iter(block.provenance), None)
     shown = [column(ERROR)] + ([column(base[0])] if base else [])
     found = db.row(
@@ -104,6 +107,16 @@ def consumed(db: Database, block: Block, error: str, origin: tuple[str, int] | N
     if origin and origin[1] is not None:
         base, rid = origin
         is_source = db.value("SELECT count(*) FROM _lester.source WHERE name = ?", [base])
-        place = db.value(exp.select("_pos").from_(table("source", base)).where(exp.EQ(this=column("_rid"), expression=exp.Literal.number(rid)))) if is_source else None
+        place = (
+            db.value(
+                exp.select("_pos")
+                .from_(table("source", base))
+                .where(exp.EQ(this=column("_rid"), expression=exp.Literal.number(rid)))
+            )
+            if is_source
+            else None
+        )
         row = f" on row {place} of '{base}' (_rid {rid})" if place is not None else f" on row {rid} of '{base}'"
-    return InputError(f"{error}{row}", where=f"views/{block.view}.sql", hint="mend functions.py or the row; nothing has been changed")
+    return InputError(
+        f"{error}{row}", where=f"views/{block.view}.sql", hint="mend functions.py or the row; nothing has been changed"
+    )

@@ -13,7 +13,9 @@ def run(db: Database, plan: Plan) -> None:
         try:
             found = db.row(f"SELECT * FROM ({check.sql}) LIMIT 1")
         except Error as error:
-            raise InputError(f"check '{check.name}': {first_line(error)}", where="pipeline.toml", sql=check.sql) from error
+            raise InputError(
+                f"check '{check.name}': {first_line(error)}", where="pipeline.toml", sql=check.sql
+            ) from error
         if found is not None:
             raise InputError(
                 f"check '{check.name}' found {found!r}{': ' + check.message if check.message else ''}",

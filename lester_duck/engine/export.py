@@ -155,7 +155,8 @@ def _suffix(path: str | Path) -> str:
 
 def _only_columnar(path: str | Path) -> None:
     if _suffix(path) == ".csv":
-        raise Unsupported(f"'{path}': nested columns do not fit csv", hint="use .arrow, .parquet or .npz for this matrix")
+        hint = "use .arrow, .parquet or .npz for this matrix"
+        raise Unsupported(f"'{path}': nested columns do not fit csv", hint=hint)
 
 
 def _write_npz(source: matrix_read.Reader, part: str, path: str | Path, y: np.ndarray | None) -> int:
@@ -200,7 +201,8 @@ def _file_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise InputError(f"no folder '{target.parent}' to write '{target.name}' into", hint="create it first") from error
+        message = f"no folder '{target.parent}' to write '{target.name}' into"
+        raise InputError(message, hint="create it first") from error
     except PermissionError as error:
         raise InputError(f"'{target}' may not be written: {error.strerror}") from error
     except OSError as error:

@@ -20,8 +20,16 @@ def with_known_ids(block: Block, query: exp.Query, known: str) -> exp.Select:
     new = exp.Subquery(this=query, alias=exp.TableAlias(this=quoted("n")))
     old = exp.Table(this=quoted(known), alias=exp.TableAlias(this=quoted("o")))
     identity = block.identity if block.own_ids else (RID,)
-    on = exp.and_(*[exp.NullSafeEQ(this=column(c, "n"), expression=column(c, "o")) for c in identity]) if identity else exp.true()
-    same = [exp.NullSafeEQ(this=column(c, "n"), expression=column(c, "o")) for c in block.stored_columns if c not in identity]
+    on = (
+        exp.and_(*[exp.NullSafeEQ(this=column(c, "n"), expression=column(c, "o")) for c in identity])
+        if identity
+        else exp.true()
+    )
+    same = [
+        exp.NullSafeEQ(this=column(c, "n"), expression=column(c, "o"))
+        for c in block.stored_columns
+        if c not in identity
+    ]
     unchanged = exp.and_(exp.not_(exp.Is(this=column(RID, "o"), expression=exp.null())), *same)
     fresh = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(ROW_IDS)])
     rid = exp.Coalesce(this=column(RID, "o"), expressions=[fresh]) if block.own_ids else column(RID, "n")

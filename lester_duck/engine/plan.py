@@ -79,7 +79,9 @@ def make_plan(pipeline: Pipeline) -> Plan:
     and SQL that does not bind; Unsupported for constructs this version cannot maintain.
     """
     check_names(pipeline)
-    relations: dict[str, Relation] = {s.name: source_relation(s.name, tuple(c.name for c in s.columns)) for s in pipeline.sources}
+    relations: dict[str, Relation] = {
+        s.name: source_relation(s.name, tuple(c.name for c in s.columns)) for s in pipeline.sources
+    }
     blocks: list[Block] = []
     with_functions = function_names(pipeline)
     for view in order_views(pipeline):
@@ -106,7 +108,9 @@ def _locate(error: LesterError, view: View) -> None:
         return
     name = re.search(r"'([^']+)'", error.message)
     lines = view.sql.splitlines()
-    found = [i for i, line in enumerate(lines, 1) if name and re.search(rf"\b{re.escape(name[1])}\b", line, re.IGNORECASE)]
+    found = [
+        i for i, line in enumerate(lines, 1) if name and re.search(rf"\b{re.escape(name[1])}\b", line, re.IGNORECASE)
+    ]
     error.where = f"views/{view.name}.sql:{codec.view_line(view, found[0] if found else 1)}"
 
 
@@ -118,9 +122,15 @@ def check_names(pipeline: Pipeline) -> None:
     for what, name, where in named:
         check_name(name, what, where)
         if "__" in name:
-            raise InputError(f"{what} name {name!r} holds a double underscore", where=where, hint="those are reserved for hidden steps")
+            raise InputError(
+                f"{what} name {name!r} holds a double underscore",
+                where=where,
+                hint="those are reserved for hidden steps",
+            )
         if name.lower() in seen:
-            raise InputError(f"the name {name!r} is used by a {seen[name.lower()]} and a {what}", where=where, hint="rename one")
+            raise InputError(
+                f"the name {name!r} is used by a {seen[name.lower()]} and a {what}", where=where, hint="rename one"
+            )
         seen[name.lower()] = what
     for function in pipeline.functions:
         check_name(function.name, "function", codec.MANIFEST)
@@ -137,7 +147,11 @@ def order_views(pipeline: Pipeline) -> tuple[View, ...]:
             return
         if name in path:
             circle = " -> ".join(views[n].name for n in [*path[path.index(name) :], name])
-            raise InputError(f"views form a circle: {circle}", where=f"views/{views[name].name}.sql:{codec.view_line(views[name], 1)}", hint="a view may read only sources and views that do not read it")
+            raise InputError(
+                f"views form a circle: {circle}",
+                where=f"views/{views[name].name}.sql:{codec.view_line(views[name], 1)}",
+                hint="a view may read only sources and views that do not read it",
+            )
         path.append(name)
         for read in _tables(views[name]):
             if read in views:
@@ -226,7 +240,11 @@ def _create_empty_source(db: Database, source: Source) -> None:
         try:
             kind = exp.DataType.build(c.type, dialect="duckdb")
         except sqlglot.errors.ParseError:
-            raise InputError(f"column '{c.name}' has the unknown type {c.type!r}", where=where, hint="use a DuckDB type such as INTEGER, DOUBLE, DATE") from None
+            raise InputError(
+                f"column '{c.name}' has the unknown type {c.type!r}",
+                where=where,
+                hint="use a DuckDB type such as INTEGER, DOUBLE, DATE",
+            ) from None
         columns.append(exp.ColumnDef(this=quoted(c.name), kind=kind))
     schema = exp.Schema(this=table(SOURCE_SCHEMA, source.name), expressions=columns)
     try:
@@ -269,8 +287,8 @@ def _check_features(pipeline: Pipeline, relations: Mapping[str, Relation]) -> No
     for featurizer in features.featurizers:
         for name in featurizer.columns:
             if name not in columns:
-                raise InputError(one_of("column", name, columns), where=f"{codec.MANIFEST} [[featurizer]] {featurizer.name}")
+                raise InputError(
+                    one_of("column", name, columns), where=f"{codec.MANIFEST} [[featurizer]] {featurizer.name}"
+                )
     if pipeline.label and pipeline.label.column not in columns:
         raise InputError(one_of("column", pipeline.label.column, columns), where=f"{codec.MANIFEST} [label]")
-
-

@@ -58,15 +58,23 @@ def check_key(db: Database, source: Source, rows: exp.Table) -> None:
     names = [c.name for c in source.columns]
     for name in source.key:
         if name not in names:
-            raise InputError(f"key column '{name}' is no column of source '{source.name}'", hint=f"there are: {', '.join(names)}")
+            raise InputError(
+                f"key column '{name}' is no column of source '{source.name}'", hint=f"there are: {', '.join(names)}"
+            )
     keys = [column(n) for n in source.key]
     missing = exp.or_(*[exp.Is(this=k.copy(), expression=exp.null()) for k in keys])
     if db.value(exp.select("count(*)").from_(rows.copy()).where(missing)):
-        raise InputError(f"a row of source '{source.name}' has no value in its key ({', '.join(source.key)})", hint="mend the file, or declare another key")
+        raise InputError(
+            f"a row of source '{source.name}' has no value in its key ({', '.join(source.key)})",
+            hint="mend the file, or declare another key",
+        )
     twice = db.row(
         exp.select(*keys, exp.alias_(exp.Count(this=exp.Star()), "n")).from_(rows.copy())
         .group_by(*[k.copy() for k in keys]).having("count(*) > 1").order_by(quoted("n")).limit(1)
     )  # fmt: skip
     if twice:
         value = ", ".join(f"{n} = {v!r}" for n, v in zip(source.key, twice, strict=False))
-        raise InputError(f"duplicate key in source '{source.name}': {value} in {twice[-1]} rows", hint="mend the file, or drop the key from pipeline.toml")
+        raise InputError(
+            f"duplicate key in source '{source.name}': {value} in {twice[-1]} rows",
+            hint="mend the file, or drop the key from pipeline.toml",
+        )

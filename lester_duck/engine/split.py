@@ -224,7 +224,8 @@ def maintain_split(
     db.execute(
         statement(
             "CREATE OR REPLACE TEMP TABLE _split_changes AS "
-            "SELECT coalesce(s._rid, t._rid) AS _rid, s.part AS old_part, t.part AS new_part, s._rid IS NOT NULL AS held, t._rid IS NOT NULL AS holds FROM $before AS s "
+            "SELECT coalesce(s._rid, t._rid) AS _rid, s.part AS old_part, t.part AS new_part, "
+            "s._rid IS NOT NULL AS held, t._rid IS NOT NULL AS holds FROM $before AS s "
             "FULL JOIN ($target) AS t ON s._rid = t._rid "
             "WHERE s.part IS DISTINCT FROM t.part OR s._rid IS NULL OR t._rid IS NULL",
             before=_before(split, old, new), target=target,

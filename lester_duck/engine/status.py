@@ -13,7 +13,9 @@ from lester_duck.store import catalog
 def status(db: Database, plan: Plan) -> dict[str, Any]:
     """Sources, views (how stored, and why), features, split, model and history of a store."""
     counts = count_rows(db, plan)
-    sources = db.arrow("SELECT name, format, path, rows_set_aside AS set_aside, read_at FROM _lester.source ORDER BY name").to_pylist()
+    sources = db.arrow(
+        "SELECT name, format, path, rows_set_aside AS set_aside, read_at FROM _lester.source ORDER BY name"
+    ).to_pylist()
     views = db.arrow(
         "SELECT name, family, stored, reason FROM _lester.relation WHERE family <> 'source' AND name = view ORDER BY position"
     ).to_pylist()
@@ -36,7 +38,9 @@ def status(db: Database, plan: Plan) -> dict[str, Any]:
 def _features(db: Database, plan: Plan) -> dict[str, Any] | None:
     if plan.pipeline.features is None:
         return None
-    rows = db.rows("SELECT featurizer, any_value(kind), count(*) FROM _lester.feature GROUP BY featurizer ORDER BY min(position)")
+    rows = db.rows(
+        "SELECT featurizer, any_value(kind), count(*) FROM _lester.feature GROUP BY featurizer ORDER BY min(position)"
+    )
     blocks = [{"featurizer": f, "kind": k, "columns": n} for f, k, n in rows]
     return {"view": plan.pipeline.features.view, "columns": sum(b["columns"] for b in blocks), "blocks": blocks}
 

@@ -101,7 +101,9 @@ class Worker:
             selector.register(process.stdout, selectors.EVENT_READ)
             if not selector.select(self._timeout):
                 self._kill()
-                raise InputError(f"function '{name}' took longer than {self._timeout:.0f} s for one batch", where="functions.py")
+                raise InputError(
+                    f"function '{name}' took longer than {self._timeout:.0f} s for one batch", where="functions.py"
+                )
 
     def _end(self) -> str:
         code = self._kill()

@@ -58,7 +58,9 @@ def load(folder: str | Path) -> ir.Pipeline:
     folder = Path(folder)
     manifest = folder / MANIFEST
     if not manifest.is_file():
-        raise InputError(f"no {MANIFEST} in '{folder}'", hint="give a pipeline folder, or make one with lester-duck init")
+        raise InputError(
+            f"no {MANIFEST} in '{folder}'", hint="give a pipeline folder, or make one with lester-duck init"
+        )
     views = {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / VIEWS).glob("*.sql"))}
     code = folder / FUNCTIONS
     return from_texts(
@@ -85,13 +87,13 @@ def _build(document: dict[str, Any], views: list[dict[str, str]], code: str, tex
         else:
             raise InputError(one_of("section", section, ["name", *_SECTIONS]), where=_where(text, section))
     if "name" not in raw:
-        raise InputError("the pipeline has no name", where=MANIFEST, hint="begin the file with: name = \"...\"")
+        raise InputError("the pipeline has no name", where=MANIFEST, hint='begin the file with: name = "..."')
     raw.setdefault("sources", [])
     featurizers = raw.pop("featurizers", [])
     if "features" in raw:
         raw["features"]["featurizers"] = featurizers
     elif featurizers:
-        raise InputError("featurizers without features", where=MANIFEST, hint="add [features] with view = \"...\"")
+        raise InputError("featurizers without features", where=MANIFEST, hint='add [features] with view = "..."')
     try:
         return _ADAPTER.validate_python(raw)
     except ValidationError as error:

@@ -14,7 +14,10 @@ from lester_duck.pipeline import model as ir
 def put_pipeline(db: Database, pipeline: ir.Pipeline) -> None:
     """Keep the texts of the live pipeline."""
     db.execute("DELETE FROM _lester.text")
-    rows = [("manifest", "pipeline.toml", codec.render_manifest(pipeline)), ("functions", "functions.py", pipeline.code)]
+    rows = [
+        ("manifest", "pipeline.toml", codec.render_manifest(pipeline)),
+        ("functions", "functions.py", pipeline.code),
+    ]
     rows += [("view", view.name, codec.render_view(view)) for view in pipeline.views]
     db.connection.executemany("INSERT INTO _lester.text VALUES (?, ?, ?)", rows)
 

@@ -37,7 +37,9 @@ def create_or_open(path: str | Path, *, wait: float = 0.0, tracer: Tracer | None
     db = connect(path, wait=wait, tracer=tracer)
     try:
         if version(db) is None and db.value("SELECT count(*) FROM duckdb_tables()"):
-            raise InputError(f"'{path}' is a DuckDB file but no store", hint="give a new path; its tables are left alone")
+            raise InputError(
+                f"'{path}' is a DuckDB file but no store", hint="give a new path; its tables are left alone"
+            )
         migrate(db)
         _name_resolution(db)
     except BaseException:
@@ -51,7 +53,9 @@ def _name_resolution(db: Database) -> None:
     db.execute("SET search_path = 'main,source'")
 
 
-def open_existing(path: str | Path, *, wait: float = 0.0, read_only: bool = False, tracer: Tracer | None = None) -> Database:
+def open_existing(
+    path: str | Path, *, wait: float = 0.0, read_only: bool = False, tracer: Tracer | None = None
+) -> Database:
     """Open a store that must exist; ``read_only`` stores are not migrated.
 
     Raises InputError when there is no such file, it is no store, or its version does not fit.
@@ -63,9 +67,13 @@ def open_existing(path: str | Path, *, wait: float = 0.0, read_only: bool = Fals
     try:
         have = version(db)
         if have is None:
-            raise InputError(f"'{path}' is a DuckDB file but no store", hint="make one with: lester-duck run PIPELINE --store FILE")
+            raise InputError(
+                f"'{path}' is a DuckDB file but no store", hint="make one with: lester-duck run PIPELINE --store FILE"
+            )
         if read_only and have < newest():
-            raise InputError(f"'{path}' has store version {have}, this program needs {newest()}", hint="open it once for writing")
+            raise InputError(
+                f"'{path}' has store version {have}, this program needs {newest()}", hint="open it once for writing"
+            )
         if not read_only or have > newest():
             migrate(db)
         _name_resolution(db)

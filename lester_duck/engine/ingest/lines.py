@@ -33,7 +33,9 @@ def read_lines(path: Path, encoding: str) -> pa.ChunkedArray:
                 chunks.append(pa.array(block, pa.large_string()))
     except UnicodeDecodeError as error:
         raise InputError(
-            f"not {encoding} text: {error.reason} at byte {error.start}", where=str(path), hint="declare encoding = \"...\" for the source"
+            f"not {encoding} text: {error.reason} at byte {error.start}",
+            where=str(path),
+            hint='declare encoding = "..." for the source',
         ) from None
     lines = pa.chunked_array(chunks, pa.large_string())
     return pc.utf8_rtrim(lines, characters="\n") if chunks else lines

@@ -45,10 +45,16 @@ def read(db: Database, source: Source, root: Path) -> Ingested:
     source sets them aside, malformed rows.
     """
     if source.path is None:
-        raise InputError(f"source '{source.name}' has no path", hint=f"declare path = \"...\", or give its rows: run(..., data={{'{source.name}': table}})")
+        raise InputError(
+            f"source '{source.name}' has no path",
+            hint=f"declare path = \"...\", or give its rows: run(..., data={{'{source.name}': table}})",
+        )
     path = root / source.path
     if not path.is_file():
-        raise InputError(f"no file '{source.path}' for source '{source.name}'", hint=f"looked in '{root}'; use --root FOLDER to look elsewhere")
+        raise InputError(
+            f"no file '{source.path}' for source '{source.name}'",
+            hint=f"looked in '{root}'; use --root FOLDER to look elsewhere",
+        )
     ingested = _READERS[source.format](db, source, path)
     _refuse_malformed(ingested, source)
     ingested = _typed(db, ingested)
@@ -106,7 +112,9 @@ def _read_split(source: Source, path: Path) -> Ingested:
         source, names = _with_header(source, header, path)
         lines, fields, first = lines[1:], fields[1:], first + 1
     if not names:
-        raise InputError(f"source '{source.name}' has neither a header nor declared columns", hint="declare columns = [...]")
+        raise InputError(
+            f"source '{source.name}' has neither a header nor declared columns", hint="declare columns = [...]"
+        )
     widths = pc.list_value_length(fields)
     fits = pc.equal(widths, len(names))
     bad = pc.indices_nonzero(pc.invert(fits)).to_pylist() if len(fields) else []
@@ -137,7 +145,10 @@ def _declare(source: Source, names: list[str]) -> Source:
     types = {c.name: c.type for c in source.columns}
     twice = [n for n in names if names.count(n) > 1]
     if twice:
-        raise InputError(f"source '{source.name}' has two columns named {twice[0]!r}", hint="declare header = false with skip = 1 and columns = [...]")
+        raise InputError(
+            f"source '{source.name}' has two columns named {twice[0]!r}",
+            hint="declare header = false with skip = 1 and columns = [...]",
+        )
     return replace(source, columns=tuple(Column(name=n, type=types.get(n, "VARCHAR")) for n in names))
 
 
@@ -237,9 +248,7 @@ def _typed(db: Database, ingested: Ingested) -> Ingested:
     source = ingested.source
     with db.registered("_ingested", ingested.table):
         found = {name: type_ for name, type_, *_ in db.rows("DESCRIBE FROM _ingested")}
-        resolved = replace(
-            source, columns=tuple(replace(c, type=c.type or found[c.name]) for c in source.columns)
-        )
+        resolved = replace(source, columns=tuple(replace(c, type=c.type or found[c.name]) for c in source.columns))
         casts = [c for c in resolved.columns if c.type.upper() != found[c.name].upper()]
         if not casts:
             return replace(ingested, source=resolved)
@@ -247,7 +256,8 @@ def _typed(db: Database, ingested: Ingested) -> Ingested:
         result = replace(ingested, source=resolved, malformed=ingested.malformed + bad)
         _refuse_malformed(replace(result, malformed=bad), source)
         items = ", ".join(
-            f"TRY_CAST({_q(c.name)} AS {c.type}) AS {_q(c.name)}" if c in casts else _q(c.name) for c in resolved.columns
+            f"TRY_CAST({_q(c.name)} AS {c.type}) AS {_q(c.name)}" if c in casts else _q(c.name)
+            for c in resolved.columns
         )
         keep = " AND ".join(_fits(c) for c in casts) if bad else "true"
         return replace(result, table=db.arrow(f"SELECT {items} FROM _ingested WHERE {keep}"))
@@ -275,5 +285,3 @@ def _failed_casts(db: Database, source: Source, casts: list[Column]) -> tuple[Ma
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
