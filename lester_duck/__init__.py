@@ -5,7 +5,8 @@
     run = ld.run(pipeline, "creditcard.duckdb")
 
 The functions live in ``lester_duck.api``; they are looked up when first used, so that
-``import lester_duck`` (and the help of the command line) stays light.
+``import lester_duck`` (and the help of the command line) stays light. ``lester_duck.rewrite`` is also the name
+of a subpackage, which can be called in the same way.
 """
 
 from __future__ import annotations

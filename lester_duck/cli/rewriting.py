@@ -58,6 +58,7 @@ def rewrite(
     Exits with 0 when they agreed, 3 when they differ, 4 when a step could not be translated.
     """
     from lester_duck import api
+    from lester_duck.rewrite.rewrite import save
 
     folder = Path(output)
     if not Path(script).is_file():
@@ -70,10 +71,7 @@ def rewrite(
             script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
             progress=shown,
         )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / REPORT).write_text(result.report, encoding="utf-8")
-    if result.pipeline is not None:
-        codec.dump(result.pipeline, folder)
+    save(result, folder)
     facts = facts_of(result, folder)
     emit(facts, text_of(facts), as_json)
     refuse(result, folder)
@@ -127,5 +125,7 @@ def refuse(result: Any, folder: Path) -> None:
             f"{len(result.refusals)} step(s) could not be translated; first: {result.refusals[0]}",
             hint=f"see {folder / REPORT}; --engine llm asks a model for these lines",
         )
+    if result.verdict is None:
+        raise Unsupported("nothing was proposed, so nothing could be compared", hint=f"see {folder / REPORT}")
     if result.verdict.status != "agreed":
         raise Disagreement(f"the rewrite is not seen to agree: {result.verdict}", hint=f"see {folder / REPORT}")

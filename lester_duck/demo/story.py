@@ -14,7 +14,7 @@ import pyarrow as pa
 from lester_duck import api
 from lester_duck.demo import data
 from lester_duck.errors import Disagreement
-from lester_duck.pipeline import codec
+from lester_duck.rewrite.rewrite import save
 
 STORE = "bank.duckdb"
 PIPELINE = "pipeline"
@@ -74,8 +74,7 @@ def tell(
     yield _data_step(script.parent, clock)
 
     rewritten = api.rewrite(script, engine="static", keys=KEYS, progress=progress)
-    codec.dump(rewritten.pipeline, folder / PIPELINE)
-    (folder / PIPELINE / "REWRITE.md").write_text(rewritten.report, encoding="utf-8")
+    save(rewritten, folder / PIPELINE)
     yield _rewrite_step(rewritten, folder, clock)
 
     store = folder / STORE
