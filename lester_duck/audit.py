@@ -62,7 +62,9 @@ class Audit:
         if self.differences:
             first = self.differences[0]
             more = f" and {len(self.differences) - 1} more artefacts" if len(self.differences) > 1 else ""
-            raise Disagreement(f"{first.artefact} differs from a recompute in {first.rows} rows{more}: {'; '.join(first.examples)}")
+            raise Disagreement(
+                f"{first.artefact} differs from a recompute in {first.rows} rows{more}: {'; '.join(first.examples)}"
+            )
         return self
 
 
@@ -94,7 +96,10 @@ def audit(db: Database, plan: Plan, progress: Callable[[str], None] | None = Non
         worker.close()
         shadow.close()
     return Audit(
-        checked=tuple(checked), unchecked=tuple(unchecked), differences=tuple(found), seconds=time.perf_counter() - started
+        checked=tuple(checked),
+        unchecked=tuple(unchecked),
+        differences=tuple(found),
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -103,7 +108,9 @@ def _copy(db: Database, shadow: Database, schema: str, name: str, target: str, *
     with shadow.registered("_copied", rows) as registered:
         properties = exp.Properties(expressions=[exp.TemporaryProperty()]) if temporary else None
         into = exp.Table(this=quoted(target)) if temporary else table(schema, target)
-        shadow.execute(exp.Create(this=into, kind="TABLE", expression=exp.select("*").from_(registered), properties=properties))
+        shadow.execute(
+            exp.Create(this=into, kind="TABLE", expression=exp.select("*").from_(registered), properties=properties)
+        )
 
 
 def _audit_block(db: Database, shadow: Database, plan: Plan, block: Block, worker: Worker) -> list[Difference]:
@@ -112,7 +119,7 @@ def _audit_block(db: Database, shadow: Database, plan: Plan, block: Block, worke
     rows = compute(block, plan.relations, functions=plan.functions)
     if block.calls:
         fill_caches(shadow, plan, block, worker)
-        refuse_consumed_errors(shadow, plan, block, rows)
+        refuse_consumed_errors(shadow, block, rows)
     if block.family == "constant":
         shadow.execute(exp.Create(this=table(block.schema, block.table), kind="TABLE", expression=rows))
         return []
@@ -133,7 +140,9 @@ def _compare(shadow: Database, plan: Plan, block: Block, known: str) -> list[Dif
     on = exp.EQ(this=column(RID, "r"), expression=column(RID, "k"))
     me = table(block.schema, block.table, "r")
     store_rows = exp.Table(this=quoted(known), alias=exp.TableAlias(this=quoted("k")))
-    absent = exp.or_(exp.Is(this=column(RID, "r"), expression=exp.null()), exp.Is(this=column(RID, "k"), expression=exp.null()))
+    absent = exp.or_(
+        exp.Is(this=column(RID, "r"), expression=exp.null()), exp.Is(this=column(RID, "k"), expression=exp.null())
+    )
     differing = (
         exp.select(exp.alias_(column(RID, "k"), "stored"), exp.alias_(column(RID, "r"), "recomputed"))
         .from_(me).join(store_rows, on=on, join_type="full").where(exp.or_(absent, exp.not_(exp.and_(*pairs))))
@@ -141,7 +150,9 @@ def _compare(shadow: Database, plan: Plan, block: Block, known: str) -> list[Dif
     rows = shadow.rows(differing)
     if not rows:
         return []
-    return [Difference(artefact=f"view {block.name}", rows=len(rows), examples=tuple(_told(r) for r in rows[:_EXAMPLES]))]
+    return [
+        Difference(artefact=f"view {block.name}", rows=len(rows), examples=tuple(_told(r) for r in rows[:_EXAMPLES]))
+    ]
 
 
 def _close(name: str) -> exp.Expression:
@@ -179,7 +190,11 @@ def _audit_split(db: Database, shadow: Database, plan: Plan, checked: list[str])
             "SELECT k._rid, s._rid FROM _lester.split AS s FULL JOIN _known_split AS k ON k._rid = s._rid "
             "WHERE s._rid IS NULL OR k._rid IS NULL OR s.part IS DISTINCT FROM k.part"
         )
-    return [Difference(artefact="split", rows=len(rows), examples=tuple(_told(r) for r in rows[:_EXAMPLES]))] if rows else []
+    return (
+        [Difference(artefact="split", rows=len(rows), examples=tuple(_told(r) for r in rows[:_EXAMPLES]))]
+        if rows
+        else []
+    )
 
 
 def _audit_matrix(db: Database, shadow: Database, plan: Plan, worker: Worker, checked: list[str]) -> list[Difference]:
@@ -232,5 +247,3 @@ def _audit_model(db: Database, plan: Plan, checked: list[str], unchecked: list[s
     if artefacts.training_digest(db, plan) == fitted_on:
         return []
     return [Difference(artefact="model", rows=0, examples=("it was fitted on another matrix or label",))]
-
-

@@ -8,6 +8,7 @@ from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import Database
 from lester_duck.engine.calls import fill_caches, refuse_consumed_errors
+from lester_duck.engine.order import order_by
 from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
 from lester_duck.names import RID
@@ -27,7 +28,7 @@ def build_block(db: Database, plan: Plan, block: Block, worker: Worker) -> None:
         return
     if block.calls:
         fill_caches(db, plan, block, worker)
-        refuse_consumed_errors(db, plan, block, rows)
+        refuse_consumed_errors(db, block, rows)
     db.execute(exp.Create(this=target, kind="TABLE", expression=_numbered(block, rows)))
 
 
@@ -42,14 +43,6 @@ def _numbered(block: Block, rows: exp.Query) -> exp.Select:
     return exp.select(*[n.copy() for n in names], exp.alias_(next_id, RID, quoted=True)).from_(
         exp.Subquery(this=ordered, alias=exp.TableAlias(this=quoted("ordered")))
     )
-
-
-def order_by(block: Block) -> list[exp.Ordered]:
-    """The ORDER BY items of a block's order key over its stored columns."""
-    return [
-        exp.Ordered(this=column(o.term.column), desc=o.term.descending, nulls_first=not o.term.nulls_last)
-        for o in block.order
-    ]
 
 
 def drop_block(db: Database, schema: str, name: str, how: str) -> None:

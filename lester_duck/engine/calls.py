@@ -9,10 +9,11 @@ from lester_duck.algebra.calls import ERROR, cache_table
 from lester_duck.algebra.compute import Substitutes, call_requests
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import Database, connect
+from lester_duck.engine.order import order_by
 from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError, LesterError
-from lester_duck.names import INTERNAL_SCHEMA
+from lester_duck.names import INTERNAL_SCHEMA, POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Function, Pipeline
 
 
@@ -72,51 +73,45 @@ def _named(function: str, errors: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.binary_join_element_wise(f"{function}() raised", errors, " ")
 
 
-def has_errors(db: Database, block: Block) -> bool:
-    """Whether any cache the block reads holds an error."""
-    return any(
-        db.value(exp.select("1").from_(table(INTERNAL_SCHEMA, cache_table(f))).where("error IS NOT NULL").limit(1))
-        for f in block.calls
-    )
+def error_exists(function: str) -> exp.Select:
+    """A query with a row when the cache of ``function`` holds an error."""
+    return exp.select("1").from_(table(INTERNAL_SCHEMA, cache_table(function))).where("error IS NOT NULL").limit(1)
 
 
-def refuse_consumed_errors(db: Database, plan: Plan, block: Block, rows: exp.Query) -> None:
-    """Raise InputError for the first row, in order, whose error the original would have met.
+def consumed_errors(block: Block, rows: exp.Query) -> exp.Select:
+    """The first row of a block, in its order, whose error the original would have met.
 
-    ``rows`` computes the block with its ``_error`` column.
+    ``rows`` computes the block with its ``_error`` column; the result is the error and, if the block
+    has one, the row id in its first base relation.
     """
-    if not has_errors(db, block):
-        return
-    order = [
-        exp.Ordered(this=column(o.term.column), desc=o.term.descending, nulls_first=not o.term.nulls_last)
-        for o in block.order
-    ]
     base = next(iter(block.provenance), None)
     shown = [column(ERROR)] + ([column(base[0])] if base else [])
-    found = db.row(
-        exp.select(*shown).from_(exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("rows"))))
-        .where(exp.not_(exp.Is(this=column(ERROR), expression=exp.null()))).order_by(*order).limit(1)
-    )  # fmt: skip
-    if found:
-        raise consumed(db, block, found[0], (base[1], found[1]) if base else None)
+    has_error = exp.not_(exp.Is(this=column(ERROR), expression=exp.null()))
+    inner = exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("rows")))
+    return exp.select(*shown).from_(inner).where(has_error).order_by(*order_by(block)).limit(1)
 
 
-def consumed(db: Database, block: Block, error: str, origin: tuple[str, int] | None) -> LesterError:
-    """The error to report for a call that failed on a row of ``origin`` (base relation, row id)."""
-    row = ""
-    if origin and origin[1] is not None:
-        base, rid = origin
-        is_source = db.value("SELECT count(*) FROM _lester.source WHERE name = ?", [base])
-        place = (
-            db.value(
-                exp.select("_pos")
-                .from_(table("source", base))
-                .where(exp.EQ(this=column("_rid"), expression=exp.Literal.number(rid)))
-            )
-            if is_source
-            else None
-        )
-        row = f" on row {place} of '{base}' (_rid {rid})" if place is not None else f" on row {rid} of '{base}'"
+def refuse_consumed_errors(db: Database, block: Block, rows: exp.Query) -> None:
+    """Raise InputError when a row of a block consumes an error (see ``consumed_errors``)."""
+    if any(db.value(error_exists(function)) for function in block.calls):
+        found = db.row(consumed_errors(block, rows))
+        if found:
+            raise consumed(db, block, found)
+
+
+def consumed(db: Database, block: Block, found: tuple) -> LesterError:
+    """The error to report for a row found by ``consumed_errors``: the call, its fault, the source row."""
+    error, *rid = found
+    base = next(iter(block.provenance), None)
+    row = f" on {_named_row(db, base[1], rid[0])}" if base and rid and rid[0] is not None else ""
     return InputError(
         f"{error}{row}", where=f"views/{block.view}.sql", hint="mend functions.py or the row; nothing has been changed"
     )
+
+
+def _named_row(db: Database, base: str, rid: int) -> str:
+    if not db.value("SELECT count(*) FROM _lester.source WHERE name = ?", [base]):
+        return f"row {rid} of '{base}'"
+    same = exp.EQ(this=column(RID), expression=exp.Literal.number(rid))
+    place = db.value(exp.select(column(POS)).from_(table(SOURCE_SCHEMA, base)).where(same))
+    return f"row {place} of '{base}' (_rid {rid})"

@@ -5,107 +5,70 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
+from scipy import sparse
 from sqlglot import exp
 
 from lester_duck.db import Database
-from lester_duck.engine import matrix_read
-from lester_duck.engine.matrix_order import OrderTerm, order_by
-from lester_duck.engine.matrix_read import Sources
+from lester_duck.engine import matrix
+from lester_duck.engine.matrix_order import order_by, read_order
 from lester_duck.engine.template import column, statement, view_table
 from lester_duck.errors import InputError, Unsupported, one_of
-from lester_duck.pipeline.model import Features
 
 PARTS = ("train", "test", "all")
 
 
-def export_features(
-    db: Database,
-    features: Features,
-    order: Sequence[OrderTerm] | None,
-    part: str,
-    path: str | Path,
-    *,
-    label: str | None = None,
-    sources: Sources | None = None,
-) -> int:
-    """Write the matrix of a part, rows in matrix order; returns the number of rows.
+class Exportable(Protocol):
+    """An opened run."""
 
-    Arrow and Parquet keep each column's provenance in its field metadata; npz holds ``X``, ``y``
-    (when a label column is given) and ``features`` (names). Atomic: a file or none.
+    db: Database
+    plan: Any
+
+    def features(self, part: str = "all") -> pa.RecordBatchReader:
+        """The matrix of a part."""
+
+    def labels(self, part: str = "all") -> np.ndarray:
+        """The labels of a part."""
+
+    def view(self, name: str) -> pa.Table:
+        """A view in its order."""
+
+
+def export(run: Exportable, what: str, path: Path, part: str = "all") -> Path:
+    """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv; returns the path.
+
+    Rows come in matrix order, a view's in its own; ``part`` other than 'all' is for features,
+    labels and the feature view. Arrow and Parquet keep each column's provenance in its metadata;
+    npz holds ``X`` (or the parts of a CSR matrix), ``y`` if there is a label, and ``features``.
+    Raises InputError for an unknown extension, a missing folder, a full disk; the file is then as
+    it was before.
     """
-    check_part(part)
-    source = matrix_read.reader(db, features, order)
-    if _suffix(path) == ".npz":
-        return _write_npz(source, part, path, None if label is None else labels(db, features.view, order, part, label))
-    if source.is_sparse or len(source.columns) > matrix_read.FIELD_LIMIT:
-        _only_columnar(path)
-    return write_batches(matrix_read.batches(source, part, sources=sources), path)
-
-
-def export_labels(
-    db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, path: str | Path, *, label: str
-) -> int:
-    """Write the label column of a part, in matrix order; returns the number of rows."""
-    check_part(part)
-    if _suffix(path) == ".npz":
-        y = labels(db, view, order, part, label)
-        _atomically(path, lambda file: np.savez(file, y=y))
-        return len(y)
-    return write_batches(_view_batches(db, view, order, part, [label]), path)
-
-
-def export_view(
-    db: Database, view: str, columns: Sequence[str], order: Sequence[OrderTerm] | None, part: str, path: str | Path
-) -> int:
-    """Write columns of a view in its order (part 'train' or 'test': of the feature view only)."""
     check_part(part)
     suffix = _suffix(path)
-    reader = _view_batches(db, view, order, part, columns)
-    if suffix != ".npz":
-        return write_batches(reader, path)
-    table = reader.read_all()
-    named = {name: table.column(name).to_numpy() for name in table.column_names}
-    _atomically(path, lambda file: np.savez(file, **named))
-    return table.num_rows
-
-
-def labels(db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, label: str) -> np.ndarray:
-    """The label column of a part in matrix order, as NumPy holds its type.
-
-    Raises InputError for an unknown column and for a missing label.
-    """
-    values = _view_batches(db, view, order, part, [label]).read_all().column(0)
-    if values.null_count:
-        raise InputError(
-            f"{values.null_count} of {len(values)} rows have no label",
-            hint=f"filter rows where {label} IS NULL in a view",
-        )
-    return np.asarray(values.to_numpy(zero_copy_only=False))
-
-
-def _view_batches(
-    db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, columns: Sequence[str]
-) -> pa.RecordBatchReader:
-    existing = matrix_read.view_columns(db, view)
-    for name in columns:
-        if name not in existing:
-            raise InputError(one_of(f"column of view {view}", name, [n for n in existing if not n.startswith("_")]))
-    join = "" if part == "all" else "JOIN _lester.split AS s ON v._rid = s._rid WHERE s.part = $part"
-    parts = {} if part == "all" else {"part": exp.Literal.string(part)}
-    query = statement(f"SELECT 1 FROM $view AS v {join}", view=view_table(view), **parts)
-    query.set("expressions", [column(name, "v") for name in columns])
-    terms = matrix_read.read_order(db) if order is None else order
-    query.set("order", exp.Order(expressions=order_by(terms, by_ordinal=part != "all")))
-    return db.batches(query)
+    if what == "features":
+        if suffix == ".npz":
+            _atomically(path, lambda file: np.savez(file, **_matrix_arrays(run, part)))
+        else:
+            reader = run.features(part)
+            _check_flat(reader.schema, path)
+            write_batches(reader, path)
+        return path
+    table = _label_table(run, part) if what == "labels" else _view_table(run, what, part)
+    if suffix == ".npz":
+        arrays = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+        _refuse_objects(arrays, path)
+        _atomically(path, lambda file: np.savez(file, **arrays))
+    else:
+        write_batches(table.to_reader(), path)
+    return path
 
 
 def check_part(part: str) -> None:
@@ -115,6 +78,61 @@ def check_part(part: str) -> None:
     """
     if part not in PARTS:
         raise InputError(one_of("part", part, PARTS))
+
+
+def _matrix_arrays(run: Exportable, part: str) -> dict[str, np.ndarray]:
+    features = run.plan.pipeline.features
+    x = matrix.for_estimator(run.db, features, part=part)
+    names = np.array([c.name for c in matrix.column_map(run.db, features)])
+    label = {"y": _plain(run.labels(part))} if run.plan.pipeline.label else {}
+    if sparse.issparse(x):
+        content = {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": np.array(x.shape)}
+    else:
+        content = {"X": x}
+    return {**content, **label, "features": names}
+
+
+def _label_table(run: Exportable, part: str) -> pa.Table:
+    values = run.labels(part)
+    label = run.plan.pipeline.label
+    return pa.table({label.column if label else "label": pa.array(values)})
+
+
+def _view_table(run: Exportable, name: str, part: str) -> pa.Table:
+    table = run.view(name)
+    if part == "all":
+        return table
+    features = run.plan.pipeline.features
+    if features is None or name != features.view:
+        known = features.view if features else "none"
+        raise InputError(f"view '{name}' has no {part} part", hint=f"only the feature view has parts: {known}")
+    query = statement(
+        "SELECT 1 FROM $view AS v JOIN _lester.split AS s ON v._rid = s._rid WHERE s.part = $part",
+        view=view_table(name), part=exp.Literal.string(part),
+    )  # fmt: skip
+    query.set("expressions", [column(c, "v") for c in table.column_names])
+    query.set("order", exp.Order(expressions=order_by(read_order(run.db), by_ordinal=True)))
+    return run.db.arrow(query)
+
+
+def _check_flat(schema: pa.Schema, path: Path) -> None:
+    if _suffix(path) == ".csv" and any(pa.types.is_nested(field.type) for field in schema):
+        hint = "use .arrow, .parquet or .npz for this matrix"
+        raise Unsupported(f"'{path}': blocks of this width do not fit csv", hint=hint)
+
+
+def _plain(values: np.ndarray) -> np.ndarray:
+    """Texts as a fixed-width array, so that npz needs no pickle."""
+    return values.astype(str) if values.dtype == object else values
+
+
+def _refuse_objects(arrays: dict[str, np.ndarray], path: Path) -> None:
+    for name, values in arrays.items():
+        if values.dtype == object:
+            if not all(isinstance(v, str) for v in values):
+                hint = "use .arrow or .parquet, which keep types and missing values"
+                raise InputError(f"'{path}': column '{name}' is no plain array", hint=hint)
+            arrays[name] = values.astype(str)
 
 
 # Files.
@@ -151,25 +169,6 @@ def _suffix(path: str | Path) -> str:
     if suffix not in known:
         raise InputError(f"'{path}' has no known extension", hint=f"use one of {', '.join(known)}")
     return suffix
-
-
-def _only_columnar(path: str | Path) -> None:
-    if _suffix(path) == ".csv":
-        hint = "use .arrow, .parquet or .npz for this matrix"
-        raise Unsupported(f"'{path}': nested columns do not fit csv", hint=hint)
-
-
-def _write_npz(source: matrix_read.Reader, part: str, path: str | Path, y: np.ndarray | None) -> int:
-    names = np.array([c.name for c in source.columns])
-    target = {} if y is None else {"y": y}
-    if source.is_sparse:
-        x = matrix_read.csr(source, part)
-        content = {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": np.array(x.shape)}
-    else:
-        x = matrix_read.dense(source, part)
-        content = {"X": x}
-    _atomically(path, lambda file: np.savez(file, **content, **target, features=names))
-    return x.shape[0]
 
 
 def _atomically(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:

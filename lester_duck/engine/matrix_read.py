@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,16 @@ class Reader:
     features: Features
     order: tuple[OrderTerm, ...]
     fitted: tuple[Fitted, ...]
-    columns: tuple[FeatureColumn, ...]
+
+    @cached_property
+    def columns(self) -> tuple[FeatureColumn, ...]:
+        """Every column, left to right (made when first asked for: there may be a million)."""
+        return column_map(self.fitted)
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return sum(f.width for f in self.fitted)
 
     @property
     def dtype(self) -> np.dtype:
@@ -63,7 +73,7 @@ def reader(db: Database, features: Features, order: Sequence[OrderTerm] | None =
     terms = read_order(db) if order is None else tuple(order)
     plans = plan_features(features, view_columns(db, features.view))
     all_fitted = tuple(fitted(db, plan, features.view, terms) for plan in plans)
-    return Reader(db=db, features=features, order=terms, fitted=all_fitted, columns=column_map(all_fitted))
+    return Reader(db=db, features=features, order=terms, fitted=all_fitted)
 
 
 def dense(source: Reader, part: str = "all") -> np.ndarray:
@@ -73,11 +83,9 @@ def dense(source: Reader, part: str = "all") -> np.ndarray:
     the row ids. Raises InputError where a sparse matrix would need more than 8 GB.
     """
     rids = source.row_ids(part)
-    if source.is_sparse and len(rids) * len(source.columns) * source.dtype.itemsize > _DENSE_BYTES:
-        raise InputError(
-            f"a dense matrix of {len(rids)} x {len(source.columns)} does not fit in memory", hint="read it as sparse"
-        )
-    out = np.empty((len(rids), len(source.columns)), dtype=source.dtype)
+    if source.is_sparse and len(rids) * source.width * source.dtype.itemsize > _DENSE_BYTES:
+        raise InputError(f"a dense matrix of {len(rids)} x {source.width} does not fit in memory", hint="read it as csr")
+    out = np.empty((len(rids), source.width), dtype=source.dtype)
     start = 0
     for f in source.fitted:
         target = out[:, start : start + f.width]
@@ -126,8 +134,8 @@ def schema(source: Reader, sources: Sources | None = None) -> pa.Schema:
     """The Arrow schema of ``batches``.
 
     Up to 4,096 columns: one field each, whose metadata holds featurizer, kind, term, inputs and
-    sources. Beyond, or with a sparse block: one field per featurizer, and the column map as schema
-    metadata ``lester.columns``.
+    sources. Beyond, or with a sparse block: one field per featurizer, whose metadata holds its
+    position and width; ``column_map`` then says what each column is.
     """
     number = pa.from_numpy_dtype(source.dtype)
     if not _is_wide(source):
@@ -135,13 +143,16 @@ def schema(source: Reader, sources: Sources | None = None) -> pa.Schema:
             [pa.field(c.name, number, nullable=False, metadata=_metadata(c, sources)) for c in source.columns],
             metadata={"lester.view": source.features.view},
         )
-    fields = [pa.field(f.plan.name, _block_type(f, number), nullable=False) for f in source.fitted]
-    described = json.dumps([_described(c, sources) for c in source.columns], ensure_ascii=False)
-    return pa.schema(fields, metadata={"lester.view": source.features.view, "lester.columns": described})
+    fields, position = [], 0
+    for f in source.fitted:
+        about = _block_metadata(f, position, sources)
+        fields.append(pa.field(f.plan.name, _block_type(f, number), nullable=False, metadata=about))
+        position += f.width
+    return pa.schema(fields, metadata={"lester.view": source.features.view})
 
 
 def _is_wide(source: Reader) -> bool:
-    return source.is_sparse or len(source.columns) > FIELD_LIMIT
+    return source.is_sparse or source.width > FIELD_LIMIT
 
 
 def _block_type(f: Fitted, number: pa.DataType) -> pa.DataType:
@@ -151,15 +162,24 @@ def _block_type(f: Fitted, number: pa.DataType) -> pa.DataType:
 
 
 def _described(c: FeatureColumn, sources: Sources | None) -> dict:
-    from_sources = {} if sources is None else {"sources": sorted({s for i in c.inputs for s in sources.get(i, ())})}
     return {
         "name": c.name, "position": c.position, "featurizer": c.featurizer, "kind": c.kind, "term": c.term,
-        "inputs": list(c.inputs), **from_sources,
+        "inputs": list(c.inputs), **_sources(c.inputs, sources),
     }  # fmt: skip
+
+
+def _sources(inputs: Sequence[str], sources: Sources | None) -> dict[str, list[str]]:
+    return {} if sources is None else {"sources": sorted({s for i in inputs for s in sources.get(i, ())})}
 
 
 def _metadata(c: FeatureColumn, sources: Sources | None) -> dict[str, str]:
     return {"lester": json.dumps(_described(c, sources), ensure_ascii=False)}
+
+
+def _block_metadata(f: Fitted, position: int, sources: Sources | None) -> dict[str, str]:
+    inputs = [c.name for c in f.plan.columns]
+    about = {"featurizer": f.plan.name, "kind": f.plan.kind, "inputs": inputs, "position": position, "width": f.width}
+    return {"lester": json.dumps({**about, **_sources(inputs, sources)}, ensure_ascii=False)}
 
 
 def batches(

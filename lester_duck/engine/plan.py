@@ -174,20 +174,20 @@ def _tables(view: View) -> list[str]:
 
 
 def _storage(block: Block, pipeline: Pipeline, blocks: list[Block]) -> Stored:
-    """Tables where that pays; a selection or projection of one relation is recomputed on reading."""
-    readers = [b for b in blocks if block.name in b.reads]
+    """Tables where that pays; selection and projection of a stored relation are computed on reading."""
     if block.family != "spj":
         return Stored(how="table", reason=f"{block.family}: its rows have ids of their own")
     if block.own_ids:
         return Stored(how="table", reason="join: its rows have ids of their own")
     if block.calls:
         return Stored(how="table", reason=f"calls {', '.join(block.calls)}")
-    if pipeline.features and block.name.lower() == pipeline.features.view.lower():
-        return Stored(how="table", reason="features read it")
     if any(i.join in ("semi", "anti") for i in block.inputs) or block.references:
         return Stored(how="table", reason="semi join or subquery")
-    if not readers:
-        return Stored(how="table", reason="nothing else reads it: an end result")
+    if block.inputs[0].relation not in {b.name for b in blocks}:
+        if pipeline.features and block.name.lower() == pipeline.features.view.lower():
+            return Stored(how="table", reason="features read it")
+        if not any(block.name in b.reads for b in blocks):
+            return Stored(how="table", reason="nothing else reads it: an end result")
     return Stored(how="view", reason="selection and projection of one relation")
 
 

@@ -265,7 +265,9 @@ def _keys_of_anchors(block: Block, relations: Mapping[str, Relation], changed: f
         before[anchor.alias] = now[anchor.alias].copy()
     else:
         inner = exp.Subquery(this=state, alias=exp.TableAlias(this=quoted("state")))
-        before[anchor.alias] = exp.select("*").from_(inner).where(exp.In(this=column(RID), query=exp.Subquery(this=_selected(ANCHORS))))
+        before[anchor.alias] = (
+            exp.select("*").from_(inner).where(exp.In(this=column(RID), query=exp.Subquery(this=_selected(ANCHORS))))
+        )
     return [_key_query(block, relations, before), _key_query(block, relations, now)]
 
 

@@ -13,9 +13,11 @@ from lester_duck.engine import artefacts, checks, matrix, split
 from lester_duck.engine.calls import make_worker
 from lester_duck.engine.plan import Plan
 from lester_duck.errors import InputError, UsageError, one_of
-from lester_duck.ivm.delta import SourceChange, normalise, read_delta
+from lester_duck.ivm.delta import SourceChange, normalise
 from lester_duck.ivm.images import new_name, old_name
-from lester_duck.ivm.maintain import Maintained, apply_source, maintain_block
+from lester_duck.ivm.maintain import Maintained, Programs, maintain_block
+from lester_duck.ivm.program import exchange_source
+from lester_duck.ivm.read_delta import read_delta
 from lester_duck.store import catalog
 
 MODEL_POLICIES = ("now", "later")
@@ -38,9 +40,12 @@ class Change:
         """The same facts as plain values, for JSON."""
         return {
             "id": self.id,
-            "sources": {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in self.sources},
+            "sources": {
+                s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in self.sources
+            },
             "views": {
-                v.name: {"strategy": v.strategy, "reason": v.reason, "removed": v.removed, "added": v.added} for v in self.views
+                v.name: {"strategy": v.strategy, "reason": v.reason, "removed": v.removed, "added": v.added}
+                for v in self.views
             },
             "featurizers": dict(self.featurizers),
             "tables": list(self.tables),
@@ -55,6 +60,7 @@ class Maintainer:
     def __init__(self, db: Database, plan: Plan) -> None:
         self._db = db
         self._plan = plan
+        self._programs = Programs(plan)
         self._worker = make_worker(plan.pipeline)
         block = artefacts.feature_block(plan)
         self._features = block
@@ -77,7 +83,7 @@ class Maintainer:
         given = self._read(deltas)
         with self._db.transaction():
             sources = tuple(self._apply(name, table) for name, table in given.items())
-            views, featurizers, tables = self._follow(frozenset(s.source for s in sources if s.rows))
+            views, featurizers, tables = self._follow({s.source: s.images for s in sources if s.rows})
             derived = time.perf_counter()
             policy = self._follow_model(model, bool(featurizers or self._features_changed(views)))
             fitted = time.perf_counter()
@@ -86,7 +92,13 @@ class Maintainer:
         end = time.perf_counter()
         seconds = {"derive": derived - begin, "model": fitted - derived, "commit": end - fitted, "total": end - begin}
         return Change(
-            id=number, sources=sources, views=views, featurizers=featurizers, tables=tables, model=policy, seconds=seconds
+            id=number,
+            sources=sources,
+            views=views,
+            featurizers=featurizers,
+            tables=tables,
+            model=policy,
+            seconds=seconds,
         )
 
     def _read(self, deltas: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,28 +115,29 @@ class Maintainer:
     def _apply(self, name: str, delta: Any) -> SourceChange:
         source = next(s for s in self._plan.pipeline.sources if s.name == name)
         change = normalise(self._db, source, delta)
-        apply_source(self._db, source)
+        for statement in exchange_source(source):
+            self._db.execute(statement)
         return change
 
-    def _follow(self, changed: frozenset[str]) -> tuple[tuple[Maintained, ...], dict[str, int], tuple[str, ...]]:
-        """Maintain blocks in dependency order, then split and matrix."""
+    def _follow(self, moved: dict[str, int]) -> tuple[tuple[Maintained, ...], dict[str, int], tuple[str, ...]]:
+        """Maintain blocks in dependency order, then split and matrix; ``moved``: images per source."""
         views: list[Maintained] = []
         tables: list[str] = []
         for block in self._plan.blocks:
-            touched = frozenset(block.reads) & changed
-            if not touched:
+            inputs = {name: moved[name] for name in block.reads if name in moved}
+            if not inputs:
                 continue
-            done = maintain_block(self._db, self._plan, block, touched, self._worker)
+            done = maintain_block(self._db, self._programs, block, inputs, self._worker)
             views.append(done)
             if done.changed:
-                changed = changed | {block.name}
+                moved = {**moved, block.name: done.removed + done.added}
                 if self._plan.stored[block.name].how == "table":
                     tables.append(f"{block.schema}.{block.table}")
         featurizers: dict[str, int] = {}
-        if changed and self._features is not None and self._features.name in changed:
+        if self._features is not None and self._features.name in moved:
             featurizers, touched_tables = self._follow_features()
             tables += touched_tables
-        if changed:
+        if moved:
             checks.run(self._db, self._plan)
         return tuple(views), featurizers, tuple(tables)
 
@@ -152,7 +165,12 @@ class Maintainer:
         return "fitted"
 
     def _record(
-        self, started: datetime, seconds: float, sources: tuple[SourceChange, ...], views: tuple[Maintained, ...], model: str
+        self,
+        started: datetime,
+        seconds: float,
+        sources: tuple[SourceChange, ...],
+        views: tuple[Maintained, ...],
+        model: str,
     ) -> int:
         number = catalog.next_id(self._db, "change")
         changed = {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in sources}

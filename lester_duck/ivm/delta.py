@@ -8,25 +8,19 @@ or, failing both, by their whole content.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from sqlglot import exp
 
-from lester_duck.algebra.relation import column, quoted, table
+from lester_duck.algebra.relation import column, table
 from lester_duck.db import Database, Error, first_line
-from lester_duck.engine.ingest.read import to_arrow
+from lester_duck.engine.template import statement
 from lester_duck.errors import InputError, one_of
-from lester_duck.ivm.images import images, new_name, old_name
+from lester_duck.ivm.images import new_name, old_name
 from lester_duck.names import CHANGE_TYPE, POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Source
 
 CHANGE_TYPES = ("insert", "delete", "update_preimage", "update_postimage")
-_DELTA = "_delta"
-_NAMED = "_delta_named"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,267 +37,321 @@ class SourceChange:
         """All changed rows."""
         return self.inserted + self.deleted + self.updated
 
-
-def read_delta(db: Database, source: str, given: Any) -> pa.Table:
-    """A delta as an Arrow table: from a path (.csv, .parquet, .arrow), a frame, a relation or Arrow.
-
-    Raises InputError for a missing file or an unknown format.
-    """
-    if not isinstance(given, str | Path):
-        return to_arrow(db, given)
-    path = Path(given)
-    if not path.is_file():
-        raise InputError(f"no file '{path}' for the delta of source '{source}'")
-    readers = {".csv": _read_csv, ".parquet": pa.parquet.read_table, ".arrow": _read_arrow}
-    if path.suffix not in readers:
-        raise InputError(one_of("delta format", path.suffix, readers), where=str(path))
-    try:
-        return readers[path.suffix](path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"not readable as {path.suffix[1:]}: {error}", where=str(path)) from None
+    @property
+    def images(self) -> int:
+        """Images before and after, together."""
+        return self.inserted + self.deleted + 2 * self.updated
 
 
-def _read_csv(path: Path) -> pa.Table:
-    with pa.csv.open_csv(path) as reader:
-        names = reader.schema.names
-    convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-    return pa.csv.read_csv(path, convert_options=convert, parse_options=pa.csv.ParseOptions(newlines_in_values=True))
+@dataclass(frozen=True, slots=True)
+class _Delta:
+    """A delta with what is known of its form: the columns it gives and how it names rows."""
+
+    source: Source
+    given: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return f"delta of source '{self.source.name}'"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The source's columns."""
+        return tuple(c.name for c in self.source.columns)
+
+    @property
+    def names_by(self) -> tuple[str, ...]:
+        """The columns that name a row."""
+        return (RID,) if RID in self.given else (self.source.key or self.columns)
+
+    @property
+    def by_content(self) -> bool:
+        return RID not in self.given and not self.source.key
+
+    @property
+    def target(self) -> exp.Table:
+        return table(SOURCE_SCHEMA, self.source.name)
 
 
-def _read_arrow(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
-
-
-def normalise(db: Database, source: Source, delta: pa.Table) -> SourceChange:
+def normalise(db: Database, source: Source, rows: pa.Table) -> SourceChange:
     """Fill the temporary tables of images before and after; the source itself is left alone.
 
     Raises InputError for unknown columns or change types, values of a wrong type, rows that do not
-    exist, that are ambiguous, that are named twice, keys that exist already, and preimages that
-    differ from the store.
+    exist, that are ambiguous or named twice, keys that exist already, and preimages that differ
+    from the store.
     """
-    given = _check_columns(source, delta)
-    _stage(db, source, delta, given)
-    naming = RID if RID in given else ("key" if source.key else "content")
-    _NAME_ROWS[naming](db, source, given)
-    _refuse(db, source, naming, given)
-    _make_images(db, source, given)
+    delta = _Delta(source, _check_columns(source, rows))
+    _stage(db, delta, rows)
+    if delta.by_content:
+        _name_by_content(db, delta)
+    else:
+        _name_by_join(db, delta)
+    change, preimages = _refuse_misnamed(db, delta)
+    if preimages:
+        _refuse_other_preimages(db, delta)
+    _fill_images(db, delta, change.inserted)
     if source.key:
-        _refuse_key_conflicts(db, source, f"delta of source '{source.name}'")
-    counts = db.row(
-        f"SELECT count(*) FILTER (WHERE {CHANGE_TYPE} = 'insert'), count(*) FILTER (WHERE {CHANGE_TYPE} = 'delete'), "
-        f"count(*) FILTER (WHERE {CHANGE_TYPE} = 'update_postimage') FROM {_NAMED}"
-    )
-    return SourceChange(source.name, *counts)
+        _refuse_key_conflicts(db, delta)
+    return change
 
 
-def _check_columns(source: Source, delta: pa.Table) -> list[str]:
-    names = [c.name for c in source.columns]
-    known = [*names, CHANGE_TYPE, RID, POS]
+def _check_columns(source: Source, rows: pa.Table) -> tuple[str, ...]:
+    known = [*(c.name for c in source.columns), CHANGE_TYPE, RID, POS]
     where = f"delta of source '{source.name}'"
-    for name in delta.column_names:
+    for name in rows.column_names:
         if name not in known:
             raise InputError(one_of("column", name, known), where=where)
-    if CHANGE_TYPE not in delta.column_names:
+    if CHANGE_TYPE not in rows.column_names:
         raise InputError(f"no column '{CHANGE_TYPE}'", where=where, hint=f"say for each row: {', '.join(CHANGE_TYPES)}")
-    return [n for n in known if n in delta.column_names]
-
-
-def _stage(db: Database, source: Source, delta: pa.Table, given: list[str]) -> None:
-    """The delta with the source's types and a row number."""
-    types = {c.name: c.type for c in source.columns} | {RID: "BIGINT", POS: "BIGINT", CHANGE_TYPE: "VARCHAR"}
-    casts = [
-        exp.alias_(exp.cast(column(n), exp.DataType.build(types[n], dialect="duckdb")), n, quoted=True) for n in given
-    ]
-    with db.registered("_given", delta) as name:
-        select = exp.select(exp.alias_(exp.Window(this=exp.RowNumber()), "_n", quoted=True), *casts).from_(name)
-        try:
-            db.execute(_temp(_DELTA, select))
-        except Error as error:
-            raise InputError(f"a value has the wrong type: {first_line(error)}", where=f"delta of source '{source.name}'") from error
-    strange = db.value(f"SELECT {CHANGE_TYPE} FROM {_DELTA} WHERE coalesce({CHANGE_TYPE}, '') NOT IN {CHANGE_TYPES} LIMIT 1")
-    if strange is not None or db.value(f"SELECT count(*) FROM {_DELTA} WHERE {CHANGE_TYPE} IS NULL"):
-        raise InputError(one_of("change type", str(strange), CHANGE_TYPES), where=f"delta of source '{source.name}'")
-
-
-def _temp(name: str, query: exp.Query) -> exp.Create:
-    properties = exp.Properties(expressions=[exp.TemporaryProperty()])
-    return exp.Create(this=images(name), kind="TABLE", expression=query, replace=True, properties=properties)
-
-
-def _store(source: Source) -> exp.Table:
-    return table(SOURCE_SCHEMA, source.name, "s")
-
-
-def _delta_columns(given: list[str]) -> list[exp.Expression]:
-    return [column("_n", "d"), *[column(n, "d") for n in given if n != RID]]
-
-
-def _by_join(db: Database, given: list[str], source: Source, names: list[str]) -> None:
-    on = exp.and_(*[exp.NullSafeEQ(this=column(n, "d"), expression=column(n, "s")) for n in names])
-    select = exp.select(*_delta_columns(given), exp.alias_(column(RID, "s"), "_target", quoted=True))
-    db.execute(_temp(_NAMED, select.from_(_aliased(_DELTA, "d")).join(_store(source), on=on, join_type="left")))
-
-
-def _aliased(name: str, alias: str) -> exp.Table:
-    return exp.Table(this=quoted(name), alias=exp.TableAlias(this=quoted(alias)))
-
-
-def _by_rid(db: Database, source: Source, given: list[str]) -> None:
-    _by_join(db, given, source, [RID])
-
-
-def _by_key(db: Database, source: Source, given: list[str]) -> None:
-    for name in source.key:
+    given = tuple(n for n in known if n in rows.column_names)
+    needed = () if RID in given else (source.key or tuple(c.name for c in source.columns))
+    for name in needed:
         if name not in given:
-            raise InputError(f"no column '{name}', which is the key", where=f"delta of source '{source.name}'", hint="give the key, or name rows by _rid")
-    _by_join(db, given, source, list(source.key))
+            what = "which is the key" if source.key else "and without a key or _rid a row is named by all its columns"
+            raise InputError(f"no column '{name}', {what}", where=where, hint="give it, or name rows by _rid")
+    return given
 
 
-def _by_content(db: Database, source: Source, given: list[str]) -> None:
-    """Deletes and preimages match whole rows; the n-th postimage belongs to the n-th preimage."""
-    names = [c.name for c in source.columns]
-    missing = [n for n in names if n not in given]
-    if missing:
-        raise InputError(f"no column '{missing[0]}'", where=f"delta of source '{source.name}'", hint="without a key or _rid a row is named by all its columns")
-    keys = [column(n) for n in names]
-    number = exp.Window(this=exp.RowNumber(), partition_by=keys, order=exp.Order(expressions=[exp.Ordered(this=column("_n"))]))
-    taken = (
-        exp.select("*", exp.alias_(number, "_k", quoted=True)).from_(images(_DELTA))
-        .where(f"{CHANGE_TYPE} IN ('delete', 'update_preimage')")
-    )  # fmt: skip
-    held = exp.Window(this=exp.RowNumber(), partition_by=[k.copy() for k in keys], order=exp.Order(expressions=[exp.Ordered(this=column(RID))]))
-    on_delta = exp.and_(*[exp.NullSafeEQ(this=column(n, "s"), expression=column(n, "d")) for n in names])
-    rows = exp.select(column(RID, "s"), *[column(n, "s") for n in names], exp.alias_(held, "_k", quoted=True)).from_(_store(source))
-    rows = rows.join(_aliased(_DELTA, "d"), on=on_delta, join_type="semi")
-    for window in rows.find_all(exp.Window):
-        for c in window.find_all(exp.Column):
-            c.set("table", quoted("s"))
-    _refuse_ambiguous(db, source, taken, rows, names)
-    on = exp.and_(*[exp.NullSafeEQ(this=column(n, "d"), expression=column(n, "s")) for n in [*names, "_k"]])
-    named = exp.select(column("_n", "d"), exp.alias_(column(RID, "s"), "_target", quoted=True)).from_(
-        exp.Subquery(this=taken, alias=exp.TableAlias(this=quoted("d")))
-    ).join(exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("s"))), on=on, join_type="left")
-    db.execute(_temp("_delta_targets", named))
-    db.execute(_temp(_NAMED, exp.maybe_parse(_PAIRED.format(columns=", ".join(c.sql("duckdb") for c in _delta_columns(given))), dialect="duckdb")))
+def _stage(db: Database, delta: _Delta, rows: pa.Table) -> None:
+    """``_delta``: the delta with the source's types and a row number."""
+    types = {c.name: c.type for c in delta.source.columns} | {RID: "BIGINT", POS: "BIGINT", CHANGE_TYPE: "VARCHAR"}
+    casts = [
+        exp.alias_(exp.cast(column(n), exp.DataType.build(types[n], dialect="duckdb")), n, quoted=True)
+        for n in delta.given
+    ]
+    with db.registered("_given", rows):
+        try:
+            db.execute(
+                _with_columns(
+                    "CREATE OR REPLACE TEMP TABLE _delta AS SELECT row_number() OVER () AS _n FROM _given", casts
+                )
+            )
+        except Error as error:
+            raise InputError(f"a value has the wrong type: {first_line(error)}", where=delta.where) from error
+    strange = db.row(
+        "SELECT _change_type FROM _delta WHERE _change_type IS NULL OR "
+        "_change_type NOT IN ('insert', 'delete', 'update_preimage', 'update_postimage') LIMIT 1"
+    )
+    if strange:
+        raise InputError(one_of("change type", str(strange[0]), CHANGE_TYPES), where=delta.where)
 
 
-_PAIRED = """
-WITH places AS (
-    SELECT _n, row_number() OVER (PARTITION BY _change_type ORDER BY _n) AS place, _change_type AS change FROM _delta
-)
-SELECT {columns}, coalesce(t._target, p._target) AS _target
-FROM _delta AS d
-JOIN places AS mine ON mine._n = d._n
-LEFT JOIN _delta_targets AS t ON t._n = d._n
-LEFT JOIN (
-    SELECT places.place, targets._target FROM places JOIN _delta_targets AS targets ON targets._n = places._n
-    WHERE places.change = 'update_preimage'
-) AS p ON p.place = mine.place AND mine.change = 'update_postimage'
-"""
+def _with_columns(text: str, extra: list[exp.Expression]) -> exp.Expression:
+    """A statement whose outermost SELECT also has the columns ``extra``."""
+    tree = statement(text)
+    (tree.expression if isinstance(tree, exp.Create) else tree).select(*extra, copy=False)
+    return tree
 
 
-def _refuse_ambiguous(db: Database, source: Source, taken: exp.Select, rows: exp.Select, names: list[str]) -> None:
-    keys = ", ".join(column(n).sql("duckdb") for n in names)
+def _same(names: tuple[str, ...], left: str, right: str) -> exp.Expression:
+    return exp.and_(*[exp.NullSafeEQ(this=column(n, left), expression=column(n, right)) for n in names])
+
+
+def _name_by_join(db: Database, delta: _Delta) -> None:
+    """``_delta_named``: the delta with the ``_rid`` of the row that its ``_rid`` or key names."""
+    tree = statement(
+        "CREATE OR REPLACE TEMP TABLE _delta_named AS "
+        "SELECT d._n, s._rid AS _target FROM _delta AS d LEFT JOIN $source AS s ON $same",
+        source=delta.target,
+        same=_same(delta.names_by, "d", "s"),
+    )
+    tree.expression.select(*[column(n, "d") for n in delta.given if n != RID], copy=False)
+    db.execute(tree)
+
+
+def _name_by_content(db: Database, delta: _Delta) -> None:
+    """Deletes and preimages take rows of the same content in order of ``_rid``; postimages follow
+    the preimage at the same place."""
+    partition = [column(n) for n in delta.columns]
+    number = exp.Window(this=exp.RowNumber(), partition_by=partition)
+    held = number.copy()
+    number.set("order", exp.Order(expressions=[exp.Ordered(this=column("_n"))]))
+    held.set("order", exp.Order(expressions=[exp.Ordered(this=column(RID))]))
+    total = exp.Window(this=exp.Count(this=exp.Star()), partition_by=[p.copy() for p in partition])
+    taken = statement(
+        "SELECT *, $number AS _k, $total AS _copies FROM _delta WHERE _change_type IN ('delete', 'update_preimage')",
+        number=number,
+        total=total,
+    )
+    stored = statement(
+        "SELECT *, $number AS _k, $total AS _copies FROM $source AS s SEMI JOIN _delta AS d ON $same",
+        number=held,
+        total=total,
+        source=delta.target,
+        same=_same(delta.columns, "d", "s"),
+    )
+    for name, query in (("_delta_taken", taken), ("_delta_stored", stored)):
+        db.execute(statement("CREATE OR REPLACE TEMP TABLE $t AS SELECT * FROM $q", t=name, q=exp.Subquery(this=query)))
     found = db.row(
-        f"SELECT s.n, d.n FROM (SELECT {keys}, count(*) AS n FROM ({rows.sql('duckdb')}) GROUP BY ALL) AS s "
-        f"JOIN (SELECT {keys}, count(*) AS n FROM ({taken.sql('duckdb')}) GROUP BY ALL) AS d ON "
-        + " AND ".join(f"s.{column(n).sql('duckdb')} IS NOT DISTINCT FROM d.{column(n).sql('duckdb')}" for n in names)
-        + " WHERE s.n > d.n LIMIT 1"
+        statement(
+            "SELECT d._copies, s._copies FROM _delta_taken AS d JOIN _delta_stored AS s ON $same "
+            "WHERE s._copies > d._copies LIMIT 1",
+            same=_same(delta.columns, "d", "s"),
+        )
     )
     if found:
         raise InputError(
-            f"ambiguous: the delta names {found[1]} of {found[0]} rows of '{source.name}' with the same content", where=f"delta of source '{source.name}'",
+            f"ambiguous: the delta names {found[0]} of {found[1]} rows of '{delta.source.name}' with the same content",
+            where=delta.where,
             hint="name the row by _rid, or declare a key",
-        )  # fmt: skip
-
-
-_NAME_ROWS = {RID: _by_rid, "key": _by_key, "content": _by_content}
-
-
-def _shown(names: tuple[str, ...], values: tuple) -> str:
-    return ", ".join(f"{n} = {v!r}" for n, v in zip(names, values, strict=False))
-
-
-def _refuse(db: Database, source: Source, naming: str, given: list[str]) -> None:
-    where = f"delta of source '{source.name}'"
-    label = source.key if naming == "key" else ("_n",)
-    shown = ", ".join(column(n).sql("duckdb") for n in label)
-    unknown = db.row(f"SELECT {shown} FROM {_NAMED} WHERE _target IS NULL AND {CHANGE_TYPE} <> 'insert' ORDER BY _n LIMIT 1")
-    if unknown:
-        what = _shown(label, unknown) if naming == "key" else f"row {unknown[0]} of the delta"
-        raise InputError(f"no row of '{source.name}' fits {what}", where=where, hint=f"rows are named by {'_rid' if naming == RID else naming}")
-    if naming != "content":
-        known = db.row(f"SELECT {shown} FROM {_NAMED} WHERE _target IS NOT NULL AND {CHANGE_TYPE} = 'insert' ORDER BY _n LIMIT 1")
-        if known:
-            raise InputError(f"insert of a {'row id' if naming == RID else 'key'} that exists already: {_shown(label, known)}", where=where, hint="use update_postimage")
-    twice = db.row(
-        f"SELECT _target FROM {_NAMED} WHERE _target IS NOT NULL AND {CHANGE_TYPE} <> 'update_preimage' GROUP BY _target HAVING count(*) > 1 LIMIT 1"
+        )
+    tree = statement(
+        "CREATE OR REPLACE TEMP TABLE _delta_named AS "
+        "WITH targets AS (SELECT d._n, s._rid FROM _delta_taken AS d JOIN _delta_stored AS s ON $same AND d._k = s._k), "
+        "places AS (SELECT _n, _change_type AS change, "
+        "row_number() OVER (PARTITION BY _change_type ORDER BY _n) AS place FROM _delta) "
+        "SELECT d._n, coalesce(t._rid, p._rid) AS _target FROM _delta AS d "
+        "JOIN places AS mine ON mine._n = d._n LEFT JOIN targets AS t ON t._n = d._n "
+        "LEFT JOIN (SELECT places.place, targets._rid FROM places JOIN targets ON targets._n = places._n "
+        "WHERE places.change = 'update_preimage') AS p ON p.place = mine.place AND mine.change = 'update_postimage'",
+        same=_same(delta.columns, "d", "s"),
     )
-    if twice:
-        raise InputError(f"the delta names row {twice[0]} of '{source.name}' twice", where=where, hint="give one change per row")
-    alone = db.row(
-        f"SELECT _target FROM {_NAMED} WHERE {CHANGE_TYPE} IN ('update_preimage', 'update_postimage') GROUP BY _target "
-        f"HAVING NOT bool_or({CHANGE_TYPE} = 'update_postimage') LIMIT 1"
-    )
-    if alone:
-        raise InputError(f"row {alone[0]} of '{source.name}' has a preimage and no postimage", where=where, hint="use delete, or add the update_postimage")
-    _refuse_other_preimages(db, source, given, where)
+    tree.expression.select(*[column(n, "d") for n in delta.given], copy=False)
+    db.execute(tree)
 
 
-def _refuse_key_conflicts(db: Database, source: Source, where: str) -> None:
-    """No image after may carry the key of another row, stored or changed."""
-    keys = ", ".join(f"n.{_q(k)}" for k in source.key)
-    same = " AND ".join(f"n.{_q(k)} = s.{_q(k)}" for k in source.key)
-    images_after, images_before = _q(new_name(source.name)), _q(old_name(source.name))
+_FAULTS = """
+SELECT
+    count(*) FILTER (WHERE _change_type = 'insert'),
+    count(*) FILTER (WHERE _change_type = 'delete'),
+    count(*) FILTER (WHERE _change_type = 'update_postimage'),
+    count(*) FILTER (WHERE _change_type = 'update_preimage'),
+    min(_n) FILTER (WHERE _target IS NULL AND _change_type <> 'insert'),
+    min(_n) FILTER (WHERE _target IS NOT NULL AND _change_type = 'insert'),
+    count(_target) FILTER (WHERE _change_type IN ('delete', 'update_postimage')),
+    count(DISTINCT _target) FILTER (WHERE _change_type IN ('delete', 'update_postimage')),
+    count(DISTINCT _target) FILTER (WHERE _change_type = 'update_preimage'),
+    count(DISTINCT _target) FILTER (WHERE _change_type IN ('update_preimage', 'update_postimage')),
+    count(DISTINCT _target) FILTER (WHERE _change_type = 'update_postimage')
+FROM _delta_named
+"""
+
+
+def _refuse_misnamed(db: Database, delta: _Delta) -> tuple[SourceChange, int]:
+    """Counts of the change and of preimages; refuses rows unknown, known already, or named twice."""
+    row = db.row(_FAULTS)
+    inserted, deleted, updated, preimages, unknown, known, named, distinct, before, touched, after = row
+    if unknown is not None:
+        raise InputError(
+            f"no row of '{delta.source.name}' fits {_row_words(db, delta, unknown)}",
+            where=delta.where,
+            hint=f"rows are named by {', '.join(delta.names_by)}",
+        )
+    if known is not None and not delta.by_content:
+        raise InputError(
+            f"insert of a row that exists already: {_row_words(db, delta, known)}",
+            where=delta.where,
+            hint="use update_postimage",
+        )
+    if named != distinct or preimages != before:
+        raise InputError("the delta names a row twice", where=delta.where, hint="give one change per row")
+    if touched != after:
+        raise InputError(
+            "a preimage has no postimage", where=delta.where, hint="use delete, or add the row's update_postimage"
+        )
+    return SourceChange(delta.source.name, inserted, deleted, updated), preimages
+
+
+def _row_words(db: Database, delta: _Delta, number: int) -> str:
+    """A row of the delta as a person would name it."""
+    if delta.by_content or RID in delta.names_by:
+        return f"row {number} of the delta"
+    select = exp.select(*[column(n) for n in delta.names_by]).from_("_delta_named").where(f"_n = {int(number)}")
+    return ", ".join(f"{n} = {v!r}" for n, v in zip(delta.names_by, db.row(select), strict=True))
+
+
+def _refuse_other_preimages(db: Database, delta: _Delta) -> None:
+    """A preimage that differs from the store speaks of another state of it."""
+    names = tuple(n for n in delta.columns if n in delta.given)
     found = db.row(
-        f"SELECT {keys} FROM {images_after} AS n JOIN {table(SOURCE_SCHEMA, source.name).sql('duckdb')} AS s ON {same} "
-        f"WHERE s._rid <> n._rid AND s._rid NOT IN (SELECT _rid FROM {images_before}) LIMIT 1"
-    ) or db.row(f"SELECT {keys} FROM {images_after} AS n GROUP BY ALL HAVING count(*) > 1 LIMIT 1")
-    if found:
-        raise InputError(f"duplicate key: {_shown(source.key, found)} exists already", where=where, hint="use update_postimage for a row that exists")
-
-
-def _refuse_other_preimages(db: Database, source: Source, given: list[str], where: str) -> None:
-    """A preimage (or a full delete) that differs from the store speaks of another state of it."""
-    names = [c.name for c in source.columns if c.name in given]
-    if not names:
-        return
-    differs = " OR ".join(f"d.{_q(n)} IS DISTINCT FROM s.{_q(n)}" for n in names)
-    found = db.row(
-        f"SELECT d._target FROM {_NAMED} AS d JOIN {table(SOURCE_SCHEMA, source.name).sql('duckdb')} AS s ON s._rid = d._target "
-        f"WHERE d.{CHANGE_TYPE} = 'update_preimage' AND ({differs}) LIMIT 1"
+        statement(
+            "SELECT d._n FROM _delta_named AS d JOIN $source AS s ON s._rid = d._target "
+            "WHERE d._change_type = 'update_preimage' AND NOT ($same) LIMIT 1",
+            source=delta.target,
+            same=_same(names, "d", "s") if names else exp.true(),
+        )
     )
     if found:
-        raise InputError(f"the preimage of row {found[0]} of '{source.name}' differs from the store", where=where, hint="read the row again: somebody changed it")
+        raise InputError(
+            f"the preimage in row {found[0]} of the delta differs from the store",
+            where=delta.where,
+            hint="read the row again: it has changed since",
+        )
 
 
-def _q(name: str) -> str:
-    return column(name).sql("duckdb")
-
-
-def _make_images(db: Database, source: Source, given: list[str]) -> None:
-    names = [c.name for c in source.columns]
-    held = table(SOURCE_SCHEMA, source.name, "s")
-    targets = exp.select(column("_target")).from_(images(_NAMED)).where(f"{CHANGE_TYPE} <> 'insert'")
-    old = exp.select(*[column(n, "s") for n in (RID, POS, *names)]).from_(held).where(exp.In(this=column(RID, "s"), query=exp.Subquery(this=targets)))
-    db.execute(_temp(old_name(source.name), old))
-    next_rid, next_pos = db.row("SELECT next_rid, next_pos FROM _lester.source WHERE name = ?", [source.name])
-    missing = [n for n in names if n not in given]
-    inserts = db.value(f"SELECT count(*) FROM {_NAMED} WHERE {CHANGE_TYPE} = 'insert'")
-    if missing and inserts:
-        raise InputError(f"an insert lacks column '{missing[0]}'", where=f"delta of source '{source.name}'", hint="give every column")
-    place = f"row_number() OVER (PARTITION BY d.{CHANGE_TYPE} ORDER BY d._n) - 1"
-    rid = f"CASE WHEN d.{CHANGE_TYPE} = 'insert' THEN {next_rid} + {place} ELSE d._target END"
-    pos = f"coalesce({'d._pos, ' if POS in given else ''}CASE WHEN d.{CHANGE_TYPE} = 'insert' THEN {next_pos} + {place} END, o._pos)"
-    values = [f"{'d' if n in given else 'o'}.{_q(n)} AS {_q(n)}" for n in names]
-    db.execute(
-        f"CREATE OR REPLACE TEMP TABLE {_q(new_name(source.name))} AS SELECT ({rid})::BIGINT AS _rid, ({pos})::BIGINT AS _pos, {', '.join(values)} "
-        f"FROM {_NAMED} AS d LEFT JOIN {_q(old_name(source.name))} AS o ON o._rid = d._target "
-        f"WHERE d.{CHANGE_TYPE} IN ('insert', 'update_postimage')"
+def _fill_images(db: Database, delta: _Delta, inserted: int) -> None:
+    """``_old_<source>`` and ``_new_<source>`` with ``_rid``, ``_pos`` and the source's columns."""
+    name = delta.source.name
+    old = statement(
+        "CREATE OR REPLACE TEMP TABLE $images AS SELECT _rid, _pos FROM $source "
+        "WHERE _rid IN (SELECT _target FROM _delta_named WHERE _change_type <> 'insert')",
+        images=old_name(name),
+        source=delta.target,
     )
-    if inserts:
+    old.expression.select(*[column(n) for n in delta.columns], copy=False)
+    db.execute(old)
+    missing = [n for n in delta.columns if n not in delta.given]
+    if inserted and missing:
+        raise InputError(f"an insert lacks column '{missing[0]}'", where=delta.where, hint="give every column")
+    next_rid, next_pos = _draw(db, name, inserted) if inserted else (0, 0)
+    given_pos = column(POS, "d") if POS in delta.given else exp.null()
+    new = statement(
+        "CREATE OR REPLACE TEMP TABLE $images AS SELECT "
+        "coalesce(d._target, $rid - 1 + row_number() OVER (PARTITION BY d._change_type ORDER BY d._n)) AS _rid, "
+        "coalesce($pos, o._pos, $next - 1 + row_number() OVER (PARTITION BY d._change_type ORDER BY d._n)) AS _pos "
+        "FROM _delta_named AS d LEFT JOIN $old AS o ON o._rid = d._target "
+        "WHERE d._change_type IN ('insert', 'update_postimage')",
+        images=new_name(name),
+        old=old_name(name),
+        rid=exp.Literal.number(next_rid),
+        next=exp.Literal.number(next_pos),
+        pos=given_pos,
+    )
+    values = [exp.alias_(column(n, "d" if n in delta.given else "o"), n, quoted=True) for n in delta.columns]
+    new.expression.select(*values, copy=False)
+    db.execute(new)
+    if POS in delta.given:
         db.execute(
-            "UPDATE _lester.source SET next_rid = next_rid + ?, next_pos = greatest(next_pos + ?, "
-            f"(SELECT coalesce(max(_pos), 0) + 1 FROM {_q(new_name(source.name))})) WHERE name = ?", [inserts, inserts, source.name],
-        )  # fmt: skip
+            statement(
+                "UPDATE _lester.source SET next_pos = greatest(next_pos, (SELECT coalesce(max(_pos), 0) + 1 FROM $new)) "
+                "WHERE name = $name",
+                new=new_name(name),
+                name=exp.Literal.string(name),
+            )
+        )
+
+
+def _draw(db: Database, name: str, count: int) -> tuple[int, int]:
+    """Take ``count`` row ids and places of a source."""
+    found = db.row("SELECT next_rid, next_pos FROM _lester.source WHERE name = ?", [name])
+    db.execute(
+        "UPDATE _lester.source SET next_rid = next_rid + ?, next_pos = next_pos + ? WHERE name = ?",
+        [count, count, name],
+    )
+    return found
+
+
+def _refuse_key_conflicts(db: Database, delta: _Delta) -> None:
+    """No image after may carry the key of another row, stored or changed; and none may lack it."""
+    keys = delta.source.key
+    same = exp.and_(*[exp.EQ(this=column(k, "n"), expression=column(k, "s")) for k in keys])
+    missing = exp.or_(*[exp.Is(this=column(k, "n"), expression=exp.null()) for k in keys])
+    parts = {"new": new_name(delta.source.name), "old": old_name(delta.source.name), "same": same}
+    tree = statement(
+        "SELECT 1 FROM $new AS n WHERE $missing OR EXISTS (SELECT 1 FROM $new AS s WHERE $same AND s._rid <> n._rid) "
+        "OR EXISTS (SELECT 1 FROM $source AS s WHERE $same AND s._rid <> n._rid "
+        "AND s._rid NOT IN (SELECT _rid FROM $old)) LIMIT 1",
+        source=delta.target,
+        missing=missing,
+        **parts,
+    )
+    tree.set("expressions", [column(k, "n") for k in keys])
+    found = db.row(tree)
+    if found is None:
+        return
+    shown = ", ".join(f"{n} = {v!r}" for n, v in zip(keys, found, strict=True))
+    if any(v is None for v in found):
+        raise InputError(f"a row has no value in its key: {shown}", where=delta.where, hint="give the key")
+    raise InputError(
+        f"duplicate key: {shown} exists already", where=delta.where, hint="use update_postimage for a row that exists"
+    )

@@ -49,7 +49,11 @@ def old_state(relation: Relation) -> exp.Query:
     """A changed relation as it was: unchanged rows of the current state, and images before."""
     columns = relation_columns(relation)
     changed = exp.select(column(RID)).from_(new(relation.name))
-    kept = exp.select(*columns).from_(relation.reference()).where(exp.not_(exp.In(this=column(RID), query=exp.Subquery(this=changed))))
+    kept = (
+        exp.select(*columns)
+        .from_(relation.reference())
+        .where(exp.not_(exp.In(this=column(RID), query=exp.Subquery(this=changed))))
+    )
     before = exp.select(*[c.copy() for c in columns]).from_(old(relation.name))
     return exp.Union(this=kept, expression=before, distinct=False)
 
