@@ -73,12 +73,9 @@ class Input:
         return self.type.split("(")[0].upper() == "VARCHAR"
 
 
-_NUMBERS = frozenset(
-    (
-        "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER",
-        "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL",
-    )  # fmt: skip
-)
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
+_UNSIGNED = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+_NUMBERS = frozenset((*_INTEGERS, *_UNSIGNED, "BOOLEAN", "FLOAT", "DOUBLE", "DECIMAL"))
 
 
 def read_step(kind: type[Kind], step: Step) -> Kind:

@@ -65,8 +65,9 @@ class Ordinal:
     """Numbers as scikit-learn's OrdinalEncoder, from ``start``.
 
     ``categories`` as for one_hot ("appearance": pandas.factorize, or a dict filled in a loop).
-    ``unknown``: "error" or the number of an unknown category. ``missing``: "nan" (scikit-learn), a
-    number (pandas.factorize: -1), or "category" (a category like others, last when sorted).
+    ``unknown``: "error" or the number of an unknown category. ``missing``: "nan" (scikit-learn for
+    NaN), a number (pandas.factorize: -1), or "category" (scikit-learn for None, a dict of a loop:
+    a category like others, last when sorted).
     State: rows per category, exact.
     """
 

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from lester_duck.errors import InputError, Unsupported
-from lester_duck.models.trusted import STORED_TYPES
+from lester_duck.models.trusted import STORED_TYPES, resolve
 
 
 def dump(estimator: BaseEstimator) -> bytes:
@@ -19,17 +19,22 @@ def dump(estimator: BaseEstimator) -> bytes:
     return content
 
 
-def load(content: bytes) -> BaseEstimator:
-    """The estimator that ``dump`` wrote.
+def load(content: bytes, expected: str | None = None) -> BaseEstimator:
+    """The estimator that ``dump`` wrote, of the class named ``expected`` if that is given.
 
     Raises Unsupported, naming the types, for content of types that are not on the reviewed list,
-    and InputError for bytes that are no stored model.
+    and InputError for bytes that are no stored model, or a model of another class.
     """
     _check(content)
     try:
-        return skops.io.loads(content, trusted=list(STORED_TYPES))
+        estimator = skops.io.loads(content, trusted=list(STORED_TYPES))
     except UntrustedTypesFoundException as error:
         raise Unsupported(f"the stored model holds types that are not trusted: {error}") from error
+    if expected is not None and type(estimator).__name__ != resolve(expected)[1]:
+        raise InputError(
+            f"the stored model is a {type(estimator).__name__}, not a {expected}", hint="fit it again with run"
+        )
+    return estimator
 
 
 def _check(content: bytes) -> None:
