@@ -42,10 +42,10 @@ class StoredTerm:
 
 
 def order_by(order: Sequence[OrderTerm], *, by_ordinal: bool, view: str = "v") -> list[exp.Expression]:
-    """The ORDER BY terms over ``v`` (the feature view) and ``s`` (the split).
+    """The ORDER BY terms over ``v`` (the feature view) and ``s`` (the split); NULL last unless a term says first.
 
     >>> [term.sql("duckdb") for term in order_by((), by_ordinal=True)]
-    ['"s"."ordinal" NULLS LAST', '"v"."_rid" NULLS LAST']
+    ['"s"."ordinal"', '"v"."_rid"']
     """
     ordinal = [exp.Ordered(this=column("ordinal", "s"), nulls_first=False)] if by_ordinal else []
     terms = [

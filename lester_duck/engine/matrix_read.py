@@ -84,7 +84,8 @@ def dense(source: Reader, part: str = "all") -> np.ndarray:
     """
     rids = source.row_ids(part)
     if source.is_sparse and len(rids) * source.width * source.dtype.itemsize > _DENSE_BYTES:
-        raise InputError(f"a dense matrix of {len(rids)} x {source.width} does not fit in memory", hint="read it as csr")
+        shape = f"{len(rids)} x {source.width}"
+        raise InputError(f"a dense matrix of {shape} does not fit in memory", hint="read it as csr")
     out = np.empty((len(rids), source.width), dtype=source.dtype)
     start = 0
     for f in source.fitted:

@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -248,6 +249,18 @@ def test_matrix_order_and_dtype(store, f):
     assert [b.num_rows for b in batches] == [6, 6, 6, 2]
     assert [v for b in batches for v in b.column(0).to_pylist()] == expected
     assert b'"sources": ["raw.a"]' in batches[0].schema.field(0).metadata[b"lester"]
+
+
+def test_matrix_order_with_missing_and_descending_keys(store, f):
+    s = store({"a": "DOUBLE", "k": "INTEGER"}, [(float(i), [None, 1, 2][i % 3]) for i in range(9)])
+    features = s.build(f("a", ("a",), "passthrough"))
+    for descending in (False, True):
+        for nulls_last in (False, True):
+            order = (SimpleNamespace(column="k", descending=descending, nulls_last=nulls_last),)
+            keys = [2, 1] if descending else [1, 2]
+            keys = [*keys, None] if nulls_last else [None, *keys]
+            expected = [i for key in keys for i in range(9) if [None, 1, 2][i % 3] == key]
+            assert matrix.dense(s.db, features, order).ravel().tolist() == expected
 
 
 def test_names_are_unique(store, f):

@@ -13,7 +13,7 @@ TYPES = {"i": "INTEGER", "k": "VARCHAR", "y": "INTEGER"}
 
 
 def parts(s):
-    return {i: part for i, part in s.db.rows("SELECT i, part FROM main.prepared JOIN _lester.split USING (_rid)")}
+    return dict(s.db.rows("SELECT i, part FROM main.prepared JOIN _lester.split USING (_rid)"))
 
 
 def test_position(store):

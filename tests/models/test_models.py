@@ -113,7 +113,7 @@ def test_types_off_the_list_are_refused():
     with pytest.raises(Unsupported, match=r"not on the reviewed list: .*test_models.*Own"):
         models.load(skops.io.dumps(Pipeline([("own", Own())])))
     ridge = models.dump(models.fit(declared("sklearn.linear_model.Ridge"), X, Y))
-    with pytest.raises(InputError, match="is a Ridge, not a sklearn.linear_model.Lasso"):
+    with pytest.raises(InputError, match=r"is a Ridge, not a sklearn\.linear_model\.Lasso"):
         models.load(ridge, "sklearn.linear_model.Lasso")
 
 
