@@ -127,3 +127,25 @@ def test_a_large_change_rebuilds(store, f, monkeypatch):
     change = s.change(features, updates={r: (float(-r), 1, f"c{r}", "p") for r in (100, 101, 102)})
     assert set(change.rebuilt) == {"a", "c"}
     assert s.names(features) == ["a", "c=c100", "c=c101", "c=c102", "c=u"]
+
+
+def test_a_view_that_becomes_empty_and_fills_again(store, f):
+    s = store(TYPES, [(1.0, 1, "u", "p"), (2.0, 2, "v", "q")])
+    kinds = [k for k in all_kinds(f) if k.name != "middle"]
+    features = s.build(*kinds)
+    s.change(features, deletes=[100, 101])
+    empty = matrix.dense(s.db, features)
+    assert empty.shape == (0, len(s.names(features)))
+    assert matrix.batches(s.db, features).read_all().num_rows == 0
+    s.change(features, inserts=[(3.0, 1, "w", "p q"), (5.0, 2, None, "")])
+    found = frozen(s, features)
+    again = frozen(s, s.build(*kinds))
+    assert found[0] == again[0]
+    np.testing.assert_allclose(found[1], again[1], rtol=1e-9)
+
+
+def test_an_empty_view_is_built(store, f):
+    s = store(TYPES)
+    features = s.build(*[k for k in all_kinds(f) if k.name != "middle"])
+    assert matrix.dense(s.db, features).shape[0] == 0
+    assert matrix.csr(s.db, features).shape[0] == 0
