@@ -231,13 +231,18 @@ def maintain_split(
             before=_before(split, old, new), target=target,
         )
     )  # fmt: skip
-    db.execute("DELETE FROM _lester.split WHERE _rid IN (SELECT _rid FROM _split_changes WHERE held)")
-    db.execute("INSERT INTO _lester.split SELECT _rid, new_part, NULL FROM _split_changes WHERE holds")
-    strange = db.value("SELECT new_part FROM _split_changes WHERE new_part NOT IN ('train', 'test') LIMIT 1")
+    left, came, strange = db.row(
+        "SELECT count(*) FILTER (WHERE held), count(*) FILTER (WHERE holds), "
+        "min(new_part) FILTER (WHERE new_part NOT IN ('train', 'test')) FROM _split_changes"
+    )
     if strange is not None:
         raise InputError(
             f"split: column '{split.get('column')}' holds {strange!r}", hint="it may hold 'train', 'test' or NULL"
         )
+    if left:
+        db.execute("DELETE FROM _lester.split WHERE _rid IN (SELECT _rid FROM _split_changes WHERE held)")
+    if came:
+        db.execute("INSERT INTO _lester.split SELECT _rid, new_part, NULL FROM _split_changes WHERE holds")
     return CHANGES
 
 
