@@ -1,7 +1,8 @@
 """Directed inputs: the user's data changed where the script's own constants say it may matter.
 
-Each input changes one file. Changes that leave every line well-formed share one input; those that
-may make the original stop (a blank or missing field, an empty file) have one each.
+Each input changes one file. Changes that leave every line well-formed share an input, each made to
+a line of its own (of two lines with one key, a script may see the last only); those that may make
+the original stop (a blank or missing field, an empty file) have one each.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from pathlib import Path
 from lester_duck.rewrite.harvest import Constants, harvest, parse
 
 MAX_COLUMNS = 12
-MAX_APPENDED = 200
+MAX_ADDED = 200
+MAX_CHUNKS = 4
 MAX_FILE = 64 * 2**20
 _DELIMITERS = ("\t", ";", "|", ",")
 
@@ -29,6 +31,15 @@ class DirectedInput:
 
     name: str
     changed: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edit:
+    """A field's new value: where it was found, and what it becomes there or in another line."""
+
+    line: int
+    column: int
+    value: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,10 +108,8 @@ def delimiter_of(lines: Sequence[str]) -> str:
 
 
 def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
-    appended = [*_duplicates(file), *_texts(file, constants), *_numbers(file, constants), *_dates(file, constants)]
-    if appended:
-        what = f"{min(len(appended), MAX_APPENDED)} lines added: duplicate keys, the script's constants and beside them"
-        yield file.change(what, [*file.lines, *appended[:MAX_APPENDED]])
+    for what, lines in _added(file, constants):
+        yield file.change(f"{len(lines)} lines added: {what}", [*file.lines, *lines])
     if file.lines[0].startswith("{"):
         yield from _json_lines(file)
     yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
@@ -113,40 +122,62 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     yield file.change("empty", [])
 
 
+def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]]:
+    """Well-formed lines that are added, so many at a time that no two of them repeat the same line."""
+    edits = list(dict.fromkeys([*_texts(file, constants), *_numbers(file, constants), *_dates(file, constants)]))
+    size = max(1, min(MAX_ADDED, len(file.lines) - 1))
+    chunks = [edits[start : start + size] for start in range(0, len(edits), size)][:MAX_CHUNKS]
+    for number, chunk in enumerate(chunks):
+        lines = [_edited(file, edit, 1 + n * (len(file.lines) - 1) // len(chunk)) for n, edit in enumerate(chunk)]
+        yield f"the script's constants and what is beside them ({number + 1} of {len(chunks)})", lines
+    duplicates = list(_duplicates(file))
+    yield "duplicate keys", duplicates
+
+
+def _edited(file: _Lines, edit: _Edit, number: int) -> str:
+    """Line ``number`` with one field replaced; the edit's own line when the two have not the same form."""
+    fields = file.fields(number)
+    if not file.delimiter or len(fields) != len(file.fields(edit.line)):
+        fields = file.fields(edit.line)
+    return file.join([*fields[: edit.column], edit.value, *fields[edit.column + 1 :]])
+
+
 def _duplicates(file: _Lines) -> Iterator[str]:
-    """Copies of a line that share one field with another line, for every field; and a plain copy."""
-    middle, third = len(file.lines) // 2, max(1, len(file.lines) // 3)
+    """A copy of a line, and copies of other lines that share one field with it, for every field."""
+    middle = len(file.lines) // 2
     yield file.lines[middle]
-    one, other = file.fields(middle), file.fields(third)
-    if file.delimiter and len(one) == len(other):
-        for column in range(min(len(one), MAX_COLUMNS)):
+    one = file.fields(middle)
+    for column in range(min(len(one), MAX_COLUMNS) if file.delimiter else 0):
+        other = file.fields(1 + (middle + 3 * column + 1) % (len(file.lines) - 1))
+        if len(other) == len(one):
             yield file.join([*other[:column], one[column], *other[column + 1 :]])
 
 
-def _texts(file: _Lines, constants: Constants) -> Iterator[str]:
-    """Lines that hold a text of the script, with its case changed, blanks around it, and without it."""
+def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
+    """A text of the script where the data hold it: in another case, with blanks around it, and left out."""
     for text in constants.texts:
         found = next((n for n in range(1, len(file.lines)) if text in file.lines[n]), None)
         if found is None or text == file.delimiter or (file.delimiter and file.delimiter in text):
             continue
         fields = file.fields(found)
-        column = next((n for n, field in enumerate(fields) if text in field), 0)
+        column = next((n for n, field in enumerate(fields) if field == text), None)
+        if column is None:
+            column = next((n for n, field in enumerate(fields) if text in field), 0)
         for variant in dict.fromkeys((text.upper(), text.lower(), text.capitalize(), f" {text} ", "")):
             if variant != text:
-                yield file.join([*fields[:column], fields[column].replace(text, variant), *fields[column + 1 :]])
+                yield _Edit(line=found, column=column, value=fields[column].replace(text, variant))
 
 
-def _numbers(file: _Lines, constants: Constants) -> Iterator[str]:
-    """A line with the script's numbers, one less and one more, in each column of numbers."""
+def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
+    """The script's numbers, one less and one more, in each column of numbers."""
     middle = len(file.lines) // 2
-    fields = file.fields(middle)
-    for column, field in enumerate(fields[:MAX_COLUMNS]):
-        if not file.delimiter or not _is_number(field):
+    for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
+        if not _is_number(field):
             continue
-        for number in constants.numbers[:12]:
+        for number in constants.numbers[:MAX_COLUMNS]:
             for value in (number - 1, number, number + 1):
                 text = str(value) if "." in field or isinstance(value, int) else str(int(value))
-                yield file.join([*fields[:column], text, *fields[column + 1 :]])
+                yield _Edit(line=middle, column=column, value=text)
 
 
 def _is_number(text: str) -> bool:
@@ -157,17 +188,16 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _dates(file: _Lines, constants: Constants) -> Iterator[str]:
-    """A line with the script's dates, and a second and a day beside them, in each column of dates."""
+def _dates(file: _Lines, constants: Constants) -> Iterator[_Edit]:
+    """The script's dates, and a second and a day beside them, in each column of dates."""
     middle = len(file.lines) // 2
-    fields = file.fields(middle)
-    for column, field in enumerate(fields[:MAX_COLUMNS]):
-        read = parse(field.strip(), constants.formats) if file.delimiter else None
+    for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
+        read = parse(field.strip(), constants.formats)
         if read is None:
             continue
         for date in constants.dates[:6]:
             for shift in (timedelta(days=-1), timedelta(seconds=-1), timedelta(0), timedelta(days=1)):
-                yield file.join([*fields[:column], (date + shift).strftime(read[1]), *fields[column + 1 :]])
+                yield _Edit(line=middle, column=column, value=(date + shift).strftime(read[1]))
 
 
 def _fields(file: _Lines, number: int) -> Iterator[DirectedInput]:

@@ -83,6 +83,7 @@ class Engine(Protocol):
 
 def validated(raw: Any) -> tuple[Pipeline | None, str]:
     """The pipeline in a structured answer, or the first few reasons why it is none."""
+    raw = _tuples(raw)
     if isinstance(raw, dict) and isinstance(raw.get("origin"), dict):
         raw = {**raw, "origin": {"script": "", "sha256": "", "engine": "", **raw["origin"]}}
     try:
@@ -90,6 +91,21 @@ def validated(raw: Any) -> tuple[Pipeline | None, str]:
     except ValidationError as error:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:5]]
         return None, "the answer is not a pipeline: " + "; ".join(lines)
+
+
+def _tuples(raw: Any) -> Any:
+    """JSON as the IR holds it: lists are tuples, and parameters given as an object are pairs.
+
+    >>> _tuples({"steps": [{"kind": "bins", "params": {"edges": [1, 2]}}]})
+    {'steps': ({'kind': 'bins', 'params': (('edges', (1, 2)),)},)}
+    """
+    if isinstance(raw, list):
+        return tuple(_tuples(item) for item in raw)
+    if isinstance(raw, dict):
+        found = {key: _tuples(value) for key, value in raw.items()}
+        params = found.get("params")
+        return {**found, "params": tuple(params.items())} if isinstance(params, dict) else found
+    return raw
 
 
 def complete(pipeline: Pipeline, task: Task, engine: str) -> Pipeline:

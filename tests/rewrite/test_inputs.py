@@ -1,0 +1,141 @@
+"""Directed inputs: what is changed, and what judging on them finds that the user's data does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lester_duck.pipeline.model import Checkpoint, Column, Origin, Pipeline, Source, View
+from lester_duck.rewrite.directed import early_stop, judge_directed
+from lester_duck.rewrite.execute import execute
+from lester_duck.rewrite.inputs import directed
+from lester_duck.rewrite.judge import judge
+from lester_duck.rewrite.observe import observe, setting, workspace
+
+
+def directed_of(folder, reads=("data/shops.csv", "data/orders.csv")):
+    return directed(folder, reads, (folder / "script.py").read_text(encoding="utf-8"))
+
+
+def test_the_inputs_are_deterministic_and_aim_at_the_constants(orders):
+    inputs = directed_of(orders)
+    assert inputs == directed_of(orders)
+    shops, lines = (
+        [line.split(",") for i in inputs if path in i.changed and "added: the" in i.name
+         for line in i.changed[path].decode().splitlines()]
+        for path in ("data/shops.csv", "data/orders.csv")
+    )  # fmt: skip
+    assert {"CLOSED", " closed ", "Big", ""} <= {fields[2] for fields in shops}
+    assert {"9", "10", "11"} <= {fields[2] for fields in lines}
+
+
+def test_added_lines_do_not_hide_one_another(orders):
+    for item in directed_of(orders):
+        if "lines added: the" in item.name and "data/orders.csv" in item.changed:
+            added = item.changed["data/orders.csv"].decode().splitlines()[60:]
+            assert len({line.split(",")[0] for line in added}) == len(added)
+
+
+def test_a_shared_key_is_among_them(orders):
+    name = "data/shops.csv: 4 lines added: duplicate keys"
+    changed = next(i for i in directed_of(orders) if i.name == name)
+    lines = changed.changed["data/shops.csv"].decode().splitlines()
+    assert [line.split(",")[0] for line in lines].count("s6") == 3
+
+
+def test_every_kind_of_damage_is_there(orders):
+    names = [item.name for item in directed_of(orders)]
+    kinds = ("blank", "without its last field", "with a field more", "reversed", "only the first line", "empty")
+    assert [kind for kind in kinds if not any(kind in name for name in names)] == []
+    assert next(i for i in directed_of(orders) if i.name.endswith("orders.csv: empty")).changed["data/orders.csv"] == b""
+
+
+def test_json_lines_lose_keys(tmp_path):
+    (tmp_path / "script.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "b": 2}\n{"id": 2, "b": 3}\n{"id": 3}\n', encoding="utf-8")
+    changed = {i.name: i.changed["a.jsonl"].decode() for i in directed_of(tmp_path, ("a.jsonl",))}
+    assert '{"b": 3}' in changed["a.jsonl: line 2 without id"]
+    assert '{"id": 2, "b": null}' in changed["a.jsonl: line 2 with b null"]
+
+
+def test_binary_and_missing_files_are_left_alone(tmp_path):
+    (tmp_path / "script.py").write_text("x = 1\n", encoding="utf-8")
+    (tmp_path / "a.bin").write_bytes(b"\xff\xfe\x00" * 9)
+    assert directed_of(tmp_path, ("a.bin", "missing.csv")) == ()
+
+
+def judged_on(prepared, pipeline: Pipeline, wanted: str):
+    folder, evidence, _ = prepared
+    how = setting(folder / "script.py", root=None, python=None)
+    inputs = [item for item in directed_of(folder) if wanted in item.name]
+    assert inputs
+    base = judge(pipeline, evidence, execute, folder)
+    with workspace() as space:
+        return judge_directed(
+            pipeline, evidence, base, inputs, how=how, execute=execute, space=space, seconds=30, progress=str
+        )
+
+
+def test_the_right_pipeline_agrees_on_changed_data(prepared):
+    verdict = judged_on(prepared, prepared[2], "orders.csv: ")
+    assert verdict.status == "agreed"
+    assert verdict.inputs >= 12
+
+
+def test_a_difference_the_data_do_not_show_is_found(prepared):
+    """No shop line of the user's data is padded, so a lenient comparison goes unnoticed there."""
+    views = tuple(replace(v, sql=v.sql.replace("kind <>", "trim(kind) <>")) for v in prepared[2].views)
+    lenient = replace(prepared[2], views=views)
+    assert judge(lenient, prepared[1], execute, prepared[0]).status == "agreed"
+    verdict = judged_on(prepared, lenient, "shops.csv: 8 lines added")
+    assert verdict.status == "differs"
+    assert verdict.first.view == "shops"
+    assert verdict.first.input.startswith("data/shops.csv: ")
+
+
+def test_both_refusing_is_agreement(prepared):
+    both = judged_on(prepared, prepared[2], "shops.csv: line 7 with a field more")
+    assert both.status == "agreed"
+    assert "1 directed inputs are refused by the original and the pipeline alike" in both.not_checked
+    casts = judged_on(prepared, prepared[2], "orders.csv: field 3 of line 31 blank")
+    assert casts.status == "agreed"
+
+
+def test_one_sided_acceptance_is_a_difference(prepared):
+    views = tuple(replace(v, sql=v.sql.replace("CAST(", "TRY_CAST(")) for v in prepared[2].views)
+    verdict = judged_on(prepared, replace(prepared[2], views=views), "orders.csv: field 3 of line 31 blank")
+    assert verdict.status == "differs"
+    assert "the original raises ValueError at line 21" in verdict.first.mismatch.text
+
+
+def test_a_run_ends_at_the_fit_when_nothing_later_is_compared(observed, pipeline):
+    assert early_stop(pipeline, observed[1].first) == "LogisticRegression"
+    later = replace(pipeline.origin.checkpoints[0], variable="model", line=39)
+    changed = replace(pipeline, origin=replace(pipeline.origin, checkpoints=(later,)))
+    assert early_stop(changed, observed[1].first) is None
+
+
+def test_a_malformed_row_only_the_pipeline_refuses_is_listed_apart(tmp_path):
+    """The original takes the first two fields of a line; the source says that there are two."""
+    (tmp_path / "data.csv").write_text("a,1\nb,2\nc,3\n", encoding="utf-8")
+    script = tmp_path / "script.py"
+    script.write_text("names = [line.split(',')[0] for line in open('data.csv')]\n", encoding="utf-8")
+    source = Source(name="lines", format="csv", path="data.csv", header=False, quoting=False,
+                    columns=(Column(name="name"), Column(name="n")))  # fmt: skip
+    claim = Checkpoint(variable="names", line=1, view="names", columns=(("item", "name"),))
+    made = Pipeline(
+        name="p",
+        sources=(source,),
+        views=(View(name="names", sql="SELECT name FROM lines"),),
+        origin=Origin(script="script.py", sha256="", engine="hand", checkpoints=(claim,)),
+    )
+    how = setting(script, root=None, python=None)
+    with workspace() as space:
+        evidence = observe(how, space)
+        base = judge(made, evidence, execute, tmp_path)
+        assert base.status == "agreed"
+        inputs = [i for i in directed_of(tmp_path, ("data.csv",)) if "field more" in i.name]
+        verdict = judge_directed(
+            made, evidence, base, inputs, how=how, execute=execute, space=space, seconds=30, progress=str
+        )
+    assert str(verdict) == "agreed (1 observation points, 1 inputs, 1 of them refused as malformed)"
+    assert "data.csv:2" in verdict.stricter[0]
