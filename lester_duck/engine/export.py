@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -18,57 +18,89 @@ from scipy import sparse
 from sqlglot import exp
 
 from lester_duck.db import Database
-from lester_duck.engine import matrix
-from lester_duck.engine.matrix_order import order_by, read_order
+from lester_duck.engine import matrix_read
+from lester_duck.engine.matrix_order import OrderTerm, order_by, read_order
+from lester_duck.engine.matrix_read import Sources
 from lester_duck.engine.template import column, statement, view_table
 from lester_duck.errors import InputError, Unsupported, one_of
+from lester_duck.pipeline.model import Features
 
 PARTS = ("train", "test", "all")
 
 
-class Exportable(Protocol):
-    """An opened run."""
+def export_features(
+    db: Database,
+    features: Features,
+    order: Sequence[OrderTerm] | None,
+    part: str,
+    path: str | Path,
+    *,
+    label: str | None = None,
+    sources: Sources | None = None,
+) -> int:
+    """Write the matrix of a part, rows in matrix order; returns the number of rows.
 
-    db: Database
-    plan: Any
-
-    def features(self, part: str = "all") -> pa.RecordBatchReader:
-        """The matrix of a part."""
-
-    def labels(self, part: str = "all") -> np.ndarray:
-        """The labels of a part."""
-
-    def view(self, name: str) -> pa.Table:
-        """A view in its order."""
-
-
-def export(run: Exportable, what: str, path: Path, part: str = "all") -> Path:
-    """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv; returns the path.
-
-    Rows come in matrix order, a view's in its own; ``part`` other than 'all' is for features,
-    labels and the feature view. Arrow and Parquet keep each column's provenance in its metadata;
-    npz holds ``X`` (or the parts of a CSR matrix), ``y`` if there is a label, and ``features``.
-    Raises InputError for an unknown extension, a missing folder, a full disk; the file is then as
-    it was before.
+    Arrow and Parquet keep each column's provenance in its field metadata; npz holds ``X`` (or
+    ``data, indices, indptr, shape`` of a CSR matrix), ``y`` if ``label`` names a column, and
+    ``features`` (names). Raises InputError for an unknown extension or part, a missing folder, a
+    full disk; the file is then as it was before.
     """
     check_part(part)
     suffix = _suffix(path)
-    if what == "features":
-        if suffix == ".npz":
-            _atomically(path, lambda file: np.savez(file, **_matrix_arrays(run, part)))
-        else:
-            reader = run.features(part)
-            _check_flat(reader.schema, path)
-            write_batches(reader, path)
-        return path
-    table = _label_table(run, part) if what == "labels" else _view_table(run, what, part)
-    if suffix == ".npz":
-        arrays = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
-        _refuse_objects(arrays, path)
-        _atomically(path, lambda file: np.savez(file, **arrays))
+    source = matrix_read.reader(db, features, order)
+    if suffix != ".npz":
+        reader = matrix_read.batches(source, part, sources=sources)
+        _check_flat(reader.schema, path)
+        return write_batches(reader, path)
+    arrays = {} if label is None else {"y": _labels(db, features.view, order, part, label)}
+    x = matrix_read.csr(source, part) if source.is_sparse else matrix_read.dense(source, part)
+    if sparse.issparse(x):
+        arrays |= {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": np.array(x.shape)}
     else:
-        write_batches(table.to_reader(), path)
-    return path
+        arrays["X"] = x
+    _write_npz({**arrays, "features": np.array([c.name for c in source.columns])}, path)
+    return x.shape[0]
+
+
+def export_labels(
+    db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, path: str | Path, *, label: str
+) -> int:
+    """Write the label column of a part, in matrix order (npz: as ``y``); returns the number of rows."""
+    check_part(part)
+    if _suffix(path) != ".npz":
+        return write_batches(_view_batches(db, view, order, part, [label]), path)
+    y = _labels(db, view, order, part, label)
+    _write_npz({"y": y}, path)
+    return len(y)
+
+
+def export_view(
+    db: Database, view: str, columns: Sequence[str], order: Sequence[OrderTerm] | None, part: str, path: str | Path
+) -> int:
+    """Write columns of a view in its order (part 'train' or 'test': of the feature view only)."""
+    check_part(part)
+    suffix = _suffix(path)
+    reader = _view_batches(db, view, order, part, columns)
+    return write_batches(reader, path) if suffix != ".npz" else _write_table(reader.read_all(), path)
+
+
+def write_batches(reader: pa.RecordBatchReader, path: str | Path) -> int:
+    """Write a stream of record batches in the format the path's extension names; returns the rows."""
+    suffix = _suffix(path)
+    if suffix == ".npz":
+        return _write_table(reader.read_all(), path)
+    rows = 0
+
+    def write(file: IO[bytes]) -> None:
+        nonlocal rows
+        with _WRITERS[suffix](file, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+
+    with reader:
+        _atomically(path, write)
+    return rows
 
 
 def check_part(part: str) -> None:
@@ -80,80 +112,60 @@ def check_part(part: str) -> None:
         raise InputError(one_of("part", part, PARTS))
 
 
-def _matrix_arrays(run: Exportable, part: str) -> dict[str, np.ndarray]:
-    features = run.plan.pipeline.features
-    x = matrix.for_estimator(run.db, features, part=part)
-    names = np.array([c.name for c in matrix.column_map(run.db, features)])
-    label = {"y": _plain(run.labels(part))} if run.plan.pipeline.label else {}
-    if sparse.issparse(x):
-        content = {"data": x.data, "indices": x.indices, "indptr": x.indptr, "shape": np.array(x.shape)}
-    else:
-        content = {"X": x}
-    return {**content, **label, "features": names}
+def _view_batches(
+    db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, columns: Sequence[str]
+) -> pa.RecordBatchReader:
+    existing = matrix_read.view_columns(db, view)
+    for name in columns:
+        if name not in existing:
+            raise InputError(one_of(f"column of view {view}", name, [n for n in existing if not n.startswith("_")]))
+    join = "" if part == "all" else "JOIN _lester.split AS s ON v._rid = s._rid WHERE s.part = $part"
+    parts = {} if part == "all" else {"part": exp.Literal.string(part)}
+    query = statement(f"SELECT 1 FROM $view AS v {join}", view=view_table(view), **parts)
+    query.set("expressions", [column(name, "v") for name in columns])
+    terms = read_order(db) if order is None else order
+    query.set("order", exp.Order(expressions=order_by(terms, by_ordinal=part != "all")))
+    return db.batches(query)
 
 
-def _label_table(run: Exportable, part: str) -> pa.Table:
-    values = run.labels(part)
-    label = run.plan.pipeline.label
-    return pa.table({label.column if label else "label": pa.array(values)})
+def _labels(db: Database, view: str, order: Sequence[OrderTerm] | None, part: str, label: str) -> np.ndarray:
+    values = _view_batches(db, view, order, part, [label]).read_all().column(0)
+    if values.null_count:
+        raise InputError(
+            f"{values.null_count} of {len(values)} rows have no label",
+            hint=f"filter rows where {label} IS NULL in a view",
+        )
+    return np.asarray(values.to_numpy(zero_copy_only=False))
 
 
-def _view_table(run: Exportable, name: str, part: str) -> pa.Table:
-    table = run.view(name)
-    if part == "all":
-        return table
-    features = run.plan.pipeline.features
-    if features is None or name != features.view:
-        known = features.view if features else "none"
-        raise InputError(f"view '{name}' has no {part} part", hint=f"only the feature view has parts: {known}")
-    query = statement(
-        "SELECT 1 FROM $view AS v JOIN _lester.split AS s ON v._rid = s._rid WHERE s.part = $part",
-        view=view_table(name), part=exp.Literal.string(part),
-    )  # fmt: skip
-    query.set("expressions", [column(c, "v") for c in table.column_names])
-    query.set("order", exp.Order(expressions=order_by(read_order(run.db), by_ordinal=True)))
-    return run.db.arrow(query)
-
-
-def _check_flat(schema: pa.Schema, path: Path) -> None:
+def _check_flat(schema: pa.Schema, path: str | Path) -> None:
     if _suffix(path) == ".csv" and any(pa.types.is_nested(field.type) for field in schema):
         hint = "use .arrow, .parquet or .npz for this matrix"
         raise Unsupported(f"'{path}': blocks of this width do not fit csv", hint=hint)
 
 
-def _plain(values: np.ndarray) -> np.ndarray:
-    """Texts as a fixed-width array, so that npz needs no pickle."""
-    return values.astype(str) if values.dtype == object else values
+def _write_table(table: pa.Table, path: str | Path) -> int:
+    names = table.column_names
+    _write_npz({name: table.column(name).to_numpy(zero_copy_only=False) for name in names}, path)
+    return table.num_rows
 
 
-def _refuse_objects(arrays: dict[str, np.ndarray], path: Path) -> None:
-    for name, values in arrays.items():
-        if values.dtype == object:
-            if not all(isinstance(v, str) for v in values):
-                hint = "use .arrow or .parquet, which keep types and missing values"
-                raise InputError(f"'{path}': column '{name}' is no plain array", hint=hint)
-            arrays[name] = values.astype(str)
+def _write_npz(arrays: dict[str, np.ndarray], path: str | Path) -> None:
+    """Texts become fixed-width arrays, so that reading needs no pickle."""
+    plain = {name: _plain(name, values, path) for name, values in arrays.items()}
+    _atomically(path, lambda file: np.savez(file, **plain))
+
+
+def _plain(name: str, values: np.ndarray, path: str | Path) -> np.ndarray:
+    if values.dtype != object:
+        return values
+    if not all(isinstance(value, str) for value in values):
+        hint = "use .arrow or .parquet, which keep types and missing values"
+        raise InputError(f"'{path}': column '{name}' is no plain array", hint=hint)
+    return values.astype(str)
 
 
 # Files.
-
-
-def write_batches(reader: pa.RecordBatchReader, path: str | Path) -> int:
-    """Write a stream of record batches in the format the path's extension names; returns the rows."""
-    suffix = _suffix(path)
-    if suffix == ".npz":
-        raise InputError(f"'{path}': a stream cannot be written as npz", hint="choose .arrow, .parquet or .csv")
-    rows = 0
-
-    def write(file: IO[bytes]) -> None:
-        nonlocal rows
-        with reader, _WRITERS[suffix](file, reader.schema) as writer:
-            for batch in reader:
-                writer.write_batch(batch)
-                rows += batch.num_rows
-
-    _atomically(path, write)
-    return rows
 
 
 _WRITERS: dict[str, Callable] = {

@@ -119,14 +119,15 @@ def _placed(source: Reader, f: Fitted, rids: np.ndarray) -> Iterator[tuple[np.nd
     seen = 0
     rows = max(1024, min(65_536, _CHUNK_BYTES // (8 * min(f.plan.width, 4096))))
     query = statement("SELECT _rid, value FROM $block", block=block_table(f.plan.name))
-    for batch in source.db.batches(query, rows):
-        found = np.searchsorted(ordered, batch.column(0).to_numpy())
-        own = found < len(ordered)
-        own[own] = ordered[found[own]] == batch.column(0).to_numpy()[own]
-        if own.any():
-            stored = stored_rows(f.plan, batch.column(1) if own.all() else batch.column(1).filter(pa.array(own)))
-            seen += int(own.sum())
-            yield sorter[found[own]], f.apply(stored)
+    with source.db.batches(query, rows) as stream:
+        for batch in stream:
+            found = np.searchsorted(ordered, batch.column(0).to_numpy())
+            own = found < len(ordered)
+            own[own] = ordered[found[own]] == batch.column(0).to_numpy()[own]
+            if own.any():
+                stored = stored_rows(f.plan, batch.column(1) if own.all() else batch.column(1).filter(pa.array(own)))
+                seen += int(own.sum())
+                yield sorter[found[own]], f.apply(stored)
     if seen != len(rids):
         raise InternalError(f"block of featurizer '{f.plan.name}' holds {seen} of {len(rids)} rows")
 

@@ -75,9 +75,10 @@ def _fit_rows(db: Database, plan: Plan) -> Iterator[np.ndarray]:
     scope = _TRAIN if plan.featurizer.fit == "train" else ""
     query = statement(f"SELECT value FROM $block {scope}", block=block_table(plan.name))
     rows = max(1024, min(_ROWS, 8_000_000 // plan.width))
-    for batch in db.batches(query, rows):
-        if batch.num_rows:
-            yield rows_as_floats(batch.column(0), plan.width)
+    with db.batches(query, rows) as stream:
+        for batch in stream:
+            if batch.num_rows:
+                yield rows_as_floats(batch.column(0), plan.width)
 
 
 def write_moments(db: Database, plan: Plan, moments: Moments, *, create: bool = False) -> None:

@@ -165,6 +165,7 @@ def test_unknown_categories_of_test_rows(store, f):
     assert matrix.dense(s.db, strict, part="train").shape == (2, 2)
     with pytest.raises(Exception, match=r"column 'c' holds the unknown category 'z'; known are: a, b"):
         matrix.dense(s.db, strict, part="test")
+    assert s.db.value("SELECT count(*) FROM main.prepared") == 4  # the refusal left no open result behind
 
 
 @pytest.mark.parametrize("strategy", ["most_frequent", "constant"])
