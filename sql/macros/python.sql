@@ -87,3 +87,16 @@ CREATE OR REPLACE MACRO py_date(x) AS
         WHEN regexp_full_match(x, '[0-9]{8}') AND x >= '0001' THEN CAST(try_strptime(x, '%Y%m%d') AS DATE)
         WHEN regexp_matches(x, '^[0-9]{4}-?W') THEN error('py_date: an ISO week date: ' || x)
     END;
+
+-- datetime.fromisoformat(text): a date, or date and time with seconds and optional fraction; else NULL.
+CREATE OR REPLACE MACRO py_datetime(x) AS
+    CASE
+        WHEN regexp_full_match(x, '[0-9]{4}-[0-9]{2}-[0-9]{2}(.[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.([0-9]{3}|[0-9]{6}))?)?)?')
+            AND x >= '0001' AND (length(x) < 12 OR substr(x, 12, 2) < '24')
+            THEN TRY_CAST(substr(x, 1, 10) || ' ' || CASE WHEN length(x) = 10 THEN '00:00' ELSE substr(x, 12) END AS TIMESTAMP)
+        WHEN regexp_matches(x, '^[0-9]{4}') THEN error('py_datetime: a form of ISO time that is not supported: ' || x)
+    END;
+
+-- datetime.isoformat()
+CREATE OR REPLACE MACRO py_isoformat(x) AS
+    CASE WHEN epoch_us(x) % 1000000 = 0 THEN strftime(x, '%Y-%m-%dT%H:%M:%S') ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%f') END;

@@ -1,0 +1,305 @@
+"""Lists of rows, NumPy vectors and matrices: positions, slices, masks, arithmetic, aggregates."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from lester_duck.lift import files, lookups, scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import FileRel, Relation, SelectRel
+from lester_duck.lift.values import Part, Refused, Sym, Value
+
+
+def relation_of(content: Value) -> Relation:
+    """The relation whose rows a list, vector or matrix has."""
+    return relation_of(content.of) if isinstance(content, Part) else content.rel
+
+
+def count(m: Machine, content: Value) -> Sym:
+    """The number of rows."""
+    if isinstance(content, Part):
+        raise Refused("the length of a part of the rows")
+    return m.whole("count", content.rel, None, "int")
+
+
+def subscript(m: Machine, content: Value, index: Value) -> Value:
+    """``rows[index]``: by the loop's position, a slice from or to a bound, or a mask."""
+    if isinstance(content, v.View):
+        content = v.ListOf(content.rel, content.element)
+    if isinstance(index, v.Ref):
+        index = m.content(index)
+    if isinstance(index, Sym) and index.position is not None:
+        return at_position(m, content, index.position)
+    if isinstance(index, v.Vector) and index.element.type == "bool":
+        element = align(m, relation_of(content), index.rel, index.element)
+        return Part(content, "where", scalars.scalar(element).sql)
+    if isinstance(index, slice) and index.step is None:
+        return _slice(m, content, index)
+    if isinstance(content, v.Matrix) and isinstance(index, tuple) and len(index) == 2:
+        return _columns(m, content, index)
+    if index == 0 and _is_lines(content):
+        return _first_line(m, content)
+    raise Refused("this index into a collection of rows", "the position of the loop's own row, or a slice")
+
+
+def _is_lines(content: Value) -> bool:
+    element = getattr(content, "element", None)
+    return isinstance(content.rel, FileRel) and scalars.is_raw(element)
+
+
+def _first_line(m: Machine, content: v.ListOf) -> str:
+    rel = content.rel
+    with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
+        lines = f.readlines()
+    if len(lines) <= rel.skip:
+        raise Refused(f"{rel.path} was too short when the script was observed")
+    return lines[rel.skip]
+
+
+def _columns(m: Machine, content: v.Matrix, index: tuple) -> Value:
+    rows, columns = index
+    if rows != slice(None):
+        raise Refused("rows and columns picked at once")
+    if type(columns) is int and not any(isinstance(c, v.Hashed) for c in content.columns):
+        return v.Vector(content.rel, scalars.scalar(content.columns[columns]))
+    raise Refused("these columns of a matrix")
+
+
+def _slice(m: Machine, content: Value, index: slice) -> Value:
+    start, stop = index.start, index.stop
+    if _is_lines(content) and type(start) is int and start >= 0 and stop is None:
+        rel = content.rel
+        further = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
+        view = files.lines_of(m, further)
+        return m.new(v.ListOf(view.rel, view.element))
+    if start is None and stop is None:
+        return content if isinstance(content, v.Vector | v.Matrix) else m.new(content)
+    if start is None:
+        return Part(content, "head", bound(m, content, stop))
+    if stop is None:
+        return Part(content, "tail", bound(m, content, start))
+    raise Refused("a slice with two bounds of a collection of rows", "rows[:n] and rows[n:]")
+
+
+def bound(m: Machine, content: Value, value: Value) -> exp.Expression:
+    """A slice's bound as SQL over ``n``, the number of rows."""
+    sym = scalars.scalar(value)
+    if sym.type != "int":
+        raise Refused("a slice bound that is no integer")
+    rel = relation_of(content)
+
+    def rows(node: exp.Expression) -> exp.Expression | None:
+        if isinstance(node, exp.Column):
+            whole = m.wholes.get(node.table)
+            if whole is None or whole.kind != "count" or not same_rows(whole.rel, rel):
+                raise Refused("a slice bound that depends on more than the number of rows")
+            return exp.column("n")
+        return None
+
+    return sqlx.replace(m.expand(sym).sql, rows)
+
+
+def same_rows(a: Relation, b: Relation) -> bool:
+    """Whether two relations have the same rows in the same order."""
+    return root(a) is root(b)
+
+
+def root(rel: Relation) -> Relation:
+    """The relation that others only add columns to."""
+    while extends(rel):
+        rel = rel.query.base
+    return rel
+
+
+def extends(rel: Relation) -> bool:
+    """Whether a relation has exactly its base's rows, in their order."""
+    return isinstance(rel, SelectRel) and not rel.query.where and not rel.query.order
+
+
+def at_position(m: Machine, content: Value, alias: str) -> Value:
+    """``rows[i]`` with ``i`` the place of the row that ``alias`` stands for."""
+    base = next((f.query.base for f in m.frames if f.query.alias == alias), None)
+    if base is None or isinstance(content, Part):
+        raise Refused("a position outside its loop")
+    shape = v.Seq(content.columns) if isinstance(content, v.Matrix) else content.element
+    aligned = align(m, base, content.rel, shape)
+    return lookups.thaw(m, v.rebind(aligned, base.token, alias))
+
+
+def align(m: Machine, target: Relation, rel: Relation, shape: Value) -> Value:
+    """A shape over ``rel`` said over ``target``, which has the same rows in the same order."""
+    if target is rel:
+        return shape
+    if not same_rows(target, rel):
+        raise Refused("two collections whose rows do not correspond", "lists filled together in one loop")
+    over_root = v.map_syms(shape, lambda s: _down(m, rel, s))
+    return v.map_syms(over_root, lambda s: _up(m, target, root(target), s))
+
+
+def _down(m: Machine, rel: Relation, sym: Sym) -> Sym:
+    while extends(rel):
+        sym = _inlined(m, rel, sym)
+        rel = rel.query.base
+    return sym
+
+
+def _inlined(m: Machine, rel: SelectRel, sym: Sym) -> Sym:
+    outputs = dict(rel.outputs)
+
+    def definition(node: exp.Expression) -> exp.Expression | None:
+        if not isinstance(node, exp.Column) or node.table != rel.token:
+            return None
+        tree = m.expand(outputs[node.name]).sql
+        if sqlx.tables(tree) - {rel.query.alias}:
+            raise Refused("looked-up values in two collections that only share their rows", "one loop that fills both")
+        return tree
+
+    inlined = v.change_sql(sym, lambda t: sqlx.replace(t, definition))
+    return v.rebind(inlined, rel.query.alias, rel.query.base.token)
+
+
+def _up(m: Machine, target: Relation, base: Relation, sym: Sym) -> Sym:
+    if target is base:
+        return sym
+    below = _up(m, target.query.base, base, sym)
+    over_query = v.rebind(below, target.query.base.token, target.query.alias)
+    if base.token not in sqlx.tables(sym.sql):
+        return sym
+    return target.require(over_query, sym.name or "value")
+
+
+def elementwise(m: Machine, x: Value, y: Value, rule: Callable[[Sym, Sym], Sym]) -> v.Vector:
+    """Combine two vectors, or a vector and one number, row by row."""
+    vector = x if isinstance(x, v.Vector) else y
+    if not isinstance(vector, v.Vector):
+        raise Refused("this operation on matrices")
+
+    def over(side: Value) -> Sym:
+        if isinstance(side, v.Vector):
+            return scalars.scalar(align(m, vector.rel, side.rel, side.element))
+        sym = scalars.scalar(side)
+        if any(t not in m.wholes for t in sqlx.tables(sym.sql)):
+            raise Refused("a vector combined with a value of one row")
+        return sym
+
+    return v.Vector(vector.rel, rule(over(x), over(y)))
+
+
+def operate(m: Machine, op: type[ast.operator], x: Value, y: Value) -> Value:
+    """Arithmetic and logic on vectors."""
+    if op in (ast.BitAnd, ast.BitOr):
+        joiner = sqlx.conjunction if op is ast.BitAnd else lambda parts: sqlx.disjunction(*parts)
+        return elementwise(m, x, y, lambda a, b: Sym(joiner([a.sql, b.sql]), "bool"))
+    return elementwise(m, x, y, lambda a, b: scalars.scalar(scalars.binary(m, op, a, b)))
+
+
+AGGREGATES = {
+    "mean": "float", "std": "float", "var": "float", "median": "float", "sum": "", "min": "", "max": "",
+}  # fmt: skip
+
+
+def aggregate(m: Machine, content: Value, kind: str, ddof: int = 0) -> Value:
+    """``vector.mean()``, ``min(list)`` ...: one number for all rows."""
+    element = getattr(content, "element", None)
+    if not isinstance(element, Sym):
+        raise Refused(f"{kind}() of a {scalars.kind_name(content)}")
+    if element.type not in scalars.NUMERIC and kind not in ("min", "max"):
+        raise Refused(f"{kind}() of {element.type} values")
+    name = f"{kind}_sample" if kind in ("std", "var") and ddof == 1 else kind
+    type_ = AGGREGATES[kind] or ("int" if element.type == "bool" and kind == "sum" else element.type)
+    return m.whole(name, content.rel, m.expand(element), type_)
+
+
+def floating(m: Machine, sym: Sym) -> Sym:
+    """A number as NumPy's float64."""
+    if sym.type == "float":
+        return sym
+    if sym.type not in scalars.NUMERIC:
+        raise Refused(f"a {sym.type} in a numeric array")
+    return Sym(sqlx.sql("CAST(_1 AS DOUBLE)", sym.sql), "float", name=sym.name)
+
+
+def array(m: Machine, value: Value, as_float: bool) -> Value:
+    """``np.array(rows)``."""
+    content = m.content(value)
+    if isinstance(content, v.HList):
+        return m.new(v.HArray(tuple(content.items)))
+    if isinstance(content, v.Vector | v.Matrix | v.Part):
+        return content
+    if not isinstance(content, v.ListOf):
+        raise Refused(f"np.array of a {scalars.kind_name(content)}")
+    return from_list(m, content, as_float)
+
+
+def from_list(m: Machine, content: v.ListOf, as_float: bool) -> Value:
+    """A list of numbers as a vector, a list of rows as a matrix."""
+    element = content.element
+    if isinstance(element, Sym):
+        return v.Vector(content.rel, element)
+    if v.is_const(element) and not isinstance(element, tuple):
+        return v.Vector(content.rel, scalars.scalar(element))
+    if isinstance(element, v.Hashed):
+        return v.Matrix(content.rel, (element,))
+    if isinstance(element, tuple | v.Seq):
+        items = element if isinstance(element, tuple) else element.items
+        return v.Matrix(content.rel, tuple(items))
+    raise Refused(f"an array of {scalars.kind_name(element)} values")
+
+
+def stack(m: Machine, blocks: list[Value]) -> v.Matrix:
+    """``np.hstack``: blocks with the same rows, side by side."""
+    parts = [_as_matrix(m, m.content(b)) for b in blocks]
+    target = max((p.rel for p in parts), key=_depth)
+    columns = [c for p in parts for c in align(m, target, p.rel, v.Seq(p.columns)).items]
+    return v.Matrix(target, tuple(columns))
+
+
+def _depth(rel: Relation) -> int:
+    depth = 0
+    while extends(rel):
+        rel, depth = rel.query.base, depth + 1
+    return depth
+
+
+def _as_matrix(m: Machine, content: Value) -> v.Matrix:
+    if isinstance(content, v.Matrix):
+        return content
+    if isinstance(content, v.ListOf):
+        content = from_list(m, content, False)
+        return _as_matrix(m, content)
+    if isinstance(content, v.Vector):
+        return v.Matrix(content.rel, (content.element,))
+    raise Refused(f"stacking a {scalars.kind_name(content)}")
+
+
+def zeros(m: Machine, shape: Value) -> Value:
+    """``np.zeros(n)`` or ``np.zeros((rows, columns))``."""
+    if type(shape) is int:
+        return m.new(v.HArray((0.0,) * shape))
+    if isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[0], Sym) and type(shape[1]) is int:
+        tree = m.expand(shape[0]).sql
+        whole = m.wholes.get(tree.table) if isinstance(tree, exp.Column) else None
+        if whole is not None and whole.kind == "count":
+            return m.new(v.Matrix(whole.rel, (0.0,) * shape[1]))
+    raise Refused("np.zeros of this shape", "np.zeros((len(rows), width))")
+
+
+def positions(m: Machine, stop: Value) -> v.View | None:
+    """``range(len(rows))``: the positions of a relation's rows."""
+    if not isinstance(stop, Sym):
+        return None
+    tree = m.expand(stop).sql
+    whole = m.wholes.get(tree.table) if isinstance(tree, exp.Column) else None
+    if whole is None or whole.kind != "count":
+        raise Refused("range() of a number that depends on rows", "range(len(rows))")
+    return v.View(whole.rel, place(whole.rel))
+
+
+def place(rel: Relation) -> Sym:
+    """The position of a row in its relation, counted from 0."""
+    return Sym(sqlx.column(rel.token, "#position"), "int", name="position", position=rel.token)
+

@@ -1,0 +1,306 @@
+"""One relation as one SELECT: local names used often become columns of a step before, in a CTE."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from lester_duck.lift import render, sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, free_name
+from lester_duck.lift.sqlx import Tree
+from lester_duck.lift.values import Sym
+
+_TRIVIAL = 3
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """A query being written: what it reads, the conditions, and the named results."""
+
+    query: Query
+    joins: list[Join]
+    where: list[Tree]
+    outputs: list[tuple[str, Tree]]
+    order: list[tuple[Tree, bool]]
+    lets: dict[str, tuple[str, Tree]] = field(default_factory=dict)
+    inner: set[str] = field(default_factory=set)
+
+
+Names = Callable[[Relation], str]
+Columns = Callable[[Relation, str, str], Tree]
+
+
+def select(m: Machine, rel: SelectRel | GroupRel, names: Names, columns: Columns) -> exp.Select:
+    """The SELECT of a relation. ``names`` gives relation names, ``columns`` a column's SQL over an alias."""
+    if isinstance(rel, GroupRel):
+        return _group(m, rel, names, columns)
+    block = prepare(m, rel.query, [(n, s.sql) for n, s in rel.outputs], columns)
+    ctes, statement = write(block, names)
+    return _with(statement, ctes)
+
+
+def _with(statement: exp.Select, ctes: list[tuple[str, exp.Select]]) -> exp.Select:
+    for name, cte in ctes:
+        statement = statement.with_(name, cte)
+    return statement
+
+
+def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: Columns, spread: bool = False) -> Block:
+    """Resolve local names and provisional columns of a query; ``spread`` keeps every nontrivial name apart."""
+    wanted = [t for _, t in outputs] + list(query.where) + [s.sql for s, _ in query.order]
+    joins = _used_joins(m, query, wanted)
+    uses: Counter[str] = Counter()
+    seen: set[str] = set()
+    for tree in [*wanted, *[s.sql for j in joins for s, _ in j.keys]]:
+        _count(m, tree, uses, seen)
+    hoisted = {t for t, n in uses.items() if (n > 1 or spread) and _size(_inline(m, m.lets[t].value.sql, set())) > _TRIVIAL}
+    by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
+
+    def final(tree: Tree) -> Tree:
+        return _resolve(_inline(m, tree, hoisted), by_alias, columns)
+
+    where, inner = [], set()
+    for condition in sqlx.atoms(sqlx.conjunction(m.expand_tree(c) if not hoisted else c for c in query.where)):
+        found = next((j for j in joins if sqlx.same(condition, j.present)), None)
+        if found is not None:
+            inner.add(found.alias)
+        else:
+            where.append(final(condition))
+    return Block(
+        query,
+        [Join(j.alias, j.rel, tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
+        [w for w in where if not (isinstance(w, exp.Boolean) and w.this)],
+        [(n, final(t)) for n, t in outputs],
+        [(final(s.sql), d) for s, d in query.order],
+        {t: (m.lets[t].name, final(m.lets[t].value.sql)) for t in uses if t in hoisted},
+        inner,
+    )
+
+
+def _used_joins(m: Machine, query: Query, wanted: list[Tree]) -> list[Join]:
+    used: set[str] = set()
+    queue = list(wanted)
+    while queue:
+        for alias in sqlx.tables(m.expand_tree(queue.pop())) - used:
+            used.add(alias)
+            queue += [s.sql for j in query.joins if j.alias == alias for s, _ in j.keys]
+    return [j for j in query.joins if j.alias in used]
+
+
+def _count(m: Machine, tree: Tree, uses: Counter[str], seen: set[str]) -> None:
+    for c in tree.find_all(exp.Column):
+        if c.table in m.lets:
+            uses[c.table] += 1
+            if c.table not in seen:
+                seen.add(c.table)
+                _count(m, m.lets[c.table].value.sql, uses, seen)
+
+
+def _inline(m: Machine, tree: Tree, hoisted: set[str]) -> Tree:
+    def definition(node: Tree) -> Tree | None:
+        if isinstance(node, exp.Column) and node.table in m.lets and node.table not in hoisted:
+            return _inline(m, m.lets[node.table].value.sql, hoisted)
+        return None
+
+    return sqlx.replace(tree, definition)
+
+
+def _resolve(tree: Tree, by_alias: dict[str, Relation], columns: Columns) -> Tree:
+    def resolved(node: Tree) -> Tree | None:
+        if isinstance(node, exp.Column) and node.table in by_alias:
+            return columns(by_alias[node.table], node.table, node.name)
+        return None
+
+    return sqlx.replace(tree, resolved)
+
+
+def _size(tree: Tree) -> int:
+    return sum(1 for n in tree.walk() if not isinstance(n, exp.Identifier | exp.Paren | exp.DataType))
+
+
+def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp.Select]:
+    """The steps before, and the SELECT of a block."""
+    levels = _levels(block)
+    top = max([0, *levels.values()])
+    aliases = _aliases(block, names)
+    ctes: list[tuple[str, exp.Select]] = []
+    held: dict[tuple[str, str], str] = {}
+    previous: str | None = None
+    for level in range(top + 1):
+        joins = [j for j in block.joins if levels[j.alias] == level]
+        where = [w for w in block.where if _level_of(w, levels) == level]
+        source = exp.to_table(previous) if previous else _table(block.query.base, aliases[block.query.alias], names)
+        qualified = bool(joins)
+        here = _Scope(aliases, held, previous, qualified)
+        if level == top:
+            projections = [_alias(here.say(t), n) for n, t in block.outputs]
+            statement = exp.select(*projections).from_(source)
+        else:
+            statement = exp.select().from_(source)
+            held_next = _carried(block, levels, level, aliases)
+            for (table, name), shown in held_next.items():
+                statement = statement.select(_alias(here.say(_pass(block, levels, level, (table, name))), shown), copy=False)
+        for j in joins:
+            on = sqlx.conjunction(
+                sqlx.sql("_1 = _2", here.say(s.sql), render.column(aliases[j.alias], n)) for s, n in j.keys
+            )
+            kind = "JOIN" if j.alias in block.inner else "LEFT JOIN"
+            statement = statement.join(_table(j.rel, aliases[j.alias], names), on=on, join_type=kind.removesuffix("JOIN").strip())
+        if where:
+            statement = statement.where(sqlx.conjunction(here.say(w) for w in where), copy=False)
+        if level < top:
+            previous = free_name(_step_name(block, levels, level), {n for n, _ in ctes} | set(aliases.values()))
+            ctes.append((previous, statement))
+            held = held_next
+    for tree, descending in block.order:
+        statement = statement.order_by(exp.Ordered(this=here.say(tree), desc=descending, nulls_first=False))
+    return ctes, statement
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scope:
+    """How columns are said at one level of a query."""
+
+    aliases: dict[str, str]
+    held: dict[tuple[str, str], str]
+    previous: str | None
+    qualified: bool
+
+    def say(self, tree: Tree) -> Tree:
+        def said(node: Tree) -> Tree | None:
+            if not isinstance(node, exp.Column) or not node.table:
+                return None
+            if (node.table, node.name) in self.held:
+                return render.column(self.previous if self.qualified else None, self.held[node.table, node.name])
+            return render.column(self.aliases.get(node.table) if self.qualified else None, node.name)
+
+        return sqlx.replace(tree, said)
+
+
+def _alias(tree: Tree, name: str) -> Tree:
+    if isinstance(tree, exp.Column) and tree.name == name:
+        return tree
+    return exp.Alias(this=tree, alias=render.identifier(name))
+
+
+def _table(rel: Relation, alias: str, names: Names) -> exp.Table:
+    name = names(rel)
+    table = exp.Table(this=render.identifier(name))
+    return exp.alias_(table, render.identifier(alias), table=True) if alias != name else table
+
+
+def _aliases(block: Block, names: Names) -> dict[str, str]:
+    taken: dict[str, str] = {}
+    for token, rel in [(block.query.alias, block.query.base), *[(j.alias, j.rel) for j in block.joins]]:
+        taken[token] = free_name(names(rel), set(taken.values()))
+    return taken
+
+
+def _levels(block: Block) -> dict[str, int]:
+    """At which step each relation and local name becomes available."""
+    levels = {block.query.alias: 0}
+    pending: dict[str, tuple[Tree, int]] = {j.alias: (sqlx.conjunction(s.sql for s, _ in j.keys), 0) for j in block.joins}
+    pending |= {token: (tree, 1) for token, (_, tree) in block.lets.items()}
+    while pending:
+        for token, (tree, step) in list(pending.items()):
+            needed = sqlx.tables(tree)
+            if needed <= set(levels):
+                levels[token] = max([0, *[levels[t] for t in needed]]) + step
+                del pending[token]
+    return levels
+
+
+def _level_of(tree: Tree, levels: dict[str, int]) -> int:
+    return max([0, *[levels[t] for t in sqlx.tables(tree) if t in levels]])
+
+
+def _carried(block: Block, levels: dict[str, int], level: int, aliases: dict[str, str]) -> dict[tuple[str, str], str]:
+    """The columns later steps need, by (token, name), with the names they get."""
+    later = [t for _, t in block.outputs] + [t for t, _ in block.order]
+    later += [w for w in block.where if _level_of(w, levels) > level]
+    later += [s.sql for j in block.joins if levels[j.alias] > level for s, _ in j.keys]
+    later += [tree for token, (_, tree) in block.lets.items() if levels[token] > level + 1]
+    carried: dict[tuple[str, str], str] = {}
+    for tree in later:
+        for c in tree.find_all(exp.Column):
+            key = (c.table, c.name)
+            if key in carried or c.table not in levels or levels[c.table] > level + (1 if c.table in block.lets else 0):
+                continue
+            taken = set(carried.values())
+            shown = c.name if c.name.lower() not in {t.lower() for t in taken} else f"{aliases.get(c.table, 'own')}_{c.name}"
+            carried[key] = free_name(shown, taken)
+    return carried
+
+
+def _pass(block: Block, levels: dict[str, int], level: int, key: tuple[str, str]) -> Tree:
+    """What a carried column is at the step that makes it: itself, or a local name's definition."""
+    table, name = key
+    if table in block.lets and levels[table] == level + 1:
+        return block.lets[table][1]
+    return sqlx.column(table, name)
+
+
+def _step_name(block: Block, levels: dict[str, int], level: int) -> str:
+    made = [name for token, (name, _) in block.lets.items() if levels[token] == level + 1]
+    return "with_" + "_".join(made[:2]) if made else "joined"
+
+
+def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Select:
+    """GROUP BY over one relation: directly, or over a step that joins and computes first."""
+    outputs = [(n, s.sql) for n, s in rel.keys]
+    outputs += [(f"{a.name}", a.argument.sql) for a in rel.aggregates if a.argument is not None]
+    block = prepare(m, rel.query, outputs, columns)
+    ctes: list[tuple[str, exp.Select]] = []
+    simple = not block.lets and not block.joins
+    if simple:
+        source = _table(block.query.base, names(block.query.base), names)
+        said = {n: _bare(t) for n, t in block.outputs}
+        where = [_bare(w) for w in block.where]
+    else:
+        ctes, inner = write(block, names)
+        step = free_name("rows_to_group", {n for n, _ in ctes})
+        ctes = [*ctes, (step, inner)]
+        source, where = exp.to_table(step), []
+        said = {n: render.column(None, n) for n, _ in block.outputs}
+    projections = [_alias(said[n], n) for n, _ in rel.keys]
+    projections += [_alias(aggregate(a, said.get(a.name)), a.name) for a in rel.aggregates]
+    statement = exp.select(*projections).from_(source)
+    if where:
+        statement = statement.where(sqlx.conjunction(where), copy=False)
+    if rel.keys:
+        statement = statement.group_by(*[said[n].copy() for n, _ in rel.keys], copy=False)
+    return _with(statement, ctes)
+
+
+def _bare(tree: Tree) -> Tree:
+    """The tree with its columns unqualified."""
+    return sqlx.replace(
+        tree, lambda n: render.column(None, n.name) if isinstance(n, exp.Column) and n.table else None
+    )
+
+
+_AGGREGATES = {
+    "count": "count(*)",
+    "min": "min(_1)",
+    "max": "max(_1)",
+    "mean": "avg(_1)",
+    "std": "stddev_pop(_1)",
+    "std_sample": "stddev_samp(_1)",
+    "var": "var_pop(_1)",
+    "median": "median(_1)",
+    "last": "last(_1 ORDER BY _pos)",
+    "first": "first(_1 ORDER BY _pos)",
+}
+
+
+def aggregate(a: Aggregate, argument: Tree | None) -> Tree:
+    """An aggregate over a column, in the order of rows where that matters."""
+    if a.kind == "count":
+        return sqlx.sql("count(*)")
+    if a.kind == "sum":
+        return sqlx.sql("CAST(sum(_1) AS BIGINT)" if a.type == "int" else "sum(_1 ORDER BY _pos)", argument)
+    return sqlx.sql(_AGGREGATES[a.kind], argument)

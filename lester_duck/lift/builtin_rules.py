@@ -1,0 +1,329 @@
+"""Rules for Python's builtins on values that depend on rows."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from lester_duck.lift import arrays, calls, containers, files, lookups, rows, scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Frame, Machine
+from lester_duck.lift.relations import Query, SelectRel, fresh
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import MISSING, Refused, Sym, Value
+
+Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
+
+
+def _open(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return files.open_file(m, args, kwargs)
+
+
+def _len(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return containers.length(m, args[0])
+
+
+def _str(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return scalars.to_text(m, args[0]) if args else ""
+
+
+def _int(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 1 or kwargs:
+        return MISSING
+    if isinstance(args[0], v.Choice):
+        return scalars.spread(m, args[0], lambda x: _called(m, "int", x))
+    if not isinstance(args[0], Sym):
+        return MISSING
+    value = args[0]
+    if value.type == "str":
+        text = value.sql
+        if value.null:
+            m.raise_if(sql("_1 IS NULL", text), "TypeError", "int(None)")
+        parsed = sql("py_int(_1)", text)
+        m.raise_if(sql("_1 IS NULL", parsed), "ValueError", "a text that is no integer")
+        return Sym(parsed, "int", name=value.name)
+    tree = scalars.number(m, value)
+    if value.type in ("int", "bool"):
+        return Sym(tree, "int", name=value.name)
+    return Sym(sql("CAST(trunc(_1) AS BIGINT)", tree), "int", name=value.name)
+
+
+def _float(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(args[0], v.Choice):
+        return scalars.spread(m, args[0], lambda x: _called(m, "float", x))
+    if not isinstance(args[0], Sym):
+        return MISSING
+    value = args[0]
+    if value.type == "str":
+        if value.null:
+            m.raise_if(sql("_1 IS NULL", value.sql), "TypeError", "float(None)")
+        parsed = sql("py_float(_1)", value.sql)
+        m.raise_if(sql("_1 IS NULL", parsed), "ValueError", "a text that is no number")
+        m.oblige(sql("isnan(_1)", parsed), "a text that says nan")
+        return Sym(parsed, "float", name=value.name)
+    return arrays.floating(m, Sym(scalars.number(m, value), value.type, name=value.name))
+
+
+def _called(m: Machine, name: str, value: Value) -> Value:
+    return calls.call(m, v.Lib(f"builtins.{name}"), [value], {})
+
+
+def _bool(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    tree = scalars.truth(m, args[0])
+    return bool(tree.this) if isinstance(tree, exp.Boolean) else Sym(tree, "bool")
+
+
+def _abs(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if not isinstance(args[0], Sym):
+        return MISSING
+    return Sym(sql("abs(_1)", scalars.number(m, args[0])), args[0].type, name=args[0].name)
+
+
+def _round(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(args[0], v.Choice):
+        return scalars.spread(m, args[0], lambda x: calls.call(m, v.Lib("builtins.round"), [x, *args[1:]], {}))
+    if not isinstance(args[0], Sym):
+        return MISSING
+    tree = scalars.number(m, args[0])
+    digits = args[1] if len(args) > 1 else None
+    if args[0].type == "int" and (digits is None or type(digits) is int and digits >= 0):
+        return args[0]
+    if args[0].type != "float":
+        raise Refused(f"round() of a {args[0].type}")
+    if digits is None:
+        return Sym(sql("CAST(round_even(_1, 0) AS BIGINT)", tree), "int", name=args[0].name)
+    if type(digits) is not int or digits < 0:
+        raise Refused("round() to these digits")
+    return Sym(sql("py_round(_1, _2)", tree, sqlx.literal(digits)), "float", name=args[0].name)
+
+
+def _extreme(kind: str) -> Rule:
+    op = ast.Gt if kind == "max" else ast.Lt
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if kwargs:
+            raise Refused(f"{kind}() with {', '.join(kwargs)}")
+        if len(args) > 1:
+            return _of_scalars(m, op, args)
+        content = m.content(args[0])
+        if isinstance(content, v.Group):
+            return _of_group(m, content)
+        if isinstance(content, v.ListOf | v.View | v.Vector):
+            return arrays.aggregate(m, content, kind)
+        items = containers.known_items(m, args[0])
+        return MISSING if all(v.is_const(i) for i in items) else _of_scalars(m, op, items)
+
+    def _of_group(m: Machine, group: v.Group) -> Value:
+        m.raise_if(sqlx.negate(group.present), "ValueError", f"{kind}() of an empty list")
+        element = scalars.scalar(group.of.element)
+        if element.type not in ("int", "float", "str", "date", "datetime") or element.null:
+            raise Refused(f"{kind}() of {element.type} values")
+        return lookups.aggregate(m, group, kind, element, element.type)
+
+    return rule
+
+
+def _of_scalars(m: Machine, op: type[ast.cmpop], items: list[Value]) -> Value:
+    best = items[0]
+    for item in items[1:]:
+        if v.is_const(best) and v.is_const(item):
+            best = item if scalars.compare(m, op, item, best).this else best
+        else:
+            best = m.select(scalars.compare(m, op, item, best), item, best)
+    return best
+
+
+def _sum(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(args[0])
+    if isinstance(content, v.Group):
+        element = scalars.scalar(content.of.element)
+        if element.type not in ("int", "float"):
+            raise Refused(f"sum() of {element.type} values")
+        total = lookups.aggregate(m, content, "sum", element, element.type)
+        if m.implied(content.present):
+            return total
+        return Sym(sql("coalesce(_1, 0)", total.sql), element.type, name=total.name)
+    if isinstance(content, v.ListOf | v.View | v.Vector):
+        return arrays.aggregate(m, content, "sum")
+    items = containers.known_items(m, args[0])
+    total: Value = args[1] if len(args) > 1 else 0
+    for item in items:
+        total = scalars.binary(m, ast.Add, total, item)
+    return total
+
+
+def _range(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if all(type(a) is int for a in args):
+        return tuple(range(*args)) if len(range(*args)) <= 10_000 else MISSING
+    if len(args) == 2 and args[0] == 0:
+        args = args[1:]
+    if len(args) == 1:
+        return arrays.positions(m, args[0])
+    raise Refused("this range()", "range(len(rows))")
+
+
+def _enumerate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    start = args[1] if len(args) > 1 else kwargs.get("start", 0)
+    view = rows.as_view(m, m.content(args[0]))
+    if view is None:
+        return tuple((start + i, item) for i, item in enumerate(containers.known_items(m, args[0])))
+    place = arrays.place(view.rel)
+    if start != 0:
+        place = Sym(sql("_1 + _2", place.sql, sqlx.literal(start)), "int", name="position")
+    if view.order:
+        place = Sym(place.sql, "ordered position")
+    return v.View(view.rel, (place, view.element), view.order)
+
+
+def _zip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    contents = [m.content(a) for a in args]
+    views = [rows.as_view(m, c) for c in contents]
+    if all(view is None for view in views):
+        return tuple(zip(*(containers.known_items(m, a) for a in args), strict=False))
+    if any(view is None or view.order for view in views):
+        raise Refused("zip() of rows with something else")
+    target = max((view.rel for view in views), key=_added_columns)
+    return v.View(target, tuple(arrays.align(m, target, view.rel, view.element) for view in views))
+
+
+def _added_columns(rel: Value) -> int:
+    depth = 0
+    while arrays.extends(rel):
+        rel, depth = rel.query.base, depth + 1
+    return depth
+
+
+def _sorted(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(args[0])
+    if isinstance(content, v.SetOf):
+        content = v.View(content.rel, content.element)
+    if rows.as_view(m, content) is None:
+        items = containers.known_items(m, args[0])
+        if kwargs or not all(v.is_const(i) for i in items):
+            raise Refused("sorted() of a short list of values that depend on rows")
+        return m.new(v.HList(tuple(sorted(items))))
+    return ordered(m, content, kwargs)
+
+
+def ordered(m: Machine, content: Value, kwargs: dict[str, Value]) -> v.View:
+    """The rows of a collection sorted by a key; equal keys keep their order."""
+    view = rows.as_view(m, content)
+    if view is None:
+        raise Refused("a sort of a list of known length")
+    reverse = kwargs.get("reverse", False)
+    if view.order or not isinstance(reverse, bool):
+        raise Refused("a sort of sorted rows")
+    key = view.element
+    if kwargs.get("key") is not None:
+        key = _key(m, view, kwargs["key"])
+    terms: list[tuple[Sym, bool]] = []
+    for leaf in lookups.leaves(key):
+        if leaf.null or leaf.type in ("json", "number"):
+            raise Refused(f"a sort key that may be None or is a {leaf.type}")
+        descending = isinstance(sqlx.bare(leaf.sql), exp.Neg) and leaf.type in ("int", "float")
+        tree = sqlx.bare(sqlx.bare(leaf.sql).this) if descending else leaf.sql
+        terms.append((Sym(tree, leaf.type, name=leaf.name), descending is not reverse))
+    return v.View(view.rel, view.element, tuple(terms))
+
+
+def _key(m: Machine, view: v.View, function: Value) -> Value:
+    """A sort key as a shape over the view's relation."""
+    alias = fresh("t")
+    m.frames.append(Frame(Query(alias, view.rel), m.mark, m.state.fork(), (m.line, m.line)))
+    try:
+        element = lookups.thaw(m, v.rebind(view.element, view.rel.token, alias))
+        key = lookups.freeze(m, calls.call(m, function, [element], {}))
+        joined = m.frames[-1].query.joins
+    finally:
+        m.frames.pop()
+    if joined:
+        raise Refused("a sort key that is looked up elsewhere", "compute it in the loop before")
+    key = v.map_syms(key, m.expand) if isinstance(key, tuple) else v.map_syms((key,), m.expand)
+    return v.rebind(key, alias, view.rel.token)
+
+
+def settled(m: Machine, view: v.View, name: str | None) -> v.ListOf:
+    """A sorted view as a list of its own: a relation in the new order."""
+    alias = fresh("t")
+    query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
+    rel = SelectRel(name=f"{name or view.rel.name}_sorted", what=f"{name or view.rel.name}, sorted", lines=(m.line, m.line), query=query)
+    outputs, shape = rows.folds.columns_of(m, v.rebind(view.element, view.rel.token, alias), name or "item")
+    rel.outputs = outputs
+    return v.ListOf(rel, shape(rel))
+
+
+def _list(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if not args:
+        return m.new(v.HList())
+    view = rows.as_view(m, m.content(args[0]))
+    if view is None:
+        return m.new(v.HList(tuple(containers.known_items(m, args[0]))))
+    return m.new(settled(m, view, None) if view.order else v.ListOf(view.rel, view.element))
+
+
+def _tuple(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return tuple(containers.known_items(m, args[0])) if args else ()
+
+
+def _set(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if not args:
+        return m.new(v.HSet())
+    content = m.content(args[0])
+    view = rows.as_view(m, content)
+    if view is not None:
+        return m.new(v.SetOf(view.rel, view.element))
+    items = containers.known_items(m, args[0])
+    if not all(v.is_const(i) for i in items):
+        raise Refused("a set of values that depend on rows")
+    return m.new(v.HSet(tuple(dict.fromkeys(items))))
+
+
+def _dict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args:
+        raise Refused("dict() of an iterable", "a dict comprehension")
+    return m.new(v.HDict(tuple(kwargs.items())))
+
+
+def _next(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(m.content(args[0]), v.HFile):
+        return files.read_off(m, args[0])
+    raise Refused("next() of this iterator")
+
+
+def _quantifier(all_of: bool) -> Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        tree: exp.Expression = sqlx.literal(all_of)
+        for item in containers.known_items(m, args[0]):
+            truth = scalars.truth(m, item)
+            tree = sqlx.conjunction([tree, truth]) if all_of else sqlx.disjunction(tree, truth)
+        return bool(tree.this) if isinstance(tree, exp.Boolean) else Sym(tree, "bool")
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "open": _open,
+    "len": _len,
+    "str": _str,
+    "int": _int,
+    "float": _float,
+    "bool": _bool,
+    "abs": _abs,
+    "round": _round,
+    "max": _extreme("max"),
+    "min": _extreme("min"),
+    "sum": _sum,
+    "range": _range,
+    "enumerate": _enumerate,
+    "zip": _zip,
+    "sorted": _sorted,
+    "list": _list,
+    "tuple": _tuple,
+    "set": _set,
+    "dict": _dict,
+    "next": _next,
+    "any": _quantifier(False),
+    "all": _quantifier(True),
+}

@@ -1,0 +1,305 @@
+"""Calls: of the script's own functions, of methods, of builtins and of libraries."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from lester_duck.lift import (
+    builtin_rules, concrete, containers, dates, expressions, files, functions, library_rules, lookups, models, rows,
+    scalars, statements, strings,
+)  # fmt: skip
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import Lib, Method, Poison, Refused, Sym, Value
+
+_DEPTH = 40
+
+
+def attribute(m: Machine, value: Value, name: str) -> Value:
+    """``value.name``."""
+    if isinstance(value, v.Choice):
+        return Method(value, name)
+    if isinstance(value, Lib):
+        full = f"{value.name}.{name}"
+        return concrete.CONSTANTS.get(full, Lib(full))
+    if isinstance(value, Sym) and value.type in ("date", "datetime", "days", "timedelta") and name not in _DATE_METHODS:
+        return dates.attribute(m, value, name)
+    if v.is_const(value):
+        found = concrete.attribute(value, name)
+        return Method(value, name) if found is v.MISSING else found
+    content = m.content(value)
+    if name == "shape" and isinstance(content, v.Vector | v.Matrix):
+        return Poison("the shape of an array", m.line)
+    return Method(value, name)
+
+
+_DATE_METHODS = frozenset({"date", "time", "isoformat", "weekday", "isoweekday", "strftime", "total_seconds", "replace"})
+
+
+def lazy_call(m: Machine, function: Value, node: ast.Call) -> Value:
+    """Calls whose arguments are not evaluated; ``MISSING`` for all others."""
+    if isinstance(function, Lib) and function.name in concrete.QUIET:
+        return None
+    if isinstance(function, Method) and isinstance(function.receiver, Poison):
+        raise function.receiver.refusal()
+    return v.MISSING
+
+
+def call(m: Machine, function: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``function(*args, **kwargs)``."""
+    if isinstance(function, Lib):
+        return _library(m, function.name, args, kwargs)
+    if isinstance(function, v.Func):
+        return functions.call(m, function, args, kwargs)
+    if isinstance(function, Method):
+        return _method(m, function.receiver, function.name, args, kwargs)
+    if isinstance(function, v.Choice):
+        return scalars.spread(m, function, lambda f: call(m, f, args, kwargs))
+    raise Refused(f"a call of a {scalars.kind_name(function)}")
+
+
+def _library(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    short = name.removeprefix("builtins.")
+    rule = builtin_rules.RULES.get(short) or library_rules.RULES.get(name)
+    if rule is not None:
+        answer = rule(m, args, kwargs)
+        if answer is not v.MISSING:
+            return answer
+    if name in concrete.FUNCTIONS and all(concrete.is_plain(m, a) for a in [*args, *kwargs.values()]):
+        return concrete.run(m, concrete.FUNCTIONS[name], args, kwargs)
+    if name.startswith("sklearn."):
+        return models.construct(m, name, args, kwargs)
+    for value in [*args, *kwargs.values()]:
+        if isinstance(value, v.Choice) and name in concrete.FUNCTIONS and len(args) == 1:
+            return scalars.spread(m, value, lambda x: _library(m, name, [x], kwargs))
+    raise Refused(f"a call of {short}")
+
+
+def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(receiver, v.Choice):
+        return scalars.spread(m, receiver, lambda x: _method(m, x, name, args, kwargs))
+    content = m.content(receiver)
+    if isinstance(content, Sym):
+        if content.type == "str":
+            return strings.text_method(m, content, name, args, kwargs)
+        return dates.method(m, content, name, args)
+    if isinstance(content, str) and name == "join":
+        return _join(m, content, args[0])
+    if isinstance(content, str) and name == "format" and not all(concrete.is_plain(m, a) for a in args):
+        raise Refused("str.format of values that depend on rows", "an f-string")
+    if isinstance(content, re.Pattern):
+        answer = library_rules.pattern_method(m, content, name, args)
+        if answer is not v.MISSING:
+            return answer
+    rule = METHODS.get((type(content), name))
+    if rule is not None:
+        return rule(m, receiver, args, kwargs)
+    if v.is_const(content):
+        if all(concrete.is_plain(m, a) for a in [*args, *kwargs.values()]):
+            return concrete.method(m, content, name, args, kwargs)
+        raise Refused(f"the method {type(content).__name__}.{name} with a value that depends on rows")
+    if isinstance(content, v.Vector | v.Matrix):
+        return library_rules.array_method(m, content, name, args, kwargs)
+    if isinstance(content, v.Estimator):
+        return models.method(m, content, name, args, kwargs)
+    raise Refused(f"the method .{name}() of a {scalars.kind_name(content)}")
+
+
+def _join(m: Machine, separator: str, items: Value) -> Value:
+    content = m.content(items)
+    if isinstance(content, v.Words) and separator == " ":
+        return Sym(scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name)
+    return strings.join(m, separator, containers.known_items(m, items))
+
+
+def make_function(m: Machine, name: str, node: ast.FunctionDef | ast.Lambda) -> v.Func:
+    """A function of the script; inner ones remember the names around them."""
+    top_level = len(m.state.envs) == 1 and not m.frames
+    closure = {} if top_level else dict(m.env)
+    return v.Func(name, node, closure, top_level)
+
+
+def inline(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """Run a function's body on the arguments; the value is the merge of what its paths return."""
+    if m.depth > _DEPTH:
+        raise Refused("a recursion that deep")
+    names = dict(function.closure)
+    names.update(bind_arguments(m, function, args, kwargs))
+    base = m.state.path
+    m.depth += 1
+    m.state.envs.append(names)
+    if isinstance(function.node, ast.Lambda):
+        value = expressions.evaluate(m, function.node.body)
+    else:
+        m.exits.append({"return": []})
+        statements.block(m, function.node.body)
+        if m.state.alive:
+            m.env["return value"] = None
+        m.merge(base, [*m.exits.pop()["return"], m.state])
+        if not m.state.alive:
+            m.state.envs.pop()
+            m.depth -= 1
+            return None
+        value = m.env["return value"]
+    m.state.envs.pop()
+    m.depth -= 1
+    if isinstance(value, Poison):
+        raise value.refusal()
+    return value
+
+
+def bind_arguments(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Value]) -> dict[str, Value]:
+    """Parameter names to values, with defaults."""
+    spec = function.node.args
+    if spec.vararg or spec.kwarg:
+        raise Refused(f"the function {function.name} with *args or **kwargs")
+    names = [a.arg for a in [*spec.posonlyargs, *spec.args]]
+    if len(args) > len(names):
+        raise Refused(f"the script would fail here: too many arguments for {function.name}")
+    bound = dict(zip(names, args, strict=False))
+    for name, value in kwargs.items():
+        bound[name] = value
+    for name, node in zip(reversed(names), reversed(spec.defaults), strict=False):
+        if name not in bound:
+            bound[name] = expressions.evaluate(m, node)
+    for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
+        if arg.arg not in bound and default is not None:
+            bound[arg.arg] = expressions.evaluate(m, default)
+    missing = [n for n in names if n not in bound]
+    if missing:
+        raise Refused(f"the script would fail here: {function.name} without {missing[0]}")
+    return bound
+
+
+# -- methods of heap objects ---------------------------------------------------------------------
+
+
+def _append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    rows.add(m, receiver, args[0], "append")
+    return None
+
+
+def _set_add(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    rows.add(m, receiver, args[0], "add")
+    return None
+
+
+def _extend(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    for item in containers.known_items(m, args[0]):
+        rows.add(m, receiver, item, "append")
+    return None
+
+
+def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content, key = m.content(receiver), args[0]
+    default = args[1] if len(args) > 1 else None
+    if isinstance(key, v.Choice):
+        return scalars.spread(m, key, lambda k: _dict_get(m, receiver, [k, default], {}))
+    if isinstance(content, v.DictOf):
+        return lookups.find(m, content, key, default)
+    if isinstance(content, v.GroupedOf):
+        return lookups.find_group(m, content, key, default)
+    if v.is_const(key):
+        found = content.get(key)
+        return default if found is v.MISSING else found
+    return lookups.table(m, scalars.scalar(key), list(content.items), default)
+
+
+def _dict_items(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(receiver)
+    if isinstance(content, v.HDict):
+        return tuple((k, x) for k, x in content.items)
+    if isinstance(content, v.DictOf):
+        return v.View(content.rel, (content.key, content.value))
+    raise Refused("items() of a dict of lists of rows")
+
+
+def _dict_keys(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(receiver)
+    if isinstance(content, v.HDict):
+        return tuple(k for k, _ in content.items)
+    return rows.keys_view(m, content)
+
+
+def _dict_values(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(receiver)
+    if isinstance(content, v.HDict):
+        return tuple(x for _, x in content.items)
+    if isinstance(content, v.DictOf):
+        return v.View(content.rel, content.value)
+    raise Refused("values() of a dict of lists of rows")
+
+
+def _list_index(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    items = containers.known_items(m, receiver)
+    key = args[0]
+    if v.is_const(key):
+        return concrete.run(m, items.index, [key], {})
+    if not all(v.is_const(i) for i in items):
+        raise Refused("index() in a list that depends on rows")
+    m.raise_if(scalars.sqlx.negate(lookups.member(m, key, items)), "ValueError", "a value that the list does not have")
+    first = {item: i for i, item in reversed(list(enumerate(items)))}
+    return lookups.table(m, scalars.scalar(key), [(item, i) for item, i in first.items()])
+
+
+def _sort(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if m.frame_of(receiver) is not None:
+        raise Refused("a list sorted inside a loop over rows")
+    ordered = builtin_rules.ordered(m, m.content(receiver), kwargs)
+    m.update(receiver, builtin_rules.settled(m, ordered, rows.folds.name_of(m, receiver.id)))
+    return None
+
+
+def _lines(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    view = files.lines_of(m, m.content(receiver))
+    return m.new(v.ListOf(view.rel, view.element))
+
+
+def _readline(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return files.read_off(m, receiver)
+
+
+def _file_write(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    files.write(m, receiver, args[0])
+    return None
+
+
+def _writerow(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    writer = m.content(receiver)
+    items = tuple(containers.known_items(m, args[0]))
+    files.write(m, writer.file, v.Cells(items, writer.delimiter, writer.line_end))
+    return None
+
+
+def _nothing(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return None
+
+
+METHODS = {
+    (v.HList, "append"): _append,
+    (v.ListOf, "append"): _append,
+    (v.HList, "extend"): _extend,
+    (v.HList, "index"): _list_index,
+    (v.HList, "sort"): _sort,
+    (v.ListOf, "sort"): _sort,
+    (v.HSet, "add"): _set_add,
+    (v.HDict, "get"): _dict_get,
+    (v.DictOf, "get"): _dict_get,
+    (v.GroupedOf, "get"): _dict_get,
+    (v.HDict, "items"): _dict_items,
+    (v.DictOf, "items"): _dict_items,
+    (v.HDict, "keys"): _dict_keys,
+    (v.DictOf, "keys"): _dict_keys,
+    (v.GroupedOf, "keys"): _dict_keys,
+    (v.HDict, "values"): _dict_values,
+    (v.DictOf, "values"): _dict_values,
+    (v.HFile, "readlines"): _lines,
+    (v.HFile, "readline"): _readline,
+    (v.HFile, "write"): _file_write,
+    (v.HFile, "close"): _nothing,
+    (v.HFile, "flush"): _nothing,
+    (v.HWriter, "writerow"): _writerow,
+}
+METHODS |= {(rows.folds.Evolving, name): METHODS[(v.HList, name)] for name in ("append",)}
+METHODS |= {(rows.folds.Evolving, "add"): _set_add}

@@ -1,0 +1,232 @@
+"""Reading and changing lists, dicts, sets, arrays and files: indexing, membership, assignment."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import replace
+
+from sqlglot import exp
+
+from lester_duck.lift import arrays, files, lookups, scalars, sqlx, strings
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+def subscript(m: Machine, base: Value, index: Value) -> Value:
+    """``base[index]``."""
+    if isinstance(base, v.Choice | v.Poison):
+        return scalars.spread(m, base, lambda x: subscript(m, x, index))
+    if isinstance(index, v.Choice):
+        return scalars.spread(m, index, lambda i: subscript(m, base, i))
+    if isinstance(base, Sym):
+        return strings.subscript(m, base, index)
+    content = m.content(base)
+    if isinstance(content, str | tuple):
+        return _sequence(m, content, index)
+    if isinstance(content, v.HList | v.HArray):
+        picked = _sequence(m, content.items, index)
+        return m.new(type(content)(picked)) if isinstance(index, slice) else picked
+    if isinstance(content, v.HDict):
+        return _entry(m, base, content, index)
+    if isinstance(content, v.DictOf):
+        return lookups.find(m, content, index)
+    if isinstance(content, v.GroupedOf):
+        return lookups.find_group(m, content, index)
+    if isinstance(content, v.Fields):
+        return files.field(m, content, index)
+    if isinstance(content, v.ListOf | v.View | v.Vector | v.Matrix | v.Part):
+        return arrays.subscript(m, content, index)
+    if isinstance(content, v.Pieces):
+        return _piece(m, content, index)
+    raise Refused(f"an index into a {scalars.kind_name(content)}")
+
+
+def _sequence(m: Machine, items: str | tuple, index: Value) -> Value:
+    if isinstance(index, slice) or type(index) is int or type(index) is bool:
+        try:
+            return items[index]
+        except (IndexError, TypeError) as error:
+            raise Refused(f"the script would fail here: {error}") from None
+    if isinstance(index, Sym) and index.type in ("int", "bool"):
+        m.raise_if(sqlx.sql("_1 NOT BETWEEN 0 AND _2", index.sql, sqlx.literal(len(items) - 1)), "IndexError", "an index")
+        return lookups.table(m, index, list(enumerate(items)))
+    raise Refused("this index into a list")
+
+
+def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
+    if v.is_const(key):
+        found = content.get(key)
+        if found is not v.MISSING:
+            return found
+        if content.default and isinstance(base, v.Ref):
+            made = m.new(v.HList()) if content.default == "list" else lookups.empty(content.default)
+            m.update(base, content.put(key, made))
+            return made
+        m.raise_if(exp.true(), "KeyError", f"the key {key!r}")
+        raise Refused(f"the script would fail here: no key {key!r}")
+    keys = [k for k, _ in content.items]
+    default = lookups.empty(content.default) if content.default else v.MISSING
+    if default is v.MISSING:
+        m.raise_if(sqlx.negate(lookups.member(m, key, keys)), "KeyError", "a key that the table does not have")
+    return lookups.table(m, scalars.scalar(key), list(content.items), default)
+
+
+def _piece(m: Machine, pieces: v.Pieces, index: Value) -> Value:
+    if type(index) is not int:
+        raise Refused("a slice of a split text", "an index into it")
+    size = sqlx.sql("len(_1)", pieces.sql)
+    needed = index + 1 if index >= 0 else -index
+    if needed > 1:
+        m.raise_if(sqlx.sql("_1 < _2", size, sqlx.literal(needed)), "IndexError", "a split text is too short")
+    position = sqlx.literal(index + 1 if index >= 0 else index)
+    return Sym(sqlx.sql("_1[_2]", pieces.sql, position), "str")
+
+
+def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
+    """``item in container``."""
+    if isinstance(container, v.Choice | v.Poison):
+        return scalars.scalar(scalars.spread(m, container, lambda c: Sym(contains(m, c, item), "bool"))).sql
+    if isinstance(item, v.Choice | v.Poison):
+        return scalars.scalar(scalars.spread(m, item, lambda i: Sym(contains(m, container, i), "bool"))).sql
+    content = m.content(container)
+    if isinstance(content, str | Sym) and (isinstance(content, Sym) or isinstance(item, Sym)):
+        text, part = scalars.scalar(content), scalars.whole(scalars.scalar(item))
+        if text.type != "str" or part.type != "str":
+            raise Refused(f"'in' of a {text.type}")
+        return sqlx.sql("contains(_1, _2)", scalars.whole(text).sql, part.sql)
+    if isinstance(content, str | tuple) and v.is_const(item) and v.is_const(content):
+        return sqlx.literal(item in content)
+    known = _keys(content)
+    if known is not None:
+        if v.is_const(item) and all(v.is_const(k) for k in known):
+            return sqlx.literal(item in known)
+        return lookups.member(m, item, known)
+    if isinstance(content, v.ListOf | v.SetOf | v.DictOf | v.GroupedOf):
+        return lookups.contains(m, content, item)
+    raise Refused(f"'in' of a {scalars.kind_name(content)}")
+
+
+def _keys(content: Value) -> list[Value] | None:
+    if isinstance(content, tuple):
+        return list(content)
+    if isinstance(content, v.HList | v.HSet):
+        return list(content.items)
+    if isinstance(content, v.HDict):
+        return [k for k, _ in content.items]
+    return None
+
+
+def known_items(m: Machine, value: Value) -> list[Value]:
+    """The items of something whose length is known; raises Refused otherwise."""
+    content = m.content(value)
+    if isinstance(content, v.Choice):
+        known = m.implied(content.condition)
+        if known is not None:
+            return known_items(m, content.then if known else content.otherwise)
+    if isinstance(content, str):
+        return list(content)
+    if isinstance(content, range):
+        return list(content)
+    keys = _keys(content)
+    if keys is not None:
+        return keys
+    if isinstance(content, v.Seq | v.HArray):
+        return list(content.items)
+    if isinstance(content, v.Fields):
+        return files.all_fields(m, content)
+    raise Refused(f"a {scalars.kind_name(content)} of unknown length here")
+
+
+def store(m: Machine, base: Value, index: Value, value: Value) -> None:
+    """``base[index] = value``."""
+    if not isinstance(base, v.Ref):
+        raise Refused(f"an assignment into a {scalars.kind_name(base)}")
+    frame = m.frame_of(base)
+    content = m.content(base)
+    if frame is not None:
+        if isinstance(content, v.Matrix):
+            m.log("cell", base, index, value)
+        else:
+            m.log("put", base, index, lookups.freeze(m, value))
+        return
+    if isinstance(content, v.HDict) and v.is_const(index):
+        m.update(base, content.put(index, value))
+        return
+    if isinstance(content, v.HList | v.HArray):
+        m.update(base, type(content)(replaced(m, content.items, index, value)))
+        return
+    raise Refused(f"this assignment into a {scalars.kind_name(content)}")
+
+
+def replaced(m: Machine, items: tuple, index: Value, value: Value) -> tuple:
+    """The items after ``items[index] = value``; the index may depend on rows."""
+    if type(index) is int:
+        if not -len(items) <= index < len(items):
+            raise Refused("the script would fail here: index out of range")
+        at = index % len(items)
+        return (*items[:at], value, *items[at + 1 :])
+    if isinstance(index, Sym) and index.type == "int":
+        if not index.choices:
+            bounds = sqlx.sql("_1 NOT BETWEEN 0 AND _2", index.sql, sqlx.literal(len(items) - 1))
+            m.raise_if(bounds, "IndexError", "an index outside the list")
+        return tuple(
+            m.select(scalars.compare(m, ast.Eq, index, i), value, old) for i, old in enumerate(items)
+        )
+    raise Refused("this index in an assignment")
+
+
+def length(m: Machine, value: Value) -> Value:
+    """``len(value)``."""
+    if isinstance(value, v.Choice | v.Poison):
+        return scalars.spread(m, value, lambda x: length(m, x))
+    content = m.content(value)
+    if isinstance(content, Sym) and content.type == "str":
+        return Sym(sqlx.sql("length(_1)", scalars.whole(content).sql), "int", name=content.name)
+    if isinstance(content, v.Group):
+        return lookups.size(m, content)
+    if isinstance(content, v.Fields):
+        return files.width(m, content)
+    if isinstance(content, v.Pieces):
+        return Sym(sqlx.sql("len(_1)", content.sql), "int")
+    if isinstance(content, v.Words):
+        return Sym(sqlx.sql("len(py_split(_1))", content.text.sql), "int", name=content.text.name)
+    if isinstance(content, v.ListOf | v.DictOf | v.SetOf | v.View | v.Vector | v.Matrix | v.Part):
+        return arrays.count(m, content)
+    if isinstance(content, str | tuple):
+        return len(content)
+    return len(known_items(m, value))
+
+
+def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+    """Operators on lists, vectors and matrices; ``MISSING`` where it is none."""
+    x, y = m.content(a), m.content(b)
+    if isinstance(x, v.HList) and isinstance(y, v.HList) and op is ast.Add:
+        return m.new(v.HList(x.items + y.items))
+    if op is ast.Mult and isinstance(x, v.HList) and type(y) is int and y * len(x.items) <= 100_000:
+        return m.new(v.HList(x.items * y))
+    if isinstance(x, tuple) and isinstance(y, tuple) and op is ast.Add:
+        return x + y
+    if isinstance(x, v.Vector | v.Matrix | v.Part) or isinstance(y, v.Vector | v.Matrix | v.Part):
+        return arrays.operate(m, op, x, y)
+    if isinstance(x, v.ListOf) and isinstance(y, v.ListOf):
+        raise Refused("two lists of rows added")
+    return v.MISSING
+
+
+def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
+    """Comparisons of vectors, element by element; ``MISSING`` where it is none."""
+    x, y = m.content(a), m.content(b)
+    if isinstance(x, v.Vector) or isinstance(y, v.Vector):
+        return arrays.elementwise(m, x, y, lambda p, q: Sym(scalars.compare(m, op, p, q), "bool"))
+    if isinstance(x, v.HList | v.HDict | v.HSet) and isinstance(y, v.HList) and not y.items and op in (ast.Eq, ast.NotEq):
+        return (not x.items) is (op is ast.Eq)
+    return v.MISSING
+
+
+def negated(m: Machine, value: Value) -> Value:
+    """``~value`` of a boolean vector."""
+    content = m.content(value)
+    if isinstance(content, v.Vector) and content.element.type == "bool":
+        return replace(content, element=Sym(sqlx.negate(content.element.sql), "bool"))
+    raise Refused("this unary operator")

@@ -1,0 +1,118 @@
+"""Dates and times: parsing with Python's strictness, parts, durations."""
+
+from __future__ import annotations
+
+import _strptime
+import re
+
+from lester_duck.lift import scalars, sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import Refused, Sym, Value
+
+_DIRECTIVES = {
+    "d": r"(?:3[01]|[12][0-9]|0[1-9]|[1-9]| [1-9])",
+    "m": r"(?:1[0-2]|0[1-9]|[1-9])",
+    "Y": r"[0-9]{4}",
+    "y": r"[0-9]{2}",
+    "H": r"(?:2[0-3]|[0-1][0-9]|[0-9])",
+    "M": r"(?:[0-5][0-9]|[0-9])",
+    "S": r"(?:[0-5][0-9]|[0-9])",
+    "b": r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)",
+}
+
+
+def strptime_pattern(form: str) -> str:
+    """The texts that ``datetime.strptime`` reads with a format, as a regular expression (case apart).
+
+    Raises Refused for directives outside the common ones.
+
+    >>> strptime_pattern("%Y-%m")
+    '[0-9]{4}-(?:1[0-2]|0[1-9]|[1-9])'
+    """
+    pattern, position = "", 0
+    while position < len(form):
+        c = form[position]
+        if c == "%":
+            directive = form[position + 1 : position + 2]
+            if directive not in _DIRECTIVES:
+                raise Refused(f"the time format %{directive}")
+            pattern += _DIRECTIVES[directive]
+            position += 2
+        elif c.isspace():
+            pattern += r"\s+"
+            position += 1
+        else:
+            pattern += re.escape(c) if not c.isalnum() and c not in "-/:,_" else c
+            position += 1
+    return pattern
+
+
+def strptime(m: Machine, text: Sym, form: Value) -> Sym:
+    """``datetime.strptime(text, form)``; raises ValueError where Python does, NULL there."""
+    if not isinstance(form, str):
+        raise Refused("a time format that depends on rows")
+    _strptime.TimeRE().compile(form)
+    pattern = strptime_pattern(form)
+    plain = scalars.whole(text).sql
+    value = sql("try_strptime(_1, _2)", plain, sqlx.literal(form))
+    bad = sql("NOT regexp_full_match(_1, _2, 'i') OR _3 IS NULL", plain, sqlx.literal(pattern), value)
+    m.raise_if(bad, "ValueError", f"a time that is not of the form {form}")
+    return Sym(value, "datetime", name=text.name)
+
+
+def fromisoformat(m: Machine, text: Sym, kind: str) -> Sym:
+    """``date.fromisoformat`` and the common forms of ``datetime.fromisoformat``."""
+    plain = scalars.whole(text).sql
+    if kind == "date":
+        value = sql("py_date(_1)", plain)
+    else:
+        value = sql("py_datetime(_1)", plain)
+    m.raise_if(sql("_1 IS NULL", value), "ValueError", "a date that is not in ISO form")
+    return Sym(value, kind, name=text.name)
+
+
+_PARTS = {"year": "year(_1)", "month": "month(_1)", "day": "day(_1)", "hour": "hour(_1)", "minute": "minute(_1)", "second": "second(_1)"}  # fmt: skip
+
+
+def attribute(m: Machine, value: Sym, name: str) -> Value:
+    """``.year``, ``.days`` ... of a date, time or duration."""
+    if value.null:
+        m.raise_if(sql("_1 IS NULL", value.sql), "AttributeError", f".{name} of None")
+    if value.type in ("date", "datetime") and name in _PARTS:
+        return Sym(sql(_PARTS[name], value.sql), "int", name=name)
+    if value.type == "days" and name == "days":
+        return Sym(value.sql, "int", name="days")
+    if value.type == "timedelta" and name == "days":
+        return Sym(sql("py_floordiv(_1, 86400000000)", value.sql), "int", name="days")
+    if value.type == "timedelta" and name == "seconds":
+        return Sym(sql("py_mod(_1, 86400000000) // 1000000", value.sql), "int", name="seconds")
+    raise Refused(f"the attribute .{name} of a {value.type}")
+
+
+def method(m: Machine, value: Sym, name: str, args: list[Value]) -> Value:
+    """``.date()``, ``.isoformat()``, ``.weekday()``, ``.total_seconds()``."""
+    if name == "total_seconds" and value.type in ("timedelta", "days"):
+        return scalars.seconds(value)
+    if value.type == "datetime" and name == "date" and not args:
+        return Sym(sql("CAST(_1 AS DATE)", value.sql), "date", name=value.name)
+    if value.type in ("date", "datetime") and name == "weekday":
+        return Sym(sql("isodow(_1) - 1", value.sql), "int", name=name)
+    if value.type in ("date", "datetime") and name == "isoweekday":
+        return Sym(sql("isodow(_1)", value.sql), "int", name=name)
+    if value.type == "date" and name == "isoformat":
+        return Sym(sql("CAST(_1 AS VARCHAR)", value.sql), "str", name=value.name)
+    if value.type == "datetime" and name == "isoformat" and not args:
+        return Sym(sql("py_isoformat(_1)", value.sql), "str", name=value.name)
+    raise Refused(f"the method .{name}() of a {value.type}")
+
+
+def construct(m: Machine, kind: str, args: list[Value]) -> Value:
+    """``date(y, m, d)`` with parts that depend on rows."""
+    if kind != "date" or len(args) != 3:
+        raise Refused("a datetime made from parts that depend on rows")
+    parts = [scalars.number(m, scalars.scalar(a)) for a in args]
+    value = sql("try(make_date(_1, _2, _3))", *parts)
+    m.raise_if(sql("_1 IS NULL", value), "ValueError", "parts that are no date")
+    return Sym(value, "date")
+

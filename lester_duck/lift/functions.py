@@ -1,0 +1,145 @@
+"""The script's own functions: inlined where SQL can say them, declared as row functions where not."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from lester_duck.lift import calls, infer, scalars
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import SQL_TYPES, FromModel, Func, Refused, Sym, Value
+from lester_duck.pipeline import model as ir
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A declared function: its signature and the lines of the script it needs."""
+
+    signature: ir.Function
+    lines: tuple[tuple[int, int], ...]
+
+
+def call(m: Machine, function: Func, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """A call of a function of the script."""
+    if not m.frames or not any(_depends(m, a) for a in [*args, *kwargs.values()]):
+        return calls.inline(m, function, args, kwargs)
+    try:
+        with m.trial():
+            return calls.inline(m, function, args, kwargs)
+    except FromModel:
+        raise
+    except Refused as error:
+        return declare(m, function, calls.bind_arguments(m, function, args, kwargs), error)
+
+
+def _depends(m: Machine, value: Value) -> bool:
+    if isinstance(value, Sym | v.Choice):
+        return True
+    content = m.content(value)
+    if isinstance(content, tuple):
+        return any(_depends(m, x) for x in content)
+    return not v.is_const(content)
+
+
+def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused) -> Sym:
+    """A call of the function as a declared row function; raises ``reason`` where it cannot be one."""
+    if not function.top_level or not isinstance(function.node, ast.FunctionDef):
+        raise reason
+    arguments = [scalars.whole(scalars.scalar(value)) for value in bound.values()]
+    if any(a.type not in SQL_TYPES or a.type in ("timedelta", "days", "array") for a in arguments):
+        raise reason
+    returns = infer.return_type(function.node)
+    if returns is None:
+        raise Refused(f"{function.name}() cannot be said in SQL ({reason.reason}), and its type is not plain", reason.nearest)
+    signature = ir.Function(
+        name=function.name,
+        arguments=tuple(ir.Column(name=n, type=SQL_TYPES[a.type]) for n, a in zip(bound, arguments, strict=True)),
+        returns=SQL_TYPES[returns],
+    )
+    known = m.functions.get(function.name)
+    if known is not None and known.signature != signature:
+        raise Refused(f"{function.name}() called with arguments of different types")
+    m.functions[function.name] = Declared(signature, needed_lines(m, function.node))
+    tree = exp.Anonymous(this=function.name, expressions=[a.sql.copy() for a in arguments])
+    name = function.name.removeprefix("get_").removeprefix("compute_")
+    return Sym(tree, returns, null=infer.may_be_none(function.node), name=name)
+
+
+def needed_lines(m: Machine, node: ast.FunctionDef) -> tuple[tuple[int, int], ...]:
+    """The line spans of the function and of every top-level definition, constant and import it needs."""
+    top = {name: statement for statement in m.tree.body for name in _defines(statement)}
+    wanted: dict[int, ast.stmt] = {}
+    queue: list[ast.stmt] = [node]
+    while queue:
+        statement = queue.pop()
+        if id(statement) in wanted:
+            continue
+        wanted[id(statement)] = statement
+        for name in free_names(statement):
+            if name in top:
+                queue.append(top[name])
+            elif not hasattr(builtins, name):
+                raise Refused(f"{node.name}() uses '{name}', which is defined nowhere at the top of the script")
+    for statement in wanted.values():
+        if not isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign):
+            raise Refused(f"{node.name}() needs a top-level statement that is no definition")
+        if isinstance(statement, ast.Assign) and not _is_constant(m, statement):
+            raise Refused(f"{node.name}() uses a value that depends on data")
+    return tuple(sorted((s.lineno, s.end_lineno or s.lineno) for s in wanted.values()))
+
+
+def _is_constant(m: Machine, statement: ast.Assign) -> bool:
+    for name in _defines(statement):
+        value = m.state.envs[0].get(name)
+        content = m.state.heap[value.id] if isinstance(value, v.Ref) else value
+        if isinstance(content, v.Poison | Sym | v.ListOf | v.DictOf | v.SetOf | v.GroupedOf | v.Vector | v.Matrix):
+            return False
+    return True
+
+
+def _defines(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return [statement.name]
+    if isinstance(statement, ast.Import):
+        return [a.asname or a.name.split(".")[0] for a in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        return [a.asname or a.name for a in statement.names]
+    if isinstance(statement, ast.Assign):
+        return [n.id for t in statement.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return [statement.target.id]
+    return []
+
+
+def free_names(node: ast.AST) -> set[str]:
+    """The names a statement reads and does not bind itself.
+
+    >>> sorted(free_names(ast.parse("def f(x):\\n    y = x + A\\n    return g(y)").body[0]))
+    ['A', 'g']
+    """
+    read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    bound = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    bound |= {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
+    bound |= {n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef)}
+    return read - bound
+
+
+def code(m: Machine) -> str:
+    """The text of functions.py: the needed lines of the script in their order."""
+    spans = sorted({span for f in m.functions.values() for span in f.lines})
+    lines = m.source.splitlines()
+    text, previous = "", None
+    for first, last in spans:
+        snippet = "\n".join(lines[first - 1 : last])
+        is_definition = snippet.startswith(("def ", "class "))
+        if text:
+            text += "\n\n" if is_definition or previous == "definition" else ""
+        text += snippet + "\n"
+        previous = "definition" if is_definition else "line"
+    return text
+
+

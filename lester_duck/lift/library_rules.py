@@ -1,0 +1,226 @@
+"""Rules for library functions on values that depend on rows: NumPy, csv, datetime, re, collections."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lester_duck.lift import arrays, concrete, containers, dates, files, lookups, rows, scalars
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import MISSING, Refused, Sym, Value
+
+Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
+
+
+def _array(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    as_float = kwargs.get("dtype") in (v.Lib("builtins.float"), v.Lib("numpy.float64"))
+    if len(args) > 1 or set(kwargs) - {"dtype"} or "dtype" in kwargs and not as_float:
+        raise Refused("np.array with these parameters", "np.array(rows, dtype=float)")
+    return arrays.array(m, args[0], as_float)
+
+
+def _zeros(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if set(kwargs) - {"dtype"} or kwargs.get("dtype", v.Lib("builtins.float")) != v.Lib("builtins.float"):
+        raise Refused("np.zeros with these parameters")
+    return arrays.zeros(m, args[0])
+
+
+def _hstack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return arrays.stack(m, containers.known_items(m, args[0]))
+
+
+def _concatenate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if kwargs.get("axis", args[1] if len(args) > 1 else 0) != 1:
+        raise Refused("np.concatenate along rows", "np.concatenate(blocks, axis=1)")
+    return arrays.stack(m, containers.known_items(m, args[0]))
+
+
+def _aggregate(kind: str) -> Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        content = m.content(args[0])
+        if len(args) > 1 or set(kwargs) - {"ddof"}:
+            raise Refused(f"np.{kind} with these parameters")
+        if isinstance(content, v.ListOf | v.Vector):
+            return arrays.aggregate(m, content, kind, kwargs.get("ddof", 0))
+        raise Refused(f"np.{kind} of a {scalars.kind_name(content)}")
+
+    return rule
+
+
+def array_method(m: Machine, content: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """Methods of vectors and matrices."""
+    if name in arrays.AGGREGATES and isinstance(content, v.Vector) and not args and not set(kwargs) - {"ddof"}:
+        return arrays.aggregate(m, content, name, kwargs.get("ddof", 0))
+    if name == "reshape":
+        shape = args[0] if len(args) == 1 and isinstance(args[0], tuple) else tuple(args)
+        if isinstance(content, v.Vector) and shape == (-1, 1):
+            return v.Matrix(content.rel, (content.element,))
+        if isinstance(content, v.Vector) and shape == (-1,):
+            return content
+        raise Refused("this reshape", "vector.reshape(-1, 1)")
+    if name == "astype":
+        kind = args[0]
+        if kind in (v.Lib("builtins.float"), v.Lib("numpy.float64"), "float64", "float"):
+            if isinstance(content, v.Vector):
+                return v.Vector(content.rel, arrays.floating(m, content.element))
+            return content
+        if kind in (v.Lib("builtins.int"), v.Lib("numpy.int64"), "int64", "int") and isinstance(content, v.Vector):
+            whole = Sym(scalars.number(m, content.element), "int", name=content.element.name)
+            if content.element.type in ("int", "bool"):
+                return v.Vector(content.rel, whole)
+        raise Refused("astype of this kind")
+    if name in ("copy", "toarray", "todense", "tocsr") and not args:
+        return content
+    if name == "tolist" and isinstance(content, v.Vector):
+        return m.new(v.ListOf(content.rel, content.element))
+    raise Refused(f"the method .{name}() of an array")
+
+
+# -- csv -----------------------------------------------------------------------------------------
+
+
+def _dict_reader(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 1 or set(kwargs) - {"delimiter"}:
+        raise Refused("csv.DictReader with these parameters", "csv.DictReader(file, delimiter=...)")
+    file = m.content(args[0])
+    if not isinstance(file, v.HFile):
+        raise Refused("csv.DictReader of something that is no file")
+    return files.records(m, file, kwargs.get("delimiter", ","))
+
+
+def _writer(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 1 or set(kwargs) - {"delimiter", "lineterminator"}:
+        raise Refused("csv.writer with these parameters", "csv.writer(file, delimiter=...)")
+    return m.new(v.HWriter(args[0], kwargs.get("delimiter", ","), kwargs.get("lineterminator", "\r\n")))
+
+
+# -- collections -----------------------------------------------------------------------------------
+
+
+def _defaultdict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    factory = args[0] if args else None
+    known = {f"builtins.{n}": n for n in ("int", "float", "list", "set", "str")}
+    if len(args) == 1 and isinstance(factory, v.Lib) and factory.name in known:
+        return m.new(v.HDict((), known[factory.name]))
+    if len(args) == 1 and factory == v.Lib("collections.Counter"):
+        return m.new(v.HDict((), "Counter"))
+    raise Refused("a defaultdict of this factory", "defaultdict(list), defaultdict(int)")
+
+
+def _counter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    made = m.new(v.HDict((), "int"))
+    if not args:
+        return made
+    view = rows.as_view(m, m.content(args[0]))
+    if view is None:
+        raise Refused("a Counter of known items")
+    rows.over_rows(
+        m, view, (m.line, m.line), lambda item: m.bind("counted", item),
+        lambda: m.log("bump", made, lookups.freeze(m, m.env["counted"]), 1),
+    )  # fmt: skip
+    m.env.pop("counted", None)
+    return made
+
+
+# -- datetime, zlib, os, re -------------------------------------------------------------------------
+
+
+def _symbolic(args: list[Value]) -> bool:
+    return any(isinstance(a, Sym) for a in args)
+
+
+def _strptime(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(args[0], v.Choice):
+        return scalars.spread(m, args[0], lambda x: _strptime(m, [x, args[1]], kwargs))
+    return dates.strptime(m, args[0], args[1]) if isinstance(args[0], Sym) else MISSING
+
+
+def _fromiso(kind: str) -> Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if isinstance(args[0], v.Choice):
+            return scalars.spread(m, args[0], lambda x: rule(m, [x], kwargs))
+        return dates.fromisoformat(m, args[0], kind) if isinstance(args[0], Sym) else MISSING
+
+    return rule
+
+
+def _make(kind: str) -> Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        return dates.construct(m, kind, args) if _symbolic(args) else MISSING
+
+    return rule
+
+
+def _exists(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if not isinstance(args[0], str):
+        raise Refused("a path that depends on rows")
+    return args[0] in m.written or (m.observed.folder / args[0]).exists()
+
+
+def _re_function(name: str) -> Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if not isinstance(args[0], str | re.Pattern) or kwargs:
+            raise Refused(f"re.{name} with these parameters")
+        pattern = re.compile(args[0]) if isinstance(args[0], str) else args[0]
+        answer = pattern_method(m, pattern, name, args[1:])
+        return concrete.method(m, pattern, name, args[1:], kwargs) if answer is MISSING else answer
+
+    return rule
+
+
+def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]) -> Value:
+    """``pattern.name(...)`` on a text that depends on rows; ``MISSING`` for constants."""
+    if not _symbolic(args):
+        return MISSING
+    raise Refused(f"the regular expression {pattern.pattern!r} on a text of a row", "a function of the text")
+
+
+def _exp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(args[0], Sym):
+        return Sym(sql("exp(_1)", scalars.number(m, args[0])), "float", name=args[0].name)
+    return MISSING
+
+
+def _sqrt(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(args[0], Sym):
+        tree = scalars.number(m, args[0])
+        m.raise_if(sql("_1 < 0", tree), "ValueError", "the root of a negative number")
+        return Sym(sql("sqrt(greatest(_1, 0))", tree), "float", name=args[0].name)
+    return MISSING
+
+
+RULES: dict[str, Rule] = {
+    "numpy.array": _array,
+    "numpy.asarray": _array,
+    "numpy.zeros": _zeros,
+    "numpy.hstack": _hstack,
+    "numpy.column_stack": _hstack,
+    "numpy.concatenate": _concatenate,
+    "numpy.mean": _aggregate("mean"),
+    "numpy.std": _aggregate("std"),
+    "numpy.min": _aggregate("min"),
+    "numpy.max": _aggregate("max"),
+    "numpy.median": _aggregate("median"),
+    "csv.DictReader": _dict_reader,
+    "csv.writer": _writer,
+    "collections.defaultdict": _defaultdict,
+    "collections.Counter": _counter,
+    "datetime.datetime.strptime": _strptime,
+    "datetime.date.fromisoformat": _fromiso("date"),
+    "datetime.datetime.fromisoformat": _fromiso("datetime"),
+    "datetime.date": _make("date"),
+    "datetime.datetime": _make("datetime"),
+    "os.path.exists": _exists,
+    "os.path.isdir": _exists,
+    "os.path.isfile": _exists,
+    "re.sub": _re_function("sub"),
+    "re.search": _re_function("search"),
+    "re.match": _re_function("match"),
+    "re.fullmatch": _re_function("fullmatch"),
+    "re.findall": _re_function("findall"),
+    "math.sqrt": _sqrt,
+    "numpy.sqrt": _sqrt,
+    "math.exp": _exp,
+}

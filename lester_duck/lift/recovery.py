@@ -1,0 +1,86 @@
+"""What becomes of a statement that is refused: its names are poisoned, the rest goes on."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import FromModel, Poison, Refused
+
+_MUTATORS = frozenset(
+    "append add write writelines writerow writerows update setdefault extend insert pop remove sort clear discard reverse".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A piece of the script that was not lifted: where, why, and the nearest supported form."""
+
+    line: int
+    reason: str
+    nearest: str = ""
+
+
+def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]) -> None:
+    """Run a statement outside loops over rows; when it is refused, record that and poison what it touches."""
+    before = dict(m.state.heap)
+    opened = set(m.written)
+    try:
+        with m.trial():
+            run(m, node)
+    except Refused as error:
+        line = error.line or m.line or node.lineno
+        model = isinstance(error, FromModel)
+        if not model and not error.echo:
+            m.refusals.append(Refusal(line, error.reason, error.nearest))
+        poison = Poison(error.reason, line, model)
+        for name in assigned_names(node):
+            m.env[name] = poison
+        for ref in mutated(m, node):
+            m.state.heap[ref.id] = poison
+        for path in set(m.written) - opened:
+            m.state.heap[m.written[path]] = poison
+        return
+    if isinstance(node, ast.For | ast.With | ast.Try) and m.depth == 0:
+        _snapshot(m, node, before)
+
+
+def _snapshot(m: Machine, node: ast.stmt, before: dict) -> None:
+    """Remember the collections a top-level loop changed: the judge can compare them there."""
+    for name, value in m.env.items():
+        if isinstance(value, v.Ref):
+            content = m.state.heap[value.id]
+            if isinstance(content, v.ListOf | v.DictOf | v.SetOf) and before.get(value.id) is not content:
+                m.snapshots.append((name, node.end_lineno or node.lineno, content))
+
+
+def assigned_names(node: ast.stmt) -> set[str]:
+    """The names a statement assigns."""
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        names = {node.name}
+    return names
+
+
+def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
+    """Heap objects that a statement may change in place: receivers of mutating methods, indexed targets."""
+    found: list[v.Ref] = []
+    for inner in ast.walk(node):
+        target: ast.expr | None = None
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _MUTATORS:
+            target = inner.func.value
+        elif isinstance(inner, ast.Subscript | ast.Attribute) and isinstance(inner.ctx, ast.Store):
+            target = inner.value
+        while isinstance(target, ast.Subscript | ast.Attribute):
+            target = target.value
+        if isinstance(target, ast.Name):
+            value = m.env.get(target.id, m.state.envs[0].get(target.id))
+            if isinstance(value, v.Ref):
+                content = m.state.heap[value.id]
+                found.append(value)
+                if isinstance(content, v.HWriter):
+                    found.append(content.file)
+    return found

@@ -1,0 +1,285 @@
+"""Loops and comprehensions: over known items they are unrolled, over rows they run once."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from lester_duck.lift import containers, expressions, files, folds, lookups, scalars, sqlx, words
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Frame, Machine
+from lester_duck.lift.relations import Query, fresh
+from lester_duck.lift.values import Poison, Refused, Sym, Value
+
+_UNROLL = 10_000
+
+
+def loop(m: Machine, node: ast.For, run: Callable[[list[ast.stmt]], None], assign: Callable[[ast.expr, Value], None]) -> None:
+    """A ``for`` statement; ``run`` executes a body, ``assign`` binds the target."""
+    iterable = expressions.evaluate(m, node.iter)
+    content = m.content(iterable)
+    if isinstance(content, v.Choice):
+        known = m.implied(content.condition)
+        if known is None:
+            raise Refused("a loop over one thing or another")
+        content = m.content(content.then if known else content.otherwise)
+    if isinstance(content, v.Words):
+        words.loop(m, node, content)
+        return
+    view = as_view(m, content)
+    if view is None:
+        unroll(m, containers.known_items(m, iterable), lambda item: assign(node.target, item), lambda: run(node.body))
+        if node.orelse:
+            run(node.orelse)
+        return
+    if node.orelse:
+        raise Refused("for ... else over rows")
+    over_rows(m, view, (node.lineno, node.end_lineno), lambda item: assign(node.target, item), lambda: run(node.body))
+
+
+def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:
+    """Run a body for each known item; ``break`` and ``continue`` may depend on rows."""
+    if len(items) > _UNROLL:
+        raise Refused(f"a loop over {len(items)} known items")
+    base = m.state.path
+    m.exits.append({"break": [], "continue": []})
+    for item in items:
+        bind(item)
+        body()
+        states = [m.state, *m.exits[-1]["continue"]]
+        m.exits[-1]["continue"] = []
+        m.merge(base, states) if len(states) > 1 else None
+        if not m.state.alive:
+            break
+    broken = m.exits.pop()["break"]
+    if broken:
+        m.merge(base, [*broken, m.state])
+
+
+def as_view(m: Machine, content: Value) -> v.View | None:
+    """The rows an iterable yields; None where its items are known."""
+    if isinstance(content, v.View):
+        return content
+    if isinstance(content, v.ListOf):
+        return v.View(content.rel, content.element)
+    if isinstance(content, v.Vector):
+        return v.View(content.rel, content.element)
+    if isinstance(content, v.DictOf | v.GroupedOf):
+        return keys_view(m, content)
+    if isinstance(content, v.SetOf):
+        raise Refused("a loop over a set, whose order differs from run to run", "sorted(...)")
+    if isinstance(content, v.HFile):
+        return files.lines_of(m, content)
+    if isinstance(content, v.Part):
+        raise Refused("a loop over one part of the rows")
+    return None
+
+
+def keys_view(m: Machine, content: v.DictOf | v.GroupedOf) -> v.View:
+    """The keys of a dict, in insertion order."""
+    if isinstance(content, v.DictOf):
+        return v.View(content.rel, content.key)
+    rel, key = lookups.summary(m, content)
+    return v.View(rel, key if len(key) > 1 or isinstance(content.key, tuple) else key[0])
+
+
+def over_rows(
+    m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None]
+) -> None:
+    """Run a body once for all rows of a view, then turn what it did into relations.
+
+    The body is run again while that reveals names or objects carried from one row to the next.
+    """
+    touched: set[int] = set()
+    carried: set[str] = set()
+    for _ in range(6):
+        done = _one_pass(m, view, lines, bind, body, touched, carried)
+        if done.frame.touched <= touched and done.changed <= carried:
+            if done.refusal is not None:
+                raise done.refusal
+            folds.finish(m, done.frame)
+            for name in done.changed | done.made:
+                m.env[name] = Poison(f"'{name}' as the last row left it", lines[1])
+            return
+        touched |= done.frame.touched
+        carried |= done.changed
+    raise Refused("a loop whose state does not settle")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pass:
+    """One interpretation of a loop body: names it changed, names it made, and why it was refused."""
+
+    frame: Frame
+    changed: set[str]
+    made: set[str]
+    refusal: Refused | None
+
+
+def _one_pass(
+    m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
+    touched: set[int], carried: set[str],
+) -> _Pass:  # fmt: skip
+    alias = fresh("t")
+    query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
+    before = m.state
+    owed = len(m.obligations)
+    frame = Frame(query, m.mark, before, lines)
+    m.state = before.fork()
+    for name in carried:
+        m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
+    for id_ in touched:
+        folds.mark_evolving(m, id_)
+    m.frames.append(frame)
+    m.exits.append({"break": [], "continue": [], "rows": [before]})
+    exits, guards, depth = len(m.exits), len(m.guards), m.depth
+    start = dict(m.env)
+    refusal: Refused | None = None
+    try:
+        bind(lookups.thaw(m, v.rebind(view.element, view.rel.token, alias)))
+        body()
+        if m.exits[-1]["break"]:
+            raise Refused("break in a loop over rows")
+    except Refused as error:
+        refusal = error
+        error.line = error.line or m.line
+        del m.exits[exits:], m.guards[guards:]
+        m.depth = depth
+    m.frames.pop()
+    ends = [m.state, *m.exits.pop()["continue"]]
+    m.state = before
+    if refusal is not None:
+        del m.obligations[owed:]
+    names = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
+    return _Pass(frame, {n for n in names if n in before.envs[-1]}, names - set(before.envs[-1]), refusal)
+
+
+def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> Value:
+    """A comprehension, as the loop it abbreviates; its names stay its own."""
+    shortcut = _fields_comprehension(m, node)
+    if shortcut is not None:
+        return shortcut
+    made = m.new({"list": v.HList(), "set": v.HSet(), "dict": v.HDict()}[kind])
+    outer = m.env
+    names = dict(outer)
+    m.state.envs[-1] = names
+    try:
+        _clauses(m, kind, node, list(node.generators), made)
+    finally:
+        kept = {n: x for n, x in m.env.items() if n in outer}
+        assigned = {t.id for g in node.generators for t in ast.walk(g.target) if isinstance(t, ast.Name)}
+        m.state.envs[-1] = {**kept, **{n: outer[n] for n in assigned if n in outer}}
+    return made
+
+
+def _clauses(m: Machine, kind: str, node: ast.expr, generators: list[ast.comprehension], made: v.Ref) -> None:
+    if not generators:
+        _element(m, kind, node, made)
+        return
+    first, rest = generators[0], generators[1:]
+    iterable = expressions.evaluate(m, first.iter)
+    content = m.content(iterable)
+
+    def bind(item: Value) -> None:
+        bind_target(m, first.target, item)
+
+    def body() -> None:
+        test: exp.Expression = exp.true()
+        base = m.state.path
+        for clause in first.ifs:
+            with scalars.under(m, test):
+                test = sqlx.conjunction([test, expressions.condition(m, clause)])
+        known = m.implied(test)
+        if known is False:
+            return
+        if known is True:
+            _clauses(m, kind, node, rest, made)
+            return
+        m.fork_on(test, lambda: _clauses(m, kind, node, rest, made), lambda: None)
+        m.state.path = base
+
+    view = as_view(m, content)
+    if view is None:
+        unroll(m, containers.known_items(m, iterable), bind, body)
+    else:
+        over_rows(m, view, (node.lineno, node.end_lineno), bind, body)
+
+
+def _element(m: Machine, kind: str, node: ast.expr, made: v.Ref) -> None:
+    if kind == "dict":
+        key, value = expressions.evaluate(m, node.key), expressions.evaluate(m, node.value)
+        containers.store(m, made, key, value)
+        return
+    add(m, made, expressions.evaluate(m, node.elt), "append" if kind == "list" else "add")
+
+
+def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
+    """``list.append`` or ``set.add``: kept, or logged when the collection is older than the loop."""
+    if m.frame_of(ref) is not None:
+        m.log(how, ref, lookups.freeze(m, value))
+        return
+    content = m.content(ref)
+    if isinstance(content, v.HList):
+        m.update(ref, v.HList((*content.items, value)))
+    elif isinstance(content, v.HSet) and v.is_const(value):
+        m.update(ref, v.HSet(content.items if value in content.items else (*content.items, value)))
+    else:
+        raise Refused(f"{how} to a {scalars.kind_name(content)}")
+
+
+def bind_target(m: Machine, target: ast.expr, value: Value) -> None:
+    """Assign to the target of a loop or comprehension: a name or a tuple of names."""
+    if isinstance(target, ast.Name):
+        m.bind(target.id, files.name_field(m, value, target.id))
+        return
+    if isinstance(target, ast.Tuple | ast.List):
+        for part, item in zip(target.elts, unpack(m, value, len(target.elts)), strict=True):
+            bind_target(m, part, item)
+        return
+    raise Refused("this target of a loop")
+
+
+def unpack(m: Machine, value: Value, count: int) -> list[Value]:
+    """The items of a value unpacked into ``count`` targets."""
+    if isinstance(value, v.Choice | v.Poison):
+        whole = scalars.spread(m, value, lambda x: tuple(unpack(m, x, count)))
+        if not isinstance(whole, tuple):
+            raise Refused("unpacking one thing or another")
+        return list(whole)
+    content = m.content(value)
+    if isinstance(content, v.Fields):
+        return files.unpack(m, content, count)
+    items = containers.known_items(m, value)
+    if len(items) != count:
+        m.raise_if(exp.true(), "ValueError", "another number of items to unpack")
+        raise Refused(f"the script would fail here: {len(items)} items for {count} names")
+    return items
+
+
+def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
+    """``[f(x) for x in line.split(d)]``: the fields, each changed when it is read."""
+    if not isinstance(node, ast.ListComp | ast.GeneratorExp) or len(node.generators) != 1:
+        return None
+    clause = node.generators[0]
+    if clause.ifs or not isinstance(clause.target, ast.Name):
+        return None
+    with m.trial():
+        content = m.content(expressions.evaluate(m, clause.iter))
+    if not isinstance(content, v.Fields):
+        return None
+    name = clause.target.id
+
+    def each(field: Value) -> Value:
+        saved = m.env.get(name, v.MISSING)
+        m.env[name] = field
+        result = expressions.evaluate(m, node.elt)
+        if saved is v.MISSING:
+            del m.env[name]
+        else:
+            m.env[name] = saved
+        return result.named(field.name) if isinstance(result, Sym) and isinstance(field, Sym) else result
+
+    return replace(content, each=(*content.each, each))

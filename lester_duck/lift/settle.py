@@ -1,0 +1,118 @@
+"""Settling the form of each source: a split of fixed width becomes CSV, everything else stays lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from lester_duck.lift import files, sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import FileRel, free_name
+from lester_duck.lift.render import column_name
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.pipeline import model as ir
+
+_FILE_FORM = {"both": "both", "right": "right", "none": "none"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """The form of a source: its IR, and what each provisional column of it is in SQL (column ``{}``)."""
+
+    source: ir.Source
+    rel: FileRel
+    width: int | None
+    names: tuple[str, ...]
+
+    def column(self, table: str, name: str) -> Tree:
+        """The SQL of a provisional column, over an alias."""
+        if not name.startswith("#"):
+            return sqlx.column(table, self.exact_name(name))
+        _, strip, what, delimiter = _parse(name)
+        if self.width is not None:
+            if what == "width":
+                return sqlx.literal(self.width)
+            return sqlx.column(table, self.names[int(what)])
+        line = sqlx.column(table, "line")
+        text = {"both": sql("py_strip(_1)", line), "right": sql("py_rstrip(_1)", line), "none": line}[strip]
+        fields = sql("string_split(_1, _2)", text, sqlx.literal(delimiter))
+        return sql("len(_1)", fields) if what == "width" else sql("_1[_2]", fields, sqlx.literal(int(what) + 1))
+
+    def exact_name(self, name: str) -> str:
+        """The column's name in the source, for one of a file with a header."""
+        if self.rel.mode != "records":
+            return name
+        return self.names[self.rel.header.index(name)]
+
+
+def _parse(name: str) -> tuple[str, str, str, str]:
+    strip, what, delimiter = name[1:].split(":", 2)
+    return "#", strip, what, delimiter
+
+
+def is_width_guard(condition: Tree, aliases: set[str]) -> int | None:
+    """N for the condition 'the line has N fields', else None."""
+    condition = sqlx.bare(condition)
+    if isinstance(condition, exp.EQ) and isinstance(condition.this, exp.Column) and condition.this.table in aliases:
+        if condition.this.name.startswith("#") and _parse(condition.this.name)[2] == "width":
+            return int(condition.expression.name)
+    return None
+
+
+def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: set[int]) -> Settled:
+    """Choose the form of a source from every tree that reads it (``uses``, width guards left out)."""
+    if rel.mode == "records":
+        names = _unique(rel.header)
+        columns = tuple(ir.Column(name=n) for n in names)
+        source = ir.Source(
+            name=name, format="csv", path=rel.path, columns=columns, header=rel.has_header, delimiter=rel.delimiter,
+            encoding=rel.encoding,
+        )  # fmt: skip
+        return Settled(source, rel, len(names), names)
+    asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}
+    fields = [_parse(n) for n in asked if n.startswith("#")]
+    forms = {(strip, delimiter) for _, strip, _, delimiter in fields}
+    if "line" in asked or len(forms) != 1 or any(what == "width" for _, _, what, _ in fields):
+        return _text(rel, name)
+    strip, delimiter = next(iter(forms))
+    widths = files.observed_widths(m, rel, strip, delimiter)
+    wanted = guards | (rel.demanded if not guards else set())
+    width = next(iter(wanted)) if len(wanted) == 1 else next(iter(widths)) if len(widths) == 1 and not wanted else None
+    if width is None or any(int(what) >= width for _, _, what, _ in fields) or len(delimiter) != 1:
+        return _text(rel, name)
+    if not guards and set(widths) - {width}:
+        return _text(rel, name)
+    names = _field_names(m, rel, width, strip, delimiter)
+    source = ir.Source(
+        name=name, format="csv", path=rel.path, columns=tuple(ir.Column(name=n) for n in names), header=False,
+        delimiter=delimiter, quoting=False, strip=_FILE_FORM[strip], skip=rel.skip, encoding=rel.encoding,
+        malformed="set_aside" if guards else "refuse",
+    )  # fmt: skip
+    return Settled(source, rel, width, names)
+
+
+def _text(rel: FileRel, name: str) -> Settled:
+    columns = (ir.Column(name="line"),)
+    source = ir.Source(
+        name=name, format="text", path=rel.path, columns=columns, header=False, skip=rel.skip, encoding=rel.encoding
+    )
+    return Settled(source, rel, None, ("line",))
+
+
+def _field_names(m: Machine, rel: FileRel, width: int, strip: str, delimiter: str) -> tuple[str, ...]:
+    header: list[str] = []
+    if rel.skip == 1:
+        with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
+            header = files.stripped(f.readline(), strip).split(delimiter)
+    if len(header) == width and len({h.lower() for h in header}) == width and all(header):
+        return _unique(header)
+    return _unique([rel.names.get(i, f"field_{i + 1}") for i in range(width)])
+
+
+def _unique(names: Iterable[str]) -> tuple[str, ...]:
+    taken: list[str] = []
+    for name in names:
+        taken.append(free_name(column_name(name), set(taken)))
+    return tuple(taken)

@@ -1,0 +1,54 @@
+"""Loops over the words of one text: the hashed bag of words written by hand."""
+
+from __future__ import annotations
+
+import ast
+
+from lester_duck.lift import expressions
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import Refused, Sym
+
+_NEAREST = "vec[zlib.crc32(word.encode()) % n] += 1, or a function of the text"
+
+
+def loop(m: Machine, node: ast.For, words: v.Words) -> None:
+    """``for token in text.split(): vec[zlib.crc32(token.encode()) % n] += 1``."""
+    if not isinstance(node.target, ast.Name) or len(node.body) != 1 or node.orelse:
+        raise Refused("a loop over the words of a text", _NEAREST)
+    statement = node.body[0]
+    if not isinstance(statement, ast.AugAssign) or not isinstance(statement.op, ast.Add):
+        raise Refused("a loop over the words of a text", _NEAREST)
+    if not isinstance(statement.target, ast.Subscript) or not _is_one(statement.value):
+        raise Refused("a loop over the words of a text", _NEAREST)
+    vector = expressions.evaluate(m, statement.target.value)
+    zeros = m.content(vector)
+    width = _crc32_modulus(m, statement.target.slice, node.target.id)
+    if not isinstance(zeros, v.HArray) or width != len(zeros.items) or any(x != 0 for x in zeros.items):
+        raise Refused("counting words into something other than fresh zeros", _NEAREST)
+    m.update(vector, v.Hashed(Sym(words.text.sql, "str", name=words.text.name), width, "crc32"))
+
+
+def _is_one(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == 1
+
+
+def _crc32_modulus(m: Machine, index: ast.expr, token: str) -> int:
+    if not isinstance(index, ast.BinOp) or not isinstance(index.op, ast.Mod):
+        raise Refused("an index of a word that is no hash", _NEAREST)
+    call, modulus = index.left, expressions.evaluate(m, index.right)
+    if not isinstance(call, ast.Call) or len(call.args) != 1 or type(modulus) is not int:
+        raise Refused("an index of a word that is no hash", _NEAREST)
+    function = expressions.evaluate(m, call.func)
+    encoded = call.args[0]
+    is_encode = (
+        isinstance(encoded, ast.Call)
+        and isinstance(encoded.func, ast.Attribute)
+        and encoded.func.attr == "encode"
+        and isinstance(encoded.func.value, ast.Name)
+        and encoded.func.value.id == token
+        and all(isinstance(a, ast.Constant) and str(a.value).lower() in ("utf-8", "utf8") for a in encoded.args)
+    )
+    if function != v.Lib("zlib.crc32") or not is_encode:
+        raise Refused("a hash of words other than crc32", _NEAREST)
+    return modulus
