@@ -12,6 +12,7 @@ from lester_duck.db import Database
 from lester_duck.engine import artefacts, checks, matrix, split
 from lester_duck.engine.calls import make_worker
 from lester_duck.engine.plan import Plan
+from lester_duck.engine.template import statement
 from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.ivm.delta import SourceChange, normalise
 from lester_duck.ivm.images import new_name, old_name
@@ -115,8 +116,8 @@ class Maintainer:
     def _apply(self, name: str, delta: Any) -> SourceChange:
         source = next(s for s in self._plan.pipeline.sources if s.name == name)
         change = normalise(self._db, source, delta)
-        for statement in exchange_source(source):
-            self._db.execute(statement)
+        for text in exchange_source(source):
+            self._db.execute(text)
         return change
 
     def _follow(self, moved: dict[str, int]) -> tuple[tuple[Maintained, ...], dict[str, int], tuple[str, ...]]:
@@ -144,11 +145,23 @@ class Maintainer:
     def _follow_features(self) -> tuple[dict[str, int], list[str]]:
         block, pipeline = self._features, self._plan.pipeline
         old, new = old_name(block.name), new_name(block.name)
-        moved = split.maintain_split(self._db, pipeline.split, block.name, artefacts.order_of(block), old, new)
+        moved = None
+        if pipeline.split.kind != "all" or self._rows_came_or_went(old, new):
+            order = artefacts.order_of(block)
+            moved = split.maintain_split(self._db, pipeline.split, block.name, order, old, new)
         change = matrix.maintain(self._db, pipeline.features, self._types, old, new, self._worker.call, moved)
         if artefacts.map_may_change(pipeline.features, change.tables):
             artefacts.record_features(self._db, self._plan)
-        return dict(change.rows), ["_lester.split", *[f"_lester.{t}" for t in change.tables]]
+        tables = [f"_lester.{name}" for name in change.tables]
+        return dict(change.rows), ["_lester.split", *tables] if moved else tables
+
+    def _rows_came_or_went(self, old: str, new: str) -> bool:
+        query = statement(
+            "SELECT 1 FROM $old AS o FULL JOIN $new AS n ON o._rid = n._rid WHERE o._rid IS NULL OR n._rid IS NULL LIMIT 1",
+            old=old,
+            new=new,
+        )
+        return self._db.row(query) is not None
 
     def _features_changed(self, views: tuple[Maintained, ...]) -> bool:
         return self._features is not None and any(v.name == self._features.name and v.changed for v in views)
@@ -172,10 +185,9 @@ class Maintainer:
         views: tuple[Maintained, ...],
         model: str,
     ) -> int:
-        number = catalog.next_id(self._db, "change")
         changed = {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in sources}
         followed = {v.name: {"strategy": v.strategy, "removed": v.removed, "added": v.added} for v in views}
-        catalog.insert(self._db, "change", [
-            (number, started, seconds, catalog.as_json(changed), catalog.as_json(followed), model)
-        ])  # fmt: skip
-        return number
+        return self._db.value(
+            "INSERT INTO _lester.change SELECT coalesce(max(id), 0) + 1, ?::TIMESTAMP, ?, ?, ?, ? FROM _lester.change RETURNING id",
+            [started, seconds, catalog.as_json(changed), catalog.as_json(followed), model],
+        )

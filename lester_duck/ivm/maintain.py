@@ -61,22 +61,19 @@ def maintain_block(
     """
     full = "the change is large: computing again is cheaper" if _is_large(db, programs.plan, block, moved) else None
     program = programs.of(block, frozenset(moved), full)
-    for statement in (*program.prepare, program.old):
+    for statement in program.prepare:
         db.execute(statement)
+    removed = db.value(program.old)
     for calls in program.calls:
         _call(db, block, calls, worker)
-    db.execute(program.new)
-    same, removed, added = db.row(program.count)
-    if same:
-        for statement in program.prune:
-            db.execute(statement)
+    added = db.value(program.new)
+    same = db.value(program.same) if program.same and removed and added else 0
+    for statement in program.prune if same else ():
+        db.execute(statement)
     removed, added = removed - same, added - same
-    if removed or added:
-        for statement in program.apply:
-            db.execute(statement)
-    return Maintained(
-        name=block.name, strategy=program.strategy, reason=program.reason, removed=removed, added=added
-    )
+    for statement in program.apply if removed or added else ():
+        db.execute(statement)
+    return Maintained(name=block.name, strategy=program.strategy, reason=program.reason, removed=removed, added=added)
 
 
 def _is_large(db: Database, plan: Plan, block: Block, moved: Mapping[str, int]) -> bool:

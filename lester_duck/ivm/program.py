@@ -7,6 +7,7 @@ keeps the programs it has made.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -45,8 +46,8 @@ class Program:
     old: str
     calls: tuple[Calls, ...]
     new: str
-    count: str
-    """Rows that are the same before and after, rows before, rows after."""
+    same: str | None
+    """Number of rows that are the same before and after (None: not asked)."""
     prune: tuple[str, ...]
     apply: tuple[str, ...]
 
@@ -65,7 +66,7 @@ def compile_block(plan: Plan, block: Block, changed: frozenset[str], *, full: st
         old=_fill(images.old_name(block.name), old),
         calls=tuple(_calls(plan, part) for part in rule.parts if part.block.calls),
         new=_fill(images.new_name(block.name), _identified(plan, block, rule)),
-        count=_count(block.name, same=True),
+        same=_same(block.name),
         prune=_prune(block.name),
         apply=exchange(block.name, table(block.schema, block.table), (*block.stored_columns, RID)),
     )
@@ -85,7 +86,7 @@ def _view_program(plan: Plan, block: Block) -> Program:
         old=before,
         calls=(),
         new=after,
-        count=_count(block.name, same=False),
+        same=None,
         prune=(),
         apply=(),
     )
@@ -125,11 +126,8 @@ def _padded(block: Block, part: Part, query: exp.Query) -> exp.Query:
     return exp.select(*columns).from_(inner)
 
 
-def _count(name: str, *, same: bool) -> str:
-    counted = exp.Filter(this=exp.Count(this=exp.Star()), expression=exp.Where(this=column(SAME)))
-    before = exp.Subquery(this=exp.select("count(*)").from_(images.old(name)))
-    unchanged = counted if same else exp.Literal.number(0)
-    return sql_text(exp.select(unchanged, before, exp.Count(this=exp.Star())).from_(images.new(name)))
+def _same(name: str) -> str:
+    return sql_text(exp.select("count(*)").from_(images.new(name)).where(column(SAME)))
 
 
 def _prune(name: str) -> tuple[str, ...]:
@@ -150,6 +148,7 @@ def exchange(name: str, target: exp.Table, columns: tuple[str, ...]) -> tuple[st
     )
 
 
+@lru_cache(maxsize=256)
 def exchange_source(source: Source) -> tuple[str, ...]:
     """The same for a source."""
     columns = (RID, POS, *[c.name for c in source.columns])
