@@ -58,9 +58,7 @@ def batches(
     return matrix_read.batches(reader(db, features, order), part, rows, sources)
 
 
-def dense(
-    db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all"
-) -> np.ndarray:
+def dense(db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all") -> np.ndarray:
     """The matrix of a part, rows x columns, float64 or float32 as the features say, in matrix order."""
     return matrix_read.dense(reader(db, features, order), part)
 
@@ -80,8 +78,6 @@ def for_estimator(
     return matrix_read.csr(source, part) if source.is_sparse else matrix_read.dense(source, part)
 
 
-def column_map(
-    db: Database, features: Features, order: Sequence[OrderTerm] | None = None
-) -> tuple[FeatureColumn, ...]:
+def column_map(db: Database, features: Features, order: Sequence[OrderTerm] | None = None) -> tuple[FeatureColumn, ...]:
     """Every column of the matrix as it is now: position, featurizer, kind, name, inputs, term."""
     return reader(db, features, order).columns

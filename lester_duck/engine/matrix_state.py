@@ -207,5 +207,3 @@ def fitted(db: Database, plan: Plan, view: str, order: tuple[OrderTerm, ...]) ->
     if plan.keeps == "categories":
         return fit(plan, read_categories(db, plan, view, order))
     return fit(plan, None)
-
-

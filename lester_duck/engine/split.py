@@ -210,9 +210,7 @@ def _labels(db: Database, view: str, order: Sequence[OrderTerm], name: Any) -> n
 # Maintenance.
 
 
-def maintain_split(
-    db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str
-) -> str:
+def maintain_split(db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str) -> str:
     """Follow a change of the view (already applied to it); returns a temporary table of what changed.
 
     The result ``(_rid, old_part, new_part)`` names every row that came, left or moved. Membership
@@ -257,9 +255,7 @@ def _before(split: Split, old: str, new: str) -> exp.Expression:
     )  # fmt: skip
 
 
-def _target(
-    db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str
-) -> exp.Expression:
+def _target(db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str) -> exp.Expression:
     """A query of ``_rid, part`` as they should be."""
     del old
     if split.kind == "position":

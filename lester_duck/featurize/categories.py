@@ -58,7 +58,7 @@ class Encoded:
                 listed = ", ".join(label(c.value) for c in self.known[:8]) + (", ..." if len(self.known) > 8 else "")
                 raise InputError(
                     f"column '{self.column}' holds the unknown category {ids[int(code)].value!r}; known are: {listed}",
-                    hint="say handle_unknown = \"ignore\" (one_hot) or unknown = -1 (ordinal), or filter it in a view",
+                    hint='say handle_unknown = "ignore" (one_hot) or unknown = -1 (ordinal), or filter it in a view',
                 )
 
 
@@ -84,9 +84,7 @@ def arrange(
     return _settled(column, known, categories, with_missing)
 
 
-def _settled(
-    column: Input, known: list[Category], categories: tuple[Category, ...], with_missing: bool
-) -> Encoded:
+def _settled(column: Input, known: list[Category], categories: tuple[Category, ...], with_missing: bool) -> Encoded:
     rest = [c for c in categories if c not in known]
     silent = () if with_missing else tuple(i for c in rest if c.value is None for i in c.ids)
     unknown = tuple(c for c in rest if with_missing or c.value is not None)

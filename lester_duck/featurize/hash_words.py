@@ -50,7 +50,7 @@ class HashWords:
         if not isinstance(self.n_features, int) or self.n_features < 1:
             raise InputError(f"hash_words: n_features is {self.n_features!r}", hint="give a positive whole number")
         if self.hash == "crc32" and self.alternate_sign:
-            raise InputError("hash_words: alternate_sign belongs to hash = \"murmur3\"", hint="leave it out")
+            raise InputError('hash_words: alternate_sign belongs to hash = "murmur3"', hint="leave it out")
 
     @property
     def width(self) -> int:

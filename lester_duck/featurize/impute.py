@@ -72,7 +72,7 @@ class Impute:
         if empty:
             raise InputError(
                 f"impute: column '{empty[0]}' has no value in the fit rows",
-                hint="drop it, or use strategy = \"constant\"",
+                hint='drop it, or use strategy = "constant"',
             )
         return FittedFill(found)
 
@@ -90,7 +90,7 @@ class Impute:
         if self.strategy not in ("constant", "most_frequent"):
             raise InputError(
                 f"impute: strategy {self.strategy!r} before an encoding of categories",
-                hint="use \"most_frequent\" or \"constant\"",
+                hint='use "most_frequent" or "constant"',
             )
         absent = [c for c in categories if c.value is None]
         present = [c for c in categories if c.value is not None]
@@ -110,7 +110,7 @@ class Impute:
             return "missing_value" if self.fill_value is None else self.fill_value
         known = [c for c in present if c.n > 0]
         if not known:
-            hint = "use strategy = \"constant\""
+            hint = 'use strategy = "constant"'
             raise InputError(f"impute: column '{name}' has no value in the fit rows", hint=hint)
         most = max(c.n for c in known)
         return min(c.value for c in known if c.n == most)
