@@ -50,7 +50,8 @@ def judge_directed(
     unstable = unstable_points(pipeline, base)
     stop = early_stop(pipeline, base.first)
     tally = _Tally()
-    with ThreadPoolExecutor(1) as ahead:  # the original runs on the next batch while this one is compared
+    # the original runs on the next batch while this one is compared
+    with ThreadPoolExecutor(1) as ahead, how.abandoning():
         starts = range(0, len(inputs), BATCH)
         coming = ahead.submit(_originals, how, inputs[:BATCH], space / "directed0", stop)
         for start in starts:

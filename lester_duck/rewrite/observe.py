@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 
-from lester_duck.errors import InputError
+from lester_duck.errors import InputError, Unsupported
 from lester_duck.rewrite import sandbox
 from lester_duck.rewrite.observation import Evidence, Observation, read
 from lester_duck.rewrite.sandbox import Job, Limits, SandboxLevel, Status
@@ -34,6 +35,17 @@ class Setting:
     level: SandboxLevel
     preimport: tuple[str, ...]
     limits: Limits = field(default_factory=Limits)
+    cancel: Event = field(default_factory=Event, compare=False, repr=False)
+    """Ends all runs when it is set."""
+
+    @contextmanager
+    def abandoning(self) -> Iterator[None]:
+        """End runs in other threads when the block is left by an exception, Ctrl-C included."""
+        try:
+            yield
+        except BaseException:
+            self.cancel.set()
+            raise
 
 
 @contextmanager
@@ -48,6 +60,8 @@ def setting(script: Path, *, root: Path | None, python: str | None, limits: Limi
     script = script.resolve()
     if not script.is_file():
         raise InputError(f"no script '{script}'", hint="give the path of a Python file")
+    if script.suffix == ".ipynb":
+        raise Unsupported(f"'{script.name}' is a notebook", hint="save it as a script and give that")
     root = (root or script.parent).resolve()
     if not script.is_relative_to(root):
         raise InputError(f"'{script}' is not inside '{root}'", hint="give a folder that holds the script, with --root")
@@ -110,7 +124,7 @@ def observe(how: Setting, space: Path) -> Evidence:
     ]
     for job in jobs:
         copy_folder(how.root, job.folder)
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(2) as pool, how.abandoning():
         results = list(pool.map(lambda pair: run(how, [pair[1]], pair[0])[0], enumerate(jobs)))
     first, second = (outcome(how, job, status) for job, status in zip(jobs, results, strict=True))
     for observation in (first, second):
@@ -121,7 +135,12 @@ def observe(how: Setting, space: Path) -> Evidence:
 def run(how: Setting, jobs: Sequence[Job], hash_seed: int) -> list[Status | None]:
     """Run jobs with one interpreter start."""
     return sandbox.run_jobs(
-        jobs, python=how.python, preimport=how.preimport, hash_seed=hash_seed, reached=how.level
+        jobs,
+        python=how.python,
+        preimport=how.preimport,
+        hash_seed=hash_seed,
+        reached=how.level,
+        cancel=how.cancel,
     )
 
 

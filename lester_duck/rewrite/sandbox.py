@@ -13,10 +13,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from threading import Event
+from typing import BinaryIO
 
 from lester_duck.errors import InputError
 
@@ -24,6 +27,7 @@ CHILD = Path(__file__).with_name("child.py")
 _ISOLATE = ("--user", "--map-root-user", "--net")
 _TOGETHER = ("--pid", "--fork", "--kill-child=KILL")
 _START_SECONDS = 60.0
+POLL = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +107,12 @@ def _works(flags: Sequence[str]) -> bool:
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, python: str, preimport: Sequence[str], hash_seed: int, reached: SandboxLevel
+    jobs: Sequence[Job], *, python: str, preimport: Sequence[str], hash_seed: int, reached: SandboxLevel, cancel: Event
 ) -> list[Status | None]:
     """Run jobs one after the other in one sandbox; None stands for a job that was never started.
 
-    Raises InputError when the interpreter cannot be started. Whatever happens (Ctrl-C included),
-    no process of the sandbox is left.
+    Setting ``cancel`` (from another thread) ends the sandbox. Raises InputError when the interpreter
+    cannot be started. Whatever happens (Ctrl-C included), no process of the sandbox is left.
     """
     if not jobs:
         return []
@@ -125,7 +129,7 @@ def run_jobs(
     command = [*prefix, python, "-s", "-B", str(CHILD), str(request)]
     seconds = _START_SECONDS + sum(job.limits.wall for job in jobs)
     with (base / "start.err").open("wb") as errors:
-        _run(command, environment(python, base, hash_seed), base, errors, seconds)
+        _run(command, environment(python, base, hash_seed), base, errors, seconds, cancel)
     results = [_status(job.out) for job in jobs]
     if results[0] is None and not (jobs[0].out / "stdout").exists():
         text = (base / "start.err").read_text(encoding="utf-8", errors="replace").strip().splitlines()
@@ -136,7 +140,9 @@ def run_jobs(
     return results
 
 
-def _run(command: list[str], env: dict[str, str], folder: Path, errors, seconds: float) -> None:
+def _run(
+    command: list[str], env: dict[str, str], folder: Path, errors: BinaryIO, seconds: float, cancel: Event
+) -> None:
     try:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=env, cwd=folder, start_new_session=True
@@ -145,10 +151,12 @@ def _run(command: list[str], env: dict[str, str], folder: Path, errors, seconds:
         raise InputError(
             f"cannot run '{command[0]}': {error.strerror}", hint="give a Python interpreter with --python PATH"
         ) from error
+    deadline = time.monotonic() + seconds
     try:
-        process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        errors.write(b"the time limit of the whole batch was reached\n")
+        while time.monotonic() < deadline and not cancel.is_set():
+            with suppress(subprocess.TimeoutExpired):  # look again whether the time is up or the user has given up
+                process.wait(timeout=POLL)
+                break
     finally:
         with suppress(ProcessLookupError, PermissionError):  # the group has ended by itself
             os.killpg(process.pid, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -178,6 +179,28 @@ def test_an_endless_loop_is_ended_and_nothing_is_left(tmp_path):
     assert time.monotonic() - start < 15
     if level().processes:
         assert marker not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path):
+    (tmp_path / "script").mkdir()
+    (tmp_path / "scratch").mkdir()
+    script = tmp_path / "script" / "script.py"
+    script.write_text("open('started', 'w').close()\nwhile True: pass\n", encoding="utf-8")
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom lester_duck.rewrite.observe import observe, setting, workspace\n"
+        "how = setting(Path(sys.argv[1]), root=None, python=None)\nwith workspace() as space: observe(how, space)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    process = subprocess.Popen([sys.executable, "-c", program, str(script)], env=environment, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not list((tmp_path / "scratch").glob("*/run1/started")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert b"KeyboardInterrupt" in errors
+    assert list((tmp_path / "scratch").iterdir()) == []
+    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path / "scratch") not in running
 
 
 def test_memory_is_limited(tmp_path):
