@@ -44,7 +44,8 @@ class Goal:
         value = self.cells[worst]
         if value <= self.limit:
             return f"goal: {self.name} at most {self.limit:g} {self.unit} met (worst {value:.3g} {self.unit}: {worst})"
-        return f"goal: {self.name} at most {self.limit:g} {self.unit} missed by {value - self.limit:.3g} {self.unit} ({worst})"
+        over = f"{value - self.limit:.3g} {self.unit}"
+        return f"goal: {self.name} at most {self.limit:g} {self.unit} missed by {over} ({worst})"
 
 
 def conclude(goals: Sequence[Goal]) -> str:

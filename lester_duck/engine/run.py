@@ -161,7 +161,8 @@ def _drop_stale(db: Database, plan: Plan, changed: list[str]) -> None:
     """Drop, latest first, relations that are to be built again or that the pipeline no longer has."""
     kept = {b.name for b in plan.blocks} - set(changed)
     rows = db.rows(
-        "SELECT name, schema_name, table_name, stored FROM _lester.relation WHERE family <> 'source' ORDER BY position DESC"
+        "SELECT name, schema_name, table_name, stored FROM _lester.relation WHERE family <> 'source' "
+        "ORDER BY position DESC"
     )
     for name, schema, table_name, how in rows:
         if name not in kept:

@@ -17,7 +17,8 @@ def status(db: Database, plan: Plan) -> dict[str, Any]:
         "SELECT name, format, path, rows_set_aside AS set_aside, read_at FROM _lester.source ORDER BY name"
     ).to_pylist()
     views = db.arrow(
-        "SELECT name, family, stored, reason FROM _lester.relation WHERE family <> 'source' AND name = view ORDER BY position"
+        "SELECT name, family, stored, reason FROM _lester.relation "
+        "WHERE family <> 'source' AND name = view ORDER BY position"
     ).to_pylist()
     run = db.row("SELECT id, started_at, seconds, metrics FROM _lester.run ORDER BY id DESC LIMIT 1")
     change = db.row("SELECT id, started_at, seconds FROM _lester.change ORDER BY id DESC LIMIT 1")

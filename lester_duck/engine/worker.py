@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -118,10 +119,8 @@ class Worker:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for pipe in (process.stdin, process.stdout):
-            try:
+            with suppress(BrokenPipeError):  # unsent bytes of a process that is gone
                 pipe.close()
-            except BrokenPipeError:
-                pass  # unsent bytes of a process that is gone
         return code if code is not None else process.returncode
 
 

@@ -157,7 +157,8 @@ class Maintainer:
 
     def _rows_came_or_went(self, old: str, new: str) -> bool:
         query = statement(
-            "SELECT 1 FROM $old AS o FULL JOIN $new AS n ON o._rid = n._rid WHERE o._rid IS NULL OR n._rid IS NULL LIMIT 1",
+            "SELECT 1 FROM $old AS o FULL JOIN $new AS n ON o._rid = n._rid "
+            "WHERE o._rid IS NULL OR n._rid IS NULL LIMIT 1",
             old=old,
             new=new,
         )
@@ -188,6 +189,7 @@ class Maintainer:
         changed = {s.source: {"inserted": s.inserted, "deleted": s.deleted, "updated": s.updated} for s in sources}
         followed = {v.name: {"strategy": v.strategy, "removed": v.removed, "added": v.added} for v in views}
         return self._db.value(
-            "INSERT INTO _lester.change SELECT coalesce(max(id), 0) + 1, ?::TIMESTAMP, ?, ?, ?, ? FROM _lester.change RETURNING id",
+            "INSERT INTO _lester.change SELECT coalesce(max(id), 0) + 1, ?::TIMESTAMP, ?, ?, ?, ? FROM _lester.change "
+            "RETURNING id",
             [started, seconds, catalog.as_json(changed), catalog.as_json(followed), model],
         )

@@ -278,7 +278,7 @@ def _where(text: str, *keys: str | int) -> str:
 def _explain(error: ValidationError, text: str) -> InputError:
     first = error.errors()[0]
     back = {plural: section for section, plural in _SECTIONS.items()}
-    path = [p for p in first["loc"]]
+    path = first["loc"]
     keys = [back.get(p, p) if isinstance(p, str) else p for p in path]
     if keys[:2] == ["features", "featurizer"]:
         keys = keys[1:]

@@ -19,9 +19,8 @@ def get_sentiment(text):
 def text_vector(texts):
     """A vector of 768 numbers in [-1, 1) per text: splitmix64 of the text's crc32 and the position."""
     seeds = np.array([zlib.crc32(text.encode("utf-8")) for text in texts], dtype=np.uint64)
-    z = seeds[:, None] * np.uint64(0x9E3779B97F4A7C15) + np.arange(WIDTH, dtype=np.uint64)[None, :] * np.uint64(
-        0xD1342543DE82EF95
-    )
+    places = np.arange(WIDTH, dtype=np.uint64)
+    z = seeds[:, None] * np.uint64(0x9E3779B97F4A7C15) + places[None, :] * np.uint64(0xD1342543DE82EF95)
     z ^= z >> np.uint64(30)
     z *= np.uint64(0xBF58476D1CE4E5B9)
     z ^= z >> np.uint64(27)

@@ -276,7 +276,8 @@ def _failed_casts(db: Database, source: Source, casts: list[Column]) -> tuple[Ma
     failed: list[Malformed] = []
     for c in casts:
         rows = db.rows(
-            f"SELECT n, {_q(c.name)}::VARCHAR FROM (SELECT *, row_number() OVER () AS n FROM _ingested) WHERE NOT {_fits(c)}"
+            f"SELECT n, {_q(c.name)}::VARCHAR FROM (SELECT *, row_number() OVER () AS n FROM _ingested) "
+            f"WHERE NOT {_fits(c)}"
         )
         failed += [Malformed(first + n - 1, value, f"column '{c.name}': {value!r} is no {c.type}") for n, value in rows]
     return tuple(sorted(failed, key=lambda m: m.line))
