@@ -61,7 +61,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
 
     def final(tree: Tree) -> Tree:
-        return _resolve(_inline(m, tree, hoisted), by_alias, columns)
+        return sqlx.flattened(_resolve(_inline(m, tree, hoisted), by_alias, columns))
 
     where, inner = [], set()
     for condition in sqlx.atoms(sqlx.conjunction(m.expand_tree(c) if not hoisted else c for c in query.where)):
@@ -73,12 +73,19 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     return Block(
         query,
         [Join(j.alias, j.rel, tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
-        [w for w in where if not (isinstance(w, exp.Boolean) and w.this)],
+        [w for w in where if not _is_true(w)],
         [(n, final(t)) for n, t in outputs],
         [(final(s.sql), d) for s, d in query.order],
         {t: (m.lets[t].name, final(m.lets[t].value.sql)) for t in uses if t in hoisted},
         inner,
     )
+
+
+def _is_true(condition: Tree) -> bool:
+    """TRUE, or a settled field count compared with itself."""
+    if isinstance(condition, exp.EQ) and isinstance(condition.this, exp.Literal):
+        return sqlx.same(condition.this, condition.expression)
+    return isinstance(condition, exp.Boolean) and bool(condition.this)
 
 
 def _used_joins(m: Machine, query: Query, wanted: list[Tree]) -> list[Join]:

@@ -180,6 +180,11 @@ def _append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Va
     return None
 
 
+def _slot_append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    m.log("slot", receiver.of, receiver.key, lookups.freeze(m, args[0]))
+    return None
+
+
 def _set_add(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     rows.add(m, receiver, args[0], "add")
     return None
@@ -294,6 +299,8 @@ METHODS = {
     (v.GroupedOf, "keys"): _dict_keys,
     (v.HDict, "values"): _dict_values,
     (v.DictOf, "values"): _dict_values,
+    (v.Slot, "append"): _slot_append,
+    (v.Slot, "add"): _slot_append,
     (v.HFile, "readlines"): _lines,
     (v.HFile, "readline"): _readline,
     (v.HFile, "write"): _file_write,

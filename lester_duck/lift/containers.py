@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, files, lookups, scalars, sqlx, strings
+from lester_duck.lift import arrays, files, folds, lookups, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -22,6 +22,11 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     if isinstance(base, Sym):
         return strings.subscript(m, base, index)
     content = m.content(base)
+    before = content.before if isinstance(content, folds.Evolving) else content
+    if isinstance(before, v.HDict) and before.default in ("list", "set") and m.frame_of(base) is not None and not before.items:
+        return v.Slot(base, lookups.freeze(m, index), before.default)
+    if isinstance(content, folds.Evolving):
+        raise Refused("a collection read while the loop fills it")
     if isinstance(content, str | tuple):
         return _sequence(m, content, index)
     if isinstance(content, v.HList | v.HArray):

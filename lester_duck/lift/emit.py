@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import build, render, settle, sqlx
+from lester_duck.lift import build, render, settle, sqlx, stages
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import FileRel, GroupRel, Join, Relation, SelectRel, free_name
 from lester_duck.lift.sqlx import Tree
@@ -27,9 +27,9 @@ class Emitted:
 
 def emit(m: Machine, roots: list[Relation]) -> Emitted:
     """Write every relation the roots are made of."""
-    order: list[Relation] = []
-    for root in roots:
-        _visit(m, root, order)
+    order = _ordered(m, roots)
+    if stages.share(m, order):
+        order = _ordered(m, roots)
     names = _names(order)
     settled = {rel: _settled(m, rel, order, names[rel]) for rel in order if isinstance(rel, FileRel)}
 
@@ -46,6 +46,13 @@ def emit(m: Machine, roots: list[Relation]) -> Emitted:
         views.append(ir.View(name=names[rel], sql=render.text(statement), comment=comment))
         lines[names[rel]] = rel.lines
     return Emitted(tuple(settled[r].source for r in order if isinstance(r, FileRel)), tuple(views), names, lines)
+
+
+def _ordered(m: Machine, roots: list[Relation]) -> list[Relation]:
+    order: list[Relation] = []
+    for root in roots:
+        _visit(m, root, order)
+    return order
 
 
 def _visit(m: Machine, rel: Relation, order: list[Relation]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, scalars, sqlx
+from lester_duck.lift import arrays, render, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, Whole
 from lester_duck.lift.models import Fitted
@@ -71,7 +71,10 @@ def _whole(m: Machine, value: Value) -> tuple[Value, ir.Split | None]:
     if nested is not None:
         raise Refused("a part of a part of the rows")
     if content.side == "head":
-        return inner, ir.Split(kind="position", params=(("rows", sqlx.text(content.bound)),))
+        rows = content.bound
+        if isinstance(rows, exp.Cast) and isinstance(rows.this, exp.Trunc):
+            rows = rows.this
+        return inner, ir.Split(kind="position", params=(("rows", render.expression(rows)),))
     raise Refused("a fit on this part of the rows", "X[:n]")
 
 
@@ -229,18 +232,17 @@ def _scaled(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featuri
         found = rule(b.m, sqlx.bare(value.sql))
         if found is None:
             continue
-        inner, whole, step = found
+        _, whole, step = found
         if not arrays.same_rows(whole.rel, b.rel):
             raise Refused("a scaling by another collection's statistics")
         steps: tuple[ir.Step, ...] = (step,)
         element = scalars.scalar(arrays.align(b.m, b.rel, whole.rel, whole.element))
         text = _length_of(element.sql)
-        name = value.name or element.name or inner.sql()
         if text is not None:
             steps = (ir.Step(kind="text_length", params=(("unit", "characters"),)), step)
             element = Sym(text, "str", name=text.name)
         column = b.column(element, element.name or "value")
-        return 1, ir.Featurizer(name=b.named(name if name != column else f"{column}_scaled"), columns=(column,), steps=steps, fit="all")
+        return 1, ir.Featurizer(name=b.named(f"{column}_scaled"), columns=(column,), steps=steps, fit="all")
     return None
 
 

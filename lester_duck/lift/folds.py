@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from lester_duck.lift import containers, files, lookups, scalars, sqlx
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Effect, Frame, Machine
+from lester_duck.lift.machine import Effect, Frame, Machine, either
 from lester_duck.lift.relations import Aggregate, GroupRel, Query, Relation, SelectRel, free_name
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
@@ -62,6 +62,11 @@ def name_of(m: Machine, id_: int) -> str | None:
             if isinstance(value, v.Ref) and value.id == id_:
                 return name
     return None
+
+
+def title_of(m: Machine, content: Value) -> str | None:
+    """What the script calls a collection, by its content."""
+    return next((name_of(m, id_) for id_, x in m.state.heap.items() if x is content), None)
 
 
 def query_of(frame: Frame, effect: Effect) -> Query:
@@ -142,12 +147,15 @@ def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]])
         if {e.kind for e in effects} != {"append"}:
             continue
         before = _before(m, key)
-        if len(effects) > 1 or not isinstance(before, v.HList) or before.items:
-            reason = "a list with several appends per row" if len(effects) > 1 else "a list that was not empty before"
-            m.state.heap[key] = Poison(reason, effects[0].line)
+        try:
+            if not isinstance(before, v.HList) or before.items:
+                raise Refused("a list that was not empty before the loop")
+            effect = _single(m, effects)
+        except Refused as error:
+            m.state.heap[key] = Poison(error.reason, effects[0].line)
             continue
-        path = " AND ".join(sorted(sqlx.text(p) for p in effects[0].path))
-        groups.setdefault(path, []).append(effects[0])
+        path = " AND ".join(sorted(sqlx.text(p) for p in effect.path))
+        groups.setdefault(path, []).append(effect)
     for effects in groups.values():
         _append_group(m, frame, effects)
 
@@ -194,15 +202,36 @@ def _syms(m: Machine, element: Value) -> list[Sym]:
     return found
 
 
-def _single(effects: list[Effect]) -> Effect:
-    if len(effects) > 1:
-        raise Refused("a collection changed in two places of one loop")
-    return effects[0]
+def _single(m: Machine, effects: list[Effect]) -> Effect:
+    """One effect for several that exclude each other (the branches of an ``if``)."""
+    if len(effects) == 1:
+        return effects[0]
+    for i, a in enumerate(effects):
+        for b in effects[i + 1 :]:
+            opposite = {sqlx.text(sqlx.negate(p)) for p in a.path}
+            if not any(sqlx.text(p) in opposite for p in b.path):
+                raise Refused("a collection changed twice for one row of a loop")
+    common = 0
+    while all(len(e.path) > common and sqlx.same(e.path[common], effects[0].path[common]) for e in effects):
+        common += 1
+    value = effects[-1].arguments
+    path = effects[-1].path[common:]
+    tested: set[str] = set()
+    chain: list[tuple[exp.Expression, Effect]] = []
+    for effect in effects[:-1]:
+        atoms = [a for p in effect.path[common:] for a in sqlx.atoms(p) if sqlx.text(sqlx.negate(a)) not in tested]
+        condition = sqlx.conjunction(atoms)
+        chain.append((condition, effect))
+        tested.add(sqlx.text(condition))
+    for condition, effect in reversed(chain):
+        value = tuple(m.select(condition, x, y) for x, y in zip(effect.arguments, value, strict=True))
+        path = tuple(sqlx.atoms(either(effect.path[common:], path)))
+    return Effect(effects[0].kind, effects[0].target, value, effects[0].path[:common] + path, effects[0].line)
 
 
 def _puts(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``d[k] = value``: one row per key, the last one wins; the key stands where it first came."""
-    effect = _single(effects)
+    effect = _single(m, effects)
     before = _before(m, key)
     if not isinstance(before, v.HDict) or before.items:
         raise Refused("a dict that was not empty before the loop")
@@ -234,7 +263,7 @@ def _grouped(m: Machine, frame: Frame, effect: Effect, name: str, kind: str) -> 
 
 def _bumps(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``d[k] += x``: a count or sum per key."""
-    effect = _single(effects)
+    effect = _single(m, effects)
     before = _before(m, key)
     if not isinstance(before, v.HDict) or before.items or not before.default:
         raise Refused("a counter that was not empty before the loop", "Counter() or defaultdict(int)")
@@ -242,7 +271,7 @@ def _bumps(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     query = query_of(frame, effect)
     if query.order:
         raise Refused("counting over sorted rows")
-    keys, shape = columns_of(m, effect.arguments[0], "key")
+    keys, shape = columns_of(m, effect.arguments[0], leaf_name(effect.arguments[0]) or "key")
     if any(s.null for _, s in keys):
         raise Refused("a dict key that may be None")
     name = name_of(m, key) or "counts"
@@ -260,7 +289,7 @@ def _sum(rel: GroupRel, amount: Value) -> Sym:
 
 def _slots(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``d[k].append(x)``: the elements with their key."""
-    effect = _single(effects)
+    effect = _single(m, effects)
     before = _before(m, key)
     if not isinstance(before, v.HDict) or before.items or before.default not in ("list", "set"):
         raise Refused("lists per key that were not empty before the loop", "defaultdict(list)")
@@ -273,7 +302,7 @@ def _slots(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
 
 def _adds(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``s.add(x)``: the distinct elements."""
-    effect = _single(effects)
+    effect = _single(m, effects)
     before = _before(m, key)
     if not isinstance(before, v.HSet) or before.items:
         raise Refused("a set that was not empty before the loop")
@@ -294,7 +323,7 @@ def _writes(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
         raise Refused(f"{content.path} gets different lines in different branches", "one write per row")
     first = effects[0].arguments[0]
     if isinstance(first, v.Cells):
-        cells = _single(effects).arguments[0]
+        cells = _single(m, effects).arguments[0]
         items, delimiter, line_end, quoting = list(cells.items), cells.delimiter, cells.line_end, True
     else:
         line = scalars.concat(m, [e.arguments[0] for e in effects])
@@ -354,8 +383,7 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
 RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {
     "put": _puts,
     "bump": _bumps,
-    "slot_append": _slots,
-    "slot_add": _slots,
+    "slot": _slots,
     "add": _adds,
     "write": _writes,
     "cell": _cell_stores,

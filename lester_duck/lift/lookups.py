@@ -6,7 +6,7 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import folds, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import GroupRel, Join, Query, Relation, free_name, fresh
@@ -160,8 +160,8 @@ def distinct(m: Machine, collection: v.ListOf | v.SetOf) -> tuple[Relation, Valu
         for leaf in leaves(v.rebind(element, rel.token, alias)):
             keys.append((free_name(leaf.name or "item", {n for n, _ in keys}), leaf))
         m.files[cache_key] = GroupRel(
-            name=f"{rel.name}_distinct",
-            what=f"what {rel.name} holds, each once",
+            name=folds.title_of(m, collection) or f"{rel.name}_distinct",
+            what=f"what {folds.title_of(m, collection) or rel.name} holds, each once",
             lines=rel.lines,
             query=Query(alias, rel),
             keys=tuple(keys),

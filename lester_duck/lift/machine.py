@@ -257,7 +257,7 @@ class Machine:
         for other in reversed(living[:-1]):
             condition = sqlx.conjunction(_suffix(base, other.path))
             result = self._merge_two(condition, other, result)
-            rest = tuple(sqlx.atoms(_either(_suffix(base, other.path), rest)))
+            rest = tuple(sqlx.atoms(either(_suffix(base, other.path), rest)))
         result.path = base + rest
         self.state = result
 
@@ -391,11 +391,12 @@ def _suffix(base: Path, path: Path) -> Path:
     return path[len(base) :]
 
 
-def _either(a: Path, b: Path) -> Tree:
+def either(a: Path, b: Path) -> Tree:
+    """The condition that one of two paths of a decision is taken."""
     if not a or not b:
         return sqlx.TRUE.copy()
     if sqlx.same(a[0], b[0]):
-        return sqlx.conjunction([a[0], _either(a[1:], b[1:])])
+        return sqlx.conjunction([a[0], either(a[1:], b[1:])])
     if sqlx.same(sqlx.negate(a[0]), b[0]):
         if len(a) == 1 and len(b) == 1:
             return sqlx.TRUE.copy()

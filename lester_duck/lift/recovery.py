@@ -23,6 +23,10 @@ class Refusal:
     reason: str
     nearest: str = ""
 
+    def __str__(self) -> str:
+        form = f"; nearest supported form: {self.nearest}" if self.nearest else ""
+        return f"line {self.line}: {self.reason}{form}"
+
 
 def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]) -> None:
     """Run a statement outside loops over rows; when it is refused, record that and poison what it touches."""
@@ -33,8 +37,8 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
             run(m, node)
     except Refused as error:
         line = error.line or m.line or node.lineno
-        model = isinstance(error, FromModel)
-        if not model and not error.echo:
+        model = isinstance(error, FromModel) or m.fit is not None and _asks_model(m, node)
+        if not model:
             m.refusals.append(Refusal(line, error.reason, error.nearest))
         poison = Poison(error.reason, line, model)
         for name in assigned_names(node):
@@ -46,6 +50,17 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
         return
     if isinstance(node, ast.For | ast.With | ast.Try) and m.depth == 0:
         _snapshot(m, node, before)
+
+
+def _asks_model(m: Machine, node: ast.stmt) -> bool:
+    """Whether a statement speaks of the fitted estimator, or of what it said."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name):
+            value = m.env.get(inner.id, m.state.envs[0].get(inner.id))
+            content = m.state.heap.get(value.id) if isinstance(value, v.Ref) else value
+            if isinstance(content, v.Estimator) or isinstance(content, Poison) and content.model:
+                return True
+    return False
 
 
 def _snapshot(m: Machine, node: ast.stmt, before: dict) -> None:

@@ -118,6 +118,8 @@ class SelectRel(Relation):
         for taken, other in self.outputs:
             if other.sql.sql(dialect="duckdb") == wanted:
                 return self.column(taken, other)
+        if isinstance(sym.sql, exp.Column) and not sym.sql.name.startswith("#"):
+            name = sym.sql.name
         name = free_name(name, {n for n, _ in self.outputs})
         self.outputs.append((name, sym))
         return self.column(name, sym)

@@ -48,4 +48,10 @@ def text(tree: exp.Expression) -> str:
         return node
 
     tree = tree.transform(not_null)
-    return tree.sql(dialect="duckdb", pretty=True, normalize_functions="lower", max_text_width=100)
+    formatted = tree.sql(dialect="duckdb", pretty=True, normalize_functions="lower", max_text_width=100)
+    return re.sub(r"\n\s+THEN ", " THEN ", formatted)
+
+
+def expression(tree: exp.Expression) -> str:
+    """The text of an expression on one line."""
+    return tree.sql(dialect="duckdb", normalize_functions="lower")

@@ -177,9 +177,18 @@ def negate(tree: Tree) -> Tree:
         return bare(tree.this).copy()
     if type(tree) in _OPPOSITE:
         return _OPPOSITE[type(tree)](this=tree.this.copy(), expression=tree.expression.copy())
+    if isinstance(tree, exp.And) and all(_is_negative(atom) for atom in atoms(tree)):
+        opposite: Tree = exp.false()
+        for atom in atoms(tree):
+            opposite = disjunction(opposite, negate(atom))
+        return opposite
     if isinstance(tree, exp.Or):
         return conjunction([negate(tree.left), negate(tree.right)])
     return sql("NOT _1", tree)
+
+
+def _is_negative(tree: Tree) -> bool:
+    return isinstance(bare(tree), exp.Not | exp.NEQ)
 
 
 def atoms(tree: Tree) -> list[Tree]:
@@ -242,6 +251,23 @@ def case(condition: Tree, then: Tree, otherwise: Tree) -> Tree:
     else:
         default = otherwise
     return exp.Case(ifs=whens, default=default.copy() if default is not None else None)
+
+
+def flattened(tree: Tree) -> Tree:
+    """The tree with CASE chains flat: no searched CASE as the ELSE of another.
+
+    >>> flattened(sql("CASE WHEN a THEN 1 ELSE CASE WHEN b THEN 2 ELSE 3 END END")).sql()
+    'CASE WHEN a THEN 1 WHEN b THEN 2 ELSE 3 END'
+    """
+
+    def flat(node: Tree) -> Tree:
+        inner = bare(node.args.get("default")) if isinstance(node, exp.Case) and node.args.get("default") else None
+        if not isinstance(inner, exp.Case) or node.this or inner.this:
+            return node
+        default = inner.args.get("default")
+        return flat(exp.Case(ifs=[*node.args["ifs"], *inner.args["ifs"]], default=default))
+
+    return tree.transform(flat)
 
 
 def tables(tree: Tree) -> set[str]:

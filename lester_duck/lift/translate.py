@@ -28,6 +28,9 @@ class Suspicion:
     line: int
     message: str
 
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
@@ -47,7 +50,7 @@ class Lifted:
         return not self.refusals
 
 
-def lift(source: str, *, script: str, observed: Observed) -> Lifted:
+def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     """Translate a script into a pipeline, without executing it.
 
     ``script`` is the name by which comments speak of it; ``observed`` is what one run of it was
@@ -160,7 +163,8 @@ def _declared(m: Machine, emitted: emit.Emitted) -> tuple[ir.Function, ...]:
 def _checkpoints(m: Machine, emitted: emit.Emitted) -> list[ir.Checkpoint]:
     """The collections a top-level loop left, where a view holds exactly their columns."""
     found: list[ir.Checkpoint] = []
-    for name, line, content in m.snapshots:
+    latest = {(name, line): content for name, line, content in m.snapshots}
+    for (name, line), content in latest.items():
         if content.rel not in emitted.names or not emitted.names[content.rel] in {x.name for x in emitted.views}:
             continue
         if isinstance(content, v.DictOf):

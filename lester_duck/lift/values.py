@@ -43,7 +43,6 @@ class Refused(Unsupported):
         self.reason = reason
         self.nearest = nearest
         self.line = 0
-        self.echo = False
 
 
 class FromModel(Refused):
@@ -109,7 +108,6 @@ class Poison:
     def refusal(self) -> Refused:
         """What using the value raises."""
         error = (FromModel if self.model else Refused)(self.reason)
-        error.echo = True
         error.line = self.line
         return error
 
@@ -265,6 +263,15 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """The list or set of one key in a dict that the running loop fills."""
+
+    of: Ref
+    key: Value
+    container: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class View:
     """An iterable that is not a list yet: ``enumerate``, ``zip``, ``items``, ``sorted`` ... of a collection.
 
@@ -397,7 +404,8 @@ def is_const(value: Value) -> bool:
 
 _DESCRIPTIONS = (
     Sym, Ref, Choice, Poison, Lib, Method, Func, Cls, Rec, Seq, HList, HDict, HSet, HArray, ListOf, DictOf, SetOf,
-    GroupedOf, Group, View, Fields, Pieces, Words, HFile, HWriter, Cells, Written, Vector, Hashed, Matrix, Part, Estimator, _Missing,
+    GroupedOf, Group, Slot, View, Fields, Pieces, Words, HFile, HWriter, Cells, Written, Vector, Hashed, Matrix, Part,
+    Estimator, _Missing,
 )  # fmt: skip
 
 
