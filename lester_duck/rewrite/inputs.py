@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from pathlib import Path
 
 from lester_duck.rewrite.harvest import Constants, harvest, parse
@@ -44,15 +44,28 @@ class _Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Lines:
-    """A text file: its lines without line ends, the line end, and the delimiter ('' if it has none)."""
+    """A text file: its lines without line ends, the line end, the delimiter ('' if it has none).
+
+    ``usual`` is the number of delimiters that most lines without quotes have.
+    """
 
     path: str
     lines: tuple[str, ...]
     end: str
     delimiter: str
+    usual: int
 
     def fields(self, number: int) -> list[str]:
         return self.lines[number].split(self.delimiter) if self.delimiter else [self.lines[number]]
+
+    def regular(self, number: int) -> int:
+        """The first line from ``number`` on that has as many fields as most and no quotes."""
+        if not self.delimiter:
+            return number
+        for n in chain(range(number, len(self.lines)), range(1, number)):
+            if self.lines[n].count(self.delimiter) == self.usual and '"' not in self.lines[n]:
+                return n
+        return number
 
     def join(self, fields: Sequence[str]) -> str:
         return self.delimiter.join(fields)
@@ -84,7 +97,10 @@ def _read(root: Path, path: str) -> _Lines | None:
     end = "\r\n" if "\r\n" in text else "\n"
     lines = text.split(end)
     lines = lines if lines[-1] else lines[:-1]
-    return _Lines(path=path, lines=tuple(lines), end=end, delimiter=delimiter_of(lines) if lines else "")
+    delimiter = delimiter_of(lines) if lines else ""
+    counts = Counter(line.count(delimiter) for line in lines if delimiter and '"' not in line)
+    usual = counts.most_common(1)[0][0] if counts else 0
+    return _Lines(path=path, lines=tuple(lines), end=end, delimiter=delimiter, usual=usual)
 
 
 def delimiter_of(lines: Sequence[str]) -> str:
@@ -115,7 +131,7 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
     middle = len(file.lines) // 2
     if file.delimiter:
-        yield from _fields(file, middle)
+        yield from _fields(file, file.regular(middle))
     yield file.change(f"a blank line after line {middle}", [*file.lines[:middle], "", *file.lines[middle:]])
     yield file.change("the last line without its end", file.lines, last_end=False)
     yield file.change("only the first line", file.lines[:1])
@@ -123,20 +139,25 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
 
 
 def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]]:
-    """Well-formed lines that are added, so many at a time that no two of them repeat the same line."""
-    edits = list(dict.fromkeys([*_texts(file, constants), *_numbers(file, constants), *_dates(file, constants)]))
+    """Well-formed lines that are added, so many at a time that no two of them repeat the same line.
+
+    Kinds stay apart, so that one that stops the original does not hide the others.
+    """
     size = max(1, min(MAX_ADDED, len(file.lines) - 1))
-    chunks = [edits[start : start + size] for start in range(0, len(edits), size)][:MAX_CHUNKS]
-    for number, chunk in enumerate(chunks):
-        lines = [_edited(file, edit, 1 + n * (len(file.lines) - 1) // len(chunk)) for n, edit in enumerate(chunk)]
-        yield f"the script's constants and what is beside them ({number + 1} of {len(chunks)})", lines
-    duplicates = list(_duplicates(file))
-    yield "duplicate keys", duplicates
+    kinds = {"texts": _texts, "numbers": _numbers, "dates": _dates}
+    for kind, find in kinds.items():
+        edits = list(dict.fromkeys(find(file, constants)))
+        chunks = [edits[start : start + size] for start in range(0, len(edits), size)][:MAX_CHUNKS]
+        for number, chunk in enumerate(chunks):
+            places = (1 + n * (len(file.lines) - 1) // len(chunk) for n in range(len(chunk)))
+            lines = [_edited(file, edit, place) for edit, place in zip(chunk, places, strict=True)]
+            yield f"{kind} of the script and what is beside them ({number + 1} of {len(chunks)})", lines
+    yield "duplicate keys", list(_duplicates(file))
 
 
 def _edited(file: _Lines, edit: _Edit, number: int) -> str:
     """Line ``number`` with one field replaced; the edit's own line when the two have not the same form."""
-    fields = file.fields(number)
+    fields = file.fields(file.regular(number))
     if not file.delimiter or len(fields) != len(file.fields(edit.line)):
         fields = file.fields(edit.line)
     return file.join([*fields[: edit.column], edit.value, *fields[edit.column + 1 :]])
@@ -144,11 +165,11 @@ def _edited(file: _Lines, edit: _Edit, number: int) -> str:
 
 def _duplicates(file: _Lines) -> Iterator[str]:
     """A copy of a line, and copies of other lines that share one field with it, for every field."""
-    middle = len(file.lines) // 2
+    middle = file.regular(len(file.lines) // 2)
     yield file.lines[middle]
     one = file.fields(middle)
     for column in range(min(len(one), MAX_COLUMNS) if file.delimiter else 0):
-        other = file.fields(1 + (middle + 3 * column + 1) % (len(file.lines) - 1))
+        other = file.fields(file.regular(1 + (middle + 3 * column + 1) % (len(file.lines) - 1)))
         if len(other) == len(one):
             yield file.join([*other[:column], one[column], *other[column + 1 :]])
 
@@ -156,7 +177,7 @@ def _duplicates(file: _Lines) -> Iterator[str]:
 def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
     """A text of the script where the data hold it: in another case, with blanks around it, and left out."""
     for text in constants.texts:
-        found = next((n for n in range(1, len(file.lines)) if text in file.lines[n]), None)
+        found = next((n for n in range(1, len(file.lines)) if text in file.lines[n] and file.regular(n) == n), None)
         if found is None or text == file.delimiter or (file.delimiter and file.delimiter in text):
             continue
         fields = file.fields(found)
@@ -170,7 +191,7 @@ def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
 
 def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
     """The script's numbers, one less and one more, in each column of numbers."""
-    middle = len(file.lines) // 2
+    middle = file.regular(len(file.lines) // 2)
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
         if not _is_number(field):
             continue
@@ -190,7 +211,7 @@ def _is_number(text: str) -> bool:
 
 def _dates(file: _Lines, constants: Constants) -> Iterator[_Edit]:
     """The script's dates, and a second and a day beside them, in each column of dates."""
-    middle = len(file.lines) // 2
+    middle = file.regular(len(file.lines) // 2)
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
         read = parse(field.strip(), constants.formats)
         if read is None:

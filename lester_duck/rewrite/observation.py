@@ -91,12 +91,16 @@ class Observation:
         return tuple(c for c in self.calls if c.estimator == estimator and c.method.startswith("fit"))
 
     def snapshot(self, variable: str, line: int) -> Snapshot | None:
-        """The variable after the statement that ends (or, failing that, begins) at a line."""
+        """The variable after the statement that ends (or, failing that, begins) at a line.
+
+        When no statement there touches the variable, its value is that of the last one before; a
+        run that ended early may not have come so far, and then there is none.
+        """
         mine = [s for s in self.snapshots if s.variable == variable]
         for found in ([s for s in mine if s.last == line], [s for s in mine if s.first == line]):
             if found:
                 return found[-1]
-        earlier = [s for s in mine if s.last <= line]
+        earlier = [s for s in mine if s.last <= line and not (self.failure or self.stopped)]
         return earlier[-1] if earlier else None
 
     def output(self, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 
 from lester_duck.pipeline.model import Checkpoint, Column, Origin, Pipeline, Source, View
@@ -20,7 +21,7 @@ def test_the_inputs_are_deterministic_and_aim_at_the_constants(orders):
     inputs = directed_of(orders)
     assert inputs == directed_of(orders)
     shops, lines = (
-        [line.split(",") for i in inputs if path in i.changed and "added: the" in i.name
+        [line.split(",") for i in inputs if path in i.changed and "beside them" in i.name
          for line in i.changed[path].decode().splitlines()]
         for path in ("data/shops.csv", "data/orders.csv")
     )  # fmt: skip
@@ -30,7 +31,7 @@ def test_the_inputs_are_deterministic_and_aim_at_the_constants(orders):
 
 def test_added_lines_do_not_hide_one_another(orders):
     for item in directed_of(orders):
-        if "lines added: the" in item.name and "data/orders.csv" in item.changed:
+        if "beside them" in item.name and "data/orders.csv" in item.changed:
             added = item.changed["data/orders.csv"].decode().splitlines()[60:]
             assert len({line.split(",")[0] for line in added}) == len(added)
 
@@ -87,7 +88,7 @@ def test_a_difference_the_data_do_not_show_is_found(prepared):
     views = tuple(replace(v, sql=v.sql.replace("kind <>", "trim(kind) <>")) for v in prepared[2].views)
     lenient = replace(prepared[2], views=views)
     assert judge(lenient, prepared[1], execute, prepared[0]).status == "agreed"
-    verdict = judged_on(prepared, lenient, "shops.csv: 8 lines added")
+    verdict = judged_on(prepared, lenient, "shops.csv: 8 lines added: texts")
     assert verdict.status == "differs"
     assert verdict.first.view == "shops"
     assert verdict.first.input.startswith("data/shops.csv: ")
@@ -140,3 +141,13 @@ def test_a_malformed_row_only_the_pipeline_refuses_is_listed_apart(tmp_path):
         )
     assert str(verdict) == "agreed (1 observation points, 1 inputs, 1 of them refused as malformed)"
     assert "data.csv:2" in verdict.stricter[0]
+
+
+def test_quoted_fields_are_left_alone(tmp_path):
+    rows = ["id,name,n", *(f'{n},"a, b",{n}' for n in range(5)), "5,c,5", *(f'{n},"d, e",{n}' for n in range(6, 9))]
+    (tmp_path / "a.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "script.py").write_text("keep = n > 3\n", encoding="utf-8")
+    for item in directed_of(tmp_path, ("a.csv",)):
+        if "field 2" in item.name or "added" in item.name:
+            for fields in csv.reader(item.changed["a.csv"].decode().splitlines()):
+                assert len(fields) == 3, item.name

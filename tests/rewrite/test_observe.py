@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from lester_duck.errors import InputError
 from lester_duck.rewrite.decode import Opaque
-from lester_duck.rewrite.observation import as_observed
+from lester_duck.rewrite.observation import Failure, as_observed
 from lester_duck.rewrite.observe import setting
 from lester_duck.rewrite.sandbox import Limits, level
 
@@ -62,6 +63,20 @@ def test_a_snapshot_is_of_its_line_and_not_of_later_ones(tmp_path):
         total = variable(run, "total", 6)
         assert total["a"] == {1, 2}
         assert total["b"][:2] == (1.5, None)
+
+
+def test_a_run_that_ended_early_has_no_later_snapshot(tmp_path):
+    code = """\
+        kept = []
+        for n in range(3):
+            kept.append(n)
+        print(1)
+        """
+    with watched(tmp_path, code) as evidence:
+        run = evidence.first
+        assert variable(run, "kept", 4) == [0, 1, 2]
+        stopped = replace(run, snapshots=run.snapshots[:1], failure=Failure(type="E", message="", line=3))
+        assert stopped.snapshot("kept", 3) is None
 
 
 def test_variables_of_a_function_called_once_are_seen_and_of_one_called_twice_marked(tmp_path):
