@@ -171,7 +171,7 @@ def _read_quoted(source: Source, path: Path) -> Ingested:
         delimiter=source.delimiter, newlines_in_values=True, invalid_row_handler=put_aside, ignore_empty_lines=True
     )
     try:
-        header = _header(source, path, parse) if source.header else names
+        header = _header(source, path) if source.header else names
         convert = pa.csv.ConvertOptions(
             column_types=dict.fromkeys(header, pa.string()), null_values=list(source.null),
             strings_can_be_null=bool(source.null), quoted_strings_can_be_null=bool(source.null),
@@ -187,8 +187,12 @@ def _read_quoted(source: Source, path: Path) -> Ingested:
     return Ingested(_declare(source, table.column_names), table, tuple(malformed))
 
 
-def _header(source: Source, path: Path, parse: pyarrow.csv.ParseOptions) -> list[str]:
+def _header(source: Source, path: Path) -> list[str]:
+    """The names in the first line; rows are not looked at."""
     options = pa.csv.ReadOptions(use_threads=False, encoding=source.encoding, skip_rows=source.skip)
+    parse = pa.csv.ParseOptions(
+        delimiter=source.delimiter, newlines_in_values=True, invalid_row_handler=lambda row: "skip"
+    )
     with pa.csv.open_csv(path, options, parse) as reader:
         return reader.schema.names
 
@@ -276,7 +280,7 @@ def _failed_casts(db: Database, source: Source, casts: list[Column]) -> tuple[Ma
     failed: list[Malformed] = []
     for c in casts:
         rows = db.rows(
-            f"SELECT n, {_q(c.name)}::VARCHAR FROM (SELECT *, row_number() OVER () AS n FROM _ingested) "
+            f"SELECT _n, {_q(c.name)}::VARCHAR FROM (SELECT *, row_number() OVER () AS _n FROM _ingested) "
             f"WHERE NOT {_fits(c)}"
         )
         failed += [Malformed(first + n - 1, value, f"column '{c.name}': {value!r} is no {c.type}") for n, value in rows]
