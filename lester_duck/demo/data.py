@@ -40,7 +40,7 @@ _SAID = {
         "The answer I got was useless and the clerk was impolite.",
         "I have waited for weeks and I am furious.",
         "This is a disgrace and everything about it is wrong!",
-        "Your hotline hung up twice, what an awful service.",
+        "Your hotline hung up twice and the service is awful.",
     ),
     "neutral": (
         "Please tell me which form is the right one.",
@@ -49,8 +49,8 @@ _SAID = {
     ),
     "positive": (
         "Your colleague was kind and it was solved at once.",
-        "I am pleased with how quick this went, thanks.",
-        "What a splendid service, thanks a lot!",
+        "I am pleased with how quick this went and say thanks.",
+        "What a splendid service and thanks a lot!",
     ),
 }
 _MOODS = ("negative", "neutral", "positive")

@@ -38,7 +38,8 @@ class Settled:
         line = sqlx.column(table, "line")
         text = {"both": sql("py_strip(_1)", line), "right": sql("py_rstrip(_1)", line), "none": line}[strip]
         fields = sql("string_split(_1, _2)", text, sqlx.literal(delimiter))
-        return sql("len(_1)", fields) if what == "width" else sql("_1[_2]", fields, sqlx.literal(int(what) + 1))
+        # the tree counts from 0, DuckDB from 1
+        return sql("len(_1)", fields) if what == "width" else sql("_1[_2]", fields, sqlx.literal(int(what)))
 
     def exact_name(self, name: str) -> str:
         """The column's name in the source, for one of a file with a header."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -128,7 +128,7 @@ def _directed(
     pipeline: Pipeline, verdict: Verdict, how: Setting, evidence: Evidence, text: str, space: Path, say: Progress
 ) -> Verdict:
     return judge_directed(
-        pipeline,
+        _without_keys(pipeline),
         evidence,
         verdict,
         directed_inputs(how.root, evidence.first.reads, text),
@@ -138,6 +138,11 @@ def _directed(
         seconds=DIRECTED_SECONDS,
         progress=say,
     )
+
+
+def _without_keys(pipeline: Pipeline) -> Pipeline:
+    """Keys are what the user says of the data; directed inputs repeat rows, as the original allows."""
+    return replace(pipeline, sources=tuple(replace(source, key=()) for source in pipeline.sources))
 
 
 def _rewritten(
