@@ -55,10 +55,10 @@ def judge_directed(
         starts = range(0, len(inputs), BATCH)
         coming = ahead.submit(_originals, how, inputs[:BATCH], space / "directed0", stop)
         for start in starts:
-            batch, notes = coming.result()
+            batch, notes, took = coming.result()
             tally.notes.extend(notes)
             following = start + BATCH
-            more = following < len(inputs) and time.monotonic() < deadline
+            more = following < len(inputs) and time.monotonic() + took < deadline
             if more:
                 next_inputs = inputs[following : following + BATCH]
                 coming = ahead.submit(_originals, how, next_inputs, space / f"directed{following}", stop)
@@ -114,8 +114,9 @@ class _Tally:
 
 def _originals(
     how: Setting, inputs: Sequence[DirectedInput], space: Path, stop: str | None
-) -> tuple[list[_Ran], list[str]]:
-    """The runs of a batch, and a note on each input whose run did not end by itself."""
+) -> tuple[list[_Ran], list[str], float]:
+    """The runs of a batch, a note on each input whose run did not end by itself, and the seconds it took."""
+    started = time.monotonic()
     jobs, notes = [], []
     for number, item in enumerate(inputs):
         copy_folder(how.root, space / f"data{number}", item.changed)
@@ -129,7 +130,7 @@ def _originals(
             notes.append(f"{item.name}: {error}")
             continue
         found.append(_Ran(input=item, data=space / f"data{number}", observation=observation))
-    return found, notes
+    return found, notes, time.monotonic() - started
 
 
 def _job(how: Setting, data: Path, work: Path, stop: str | None) -> Job:
