@@ -23,6 +23,7 @@ class Emitted:
     views: tuple[ir.View, ...]
     names: dict[Relation, str]
     lines: dict[str, tuple[int, int]]
+    columns: build.Columns
 
 
 def emit(m: Machine, roots: list[Relation]) -> Emitted:
@@ -45,7 +46,7 @@ def emit(m: Machine, roots: list[Relation]) -> Emitted:
         comment = _comment(m, rel)
         views.append(ir.View(name=names[rel], sql=render.text(statement), comment=comment))
         lines[names[rel]] = rel.lines
-    return Emitted(tuple(settled[r].source for r in order if isinstance(r, FileRel)), tuple(views), names, lines)
+    return Emitted(tuple(settled[r].source for r in order if isinstance(r, FileRel)), tuple(views), names, lines, columns)
 
 
 def _ordered(m: Machine, roots: list[Relation]) -> list[Relation]:

@@ -343,7 +343,7 @@ class Machine:
 
     def oblige(self, condition: Tree, message: str) -> None:
         """Say that the translation holds only while no consumed row satisfies the condition."""
-        if self.frames and self.implied(condition) is not False:
+        if self.frames and self.fit is None and self.implied(condition) is not False:
             self.obligations.append(Obligation(self.frames[-1].query, self.state.path, condition, message, self.line))
 
     @contextmanager

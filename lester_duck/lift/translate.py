@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from lester_duck.errors import InputError
-from lester_duck.lift import emit, features, files, functions, statements
+from lester_duck.lift import emit, features, files, functions, obligations, statements
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.observed import Observed
@@ -83,6 +83,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         views=emitted.views,
         functions=_declared(m, emitted),
         code=functions.code(m) if _declared(m, emitted) else "",
+        checks=obligations.checks(m, emitted),
         origin=origin,
     )
     if prepared is not None:

@@ -1,0 +1,104 @@
+"""What the script relied upon (a key found, a text that is a number) as data checks of the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from lester_duck.lift import build, emit, render, sqlx
+from lester_duck.lift.machine import Machine, Obligation
+from lester_duck.lift.relations import GroupRel, Query
+from lester_duck.lift.sqlx import Tree
+from lester_duck.pipeline import model as ir
+
+
+def checks(m: Machine, emitted: emit.Emitted) -> tuple[ir.Check, ...]:
+    """One check per line and path over emitted relations: the rows on which the original would raise."""
+    made: dict[str, ir.Check] = {}
+    names: set[str] = set()
+    for owed in _merged(m, emitted):
+        text = render.expression(_statement(m, owed, emitted))
+        if text not in made:
+            name = _free(f"{emitted.names[owed.query.base]}_line_{owed.line}", names)
+            made[text] = ir.Check(name=name, sql=text, message=f"line {owed.line} of {m.script}: {owed.message}")
+    return tuple(made.values())
+
+
+def _merged(m: Machine, emitted: emit.Emitted) -> list[Obligation]:
+    """The obligations that can be said and may fail; those of one line under one path as one."""
+    merged: dict[tuple, Obligation] = {}
+    for owed in m.obligations:
+        if not _sayable(m, owed, emitted) or _impossible(owed):
+            continue
+        key = (owed.query.alias, owed.line, tuple(sqlx.text(m.expand_tree(p)) for p in owed.path))
+        before = merged.get(key)
+        if before is None:
+            merged[key] = owed
+        elif sqlx.text(owed.fails) not in sqlx.text(before.fails):
+            message = before.message if owed.message in before.message else f"{before.message}, or {owed.message}"
+            merged[key] = replace(before, fails=sqlx.disjunction(before.fails, owed.fails), message=message)
+    return list(merged.values())
+
+
+def _impossible(owed: Obligation) -> bool:
+    """Whether a condition says that a counted group is empty."""
+    tree = sqlx.bare(owed.fails)
+    if not isinstance(tree, exp.EQ) or not isinstance(tree.this, exp.Column) or tree.expression.name != "0":
+        return False
+    relations = {owed.query.alias: owed.query.base, **{j.alias: j.rel for j in owed.query.joins}}
+    rel = relations.get(tree.this.table)
+    return isinstance(rel, GroupRel) and any(a.name == tree.this.name and a.kind == "count" for a in rel.aggregates)
+
+
+def _free(name: str, names: set[str]) -> str:
+    n, free = 1, name
+    while free in names:
+        n += 1
+        free = f"{name}_{n}"
+    names.add(free)
+    return free
+
+
+def _sayable(m: Machine, owed: Obligation, emitted: emit.Emitted) -> bool:
+    condition = [m.expand_tree(c) for c in (*owed.path, owed.fails)]
+    used = {t for tree in condition for t in sqlx.tables(tree)}
+    joins = _closure(m, owed.query, used)
+    if not used <= {owed.query.alias} | {j.alias for j in joins}:
+        return False
+    if any(r not in emitted.names for r in [owed.query.base, *[j.rel for j in joins]]):
+        return False
+    return not any(n.name in m.functions for tree in condition for n in tree.find_all(exp.Anonymous))
+
+
+def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select:
+    """The rows that reach the obligation and break it."""
+    used = {t for c in (*owed.path, owed.fails) for t in sqlx.tables(m.expand_tree(c))}
+    query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used), (*owed.path, owed.fails))
+    block = build.prepare(m, query, _shown(m, owed, emitted), emitted.columns)
+    ctes, statement = build.write(block, lambda r: emitted.names[r])
+    for name, cte in ctes:
+        statement = statement.with_(name, cte)
+    return statement
+
+
+def _closure(m: Machine, query: Query, used: set[str]) -> list:
+    found: list = []
+    while True:
+        more = [j for j in query.joins if j.alias in used and j not in found]
+        if not more:
+            return [j for j in query.joins if j in found]
+        for j in more:
+            found.append(j)
+            for s, _ in j.keys:
+                used |= sqlx.tables(m.expand(s).sql)
+
+
+def _shown(m: Machine, owed: Obligation, emitted: emit.Emitted) -> list[tuple[str, Tree]]:
+    """The columns a failing row shows: those the condition is about."""
+    relations = {owed.query.alias: owed.query.base, **{j.alias: j.rel for j in owed.query.joins}}
+    shown: dict[str, Tree] = {}
+    for c in m.expand_tree(owed.fails).find_all(exp.Column):
+        settled = emitted.columns(relations[c.table], c.table, c.name)
+        shown.setdefault(settled.name if isinstance(settled, exp.Column) else "found", c)
+    return list(shown.items()) or [("found", sqlx.literal(1))]
