@@ -24,12 +24,18 @@ from lester_duck.algebra.relation import (
     location,
     row_id_column,
 )
+from lester_duck.algebra.ties import break_ties
 from lester_duck.errors import InputError, InternalError, Unsupported
-from lester_duck.names import RID, is_reserved_column
+from lester_duck.names import is_reserved_column
 
 
 def build_blocks(
-    view: str, sql: str, relations: Mapping[str, Relation], functions: frozenset[str], where: str | None = None, first_line: int = 1
+    view: str,
+    sql: str,
+    relations: Mapping[str, Relation],
+    functions: frozenset[str],
+    where: str | None = None,
+    first_line: int = 1,
 ) -> tuple[Block, ...]:
     """All blocks of a view in dependency order; the last one is the view itself.
 
@@ -51,35 +57,65 @@ def _hoist_calls(
 ) -> tuple[Block, ...]:
     """A grouping or window step that calls functions reads them from a step of their own."""
     block = _build(view, flat, known, functions, where)
+    for part in block.branches or (block,):
+        _check_calls(part, functions, where)
     if not block.calls or block.family == "spj":
         return (block,)
     if block.family == "union":
-        raise Unsupported("a function call in a UNION ALL branch is not supported", where=where, hint="give the branch a CTE of its own")
+        raise Unsupported(
+            "a function call in a UNION ALL branch is not supported",
+            where=where,
+            hint="give the branch a CTE of its own",
+        )
     tree = sqlglot.parse_one(block.sql, dialect="duckdb")
     inner, outer = _split_calls(tree, f"{flat.name}__calls", functions, where)
     first = _build(view, Flat(f"{flat.name}__calls", inner.sql("duckdb")), known, functions, where)
     order = _order_clause(flat, known, functions, where)
     if order:
         outer.set("order", order)
-    second = _build(view, Flat(flat.name, outer.sql("duckdb")), {**known, first.name: first.relation()}, functions, where)
+    second = _build(
+        view, Flat(flat.name, outer.sql("duckdb")), {**known, first.name: first.relation()}, functions, where
+    )
     return (first, second)
+
+
+def _check_calls(block: Block, functions: frozenset[str], where: str) -> None:
+    """Calls stand in the select list or in WHERE; elsewhere their rows would not be known before the join."""
+    if not block.calls:
+        return
+    tree = sqlglot.parse_one(block.sql, dialect="duckdb")
+    places = [("a JOIN condition", join.args.get("on")) for join in tree.args.get("joins") or []]
+    places += [("a subquery", node) for node in tree.find_all(exp.Query) if node is not tree]
+    for place, node in places:
+        if node is not None and calls_in(node, functions):
+            raise Unsupported(
+                f"a function call in {place} is not supported", where=where, hint="call it in a view before this one"
+            )
 
 
 def _order_clause(flat: Flat, known: Mapping[str, Relation], functions: frozenset[str], where: str) -> exp.Order | None:
     tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
     order = tree.args.get("order")
     if order and calls_in(order, functions):
-        raise Unsupported("a function call in ORDER BY is not supported here", where=where, hint="compute it in a view before this one")
+        raise Unsupported(
+            "a function call in ORDER BY is not supported here",
+            where=where,
+            hint="compute it in a view before this one",
+        )
     return order.copy() if order else None
 
 
-def _split_calls(
-    tree: exp.Select, name: str, functions: frozenset[str], where: str
-) -> tuple[exp.Select, exp.Select]:
+def _split_calls(tree: exp.Select, name: str, functions: frozenset[str], where: str) -> tuple[exp.Select, exp.Select]:
     """Divide a SELECT into one that computes calls row by row, and one that groups its rows."""
     for node in list(own_nodes(tree, exp.Anonymous)):
         if node.name.lower() in functions and (list(own_nodes(node, exp.AggFunc, exp.Window))):
-            raise Unsupported("a function of an aggregate is not supported here", where=where, hint="compute the aggregate in a view before this one")
+            raise Unsupported(
+                "a function of an aggregate is not supported here",
+                where=where,
+                hint="compute the aggregate in a view before this one",
+            )
+    group = tree.args.get("group")
+    keys = {k.sql("duckdb") for k in (group.expressions if group else []) if calls_in(k, functions)}
     replacements: dict[str, tuple[exp.Expression, str]] = {}
 
     def keep(node: exp.Expression) -> exp.Expression:
@@ -94,10 +130,7 @@ def _split_calls(
         return column(replacements[text][1], "calls")
 
     def visit(node: exp.Expression) -> exp.Expression:
-        is_call = isinstance(node, exp.Anonymous) and node.name.lower() in functions
-        if is_call or (isinstance(node, exp.Column) and node.name not in (RID,) and not node.name.startswith("_pos")):
-            return keep(node)
-        return node
+        return keep(node) if isinstance(node, exp.Column) or _row_level(node, functions, keys) else node
 
     outer = tree.copy()
     where_clause = outer.args.get("where")
@@ -105,15 +138,31 @@ def _split_calls(
     joins, from_ = outer.args.get("joins"), outer.args["from_"]
     outer.set("joins", None)
     outer.set("from_", None)
-    for node in list(own_nodes(outer, exp.Ordered)):
-        if isinstance(node.this, exp.Column) and node.this.name.startswith("_pos"):
-            raise Unsupported("_pos together with a function call is not supported here", where=where, hint="call the function in a view before this one")
     outer = _transform_top_down(outer, visit)
     inner = exp.select(*[exp.alias_(e, n, quoted=True) for e, n in replacements.values()])
     inner.set("from_", from_)
     inner.set("joins", joins)
     inner.set("where", where_clause)
-    return inner, outer.from_(exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier("calls"))))
+    return inner, outer.from_(
+        exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier("calls")))
+    )
+
+
+def _row_level(node: exp.Expression, functions: frozenset[str], keys: set[str]) -> bool:
+    """Whether a whole expression can be computed row by row before the grouping.
+
+    The largest such expression is taken, so that a CASE around a call keeps guarding it.
+    """
+    if not isinstance(node, exp.Condition) or _is_branch(node) or not calls_in(node, functions):
+        return False
+    if any(n.sql("duckdb") in keys for n in node.find_all(exp.Condition) if n is not node and not _is_branch(n)):
+        return False
+    mixing = isinstance(node, exp.AggFunc | exp.Window) or any(own_nodes(node, exp.AggFunc, exp.Window))
+    return not mixing and not (isinstance(node.parent, exp.Window | exp.WithinGroup) and node.arg_key == "this")
+
+
+def _is_branch(node: exp.Expression) -> bool:
+    return isinstance(node, exp.If) and isinstance(node.parent, exp.Case)
 
 
 def _transform_top_down(tree: exp.Expression, visit) -> exp.Expression:
@@ -135,9 +184,7 @@ def calls_in(tree: exp.Expression, functions: frozenset[str]) -> tuple[str, ...]
     return tuple(dict.fromkeys(n for n in names if n in functions))
 
 
-def _build(
-    view: str, flat: Flat, relations: Mapping[str, Relation], functions: frozenset[str], where: str
-) -> Block:
+def _build(view: str, flat: Flat, relations: Mapping[str, Relation], functions: frozenset[str], where: str) -> Block:
     tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
     if isinstance(tree, exp.Union):
         return _union(view, flat, tree, relations, functions, where)
@@ -170,7 +217,9 @@ def _union(
         branches.append(_select(view, f"{flat.name}__branch{number}", select, relations, functions, where, taken))
     widths = {len(b.columns) for b in branches}
     if len(widths) != 1:
-        raise InputError(f"the branches of UNION ALL have different numbers of columns: {sorted(widths)}", where=where, sql=flat.sql)
+        raise InputError(
+            f"the branches of UNION ALL have different numbers of columns: {sorted(widths)}", where=where, sql=flat.sql
+        )
     branches = _align_branches(branches)
     schema, table = location(view, flat.name)
     order = [Order(term=OrderTerm(column="_pos_1"), expression="branch")]
@@ -191,7 +240,7 @@ def _align_branches(branches: list[Block]) -> list[Block]:
             own.append(replace(order, term=replace(order.term, column=f"_pos_{offset + place}")))
         offset += len(own)
         first = Order(term=OrderTerm(column="_pos_1"), expression=str(number))
-        aligned.append(replace(branch, columns=branches[0].columns, order=(first, *own)))
+        aligned.append(replace(branch, columns=branches[0].columns, order=(first, *own), branch=True))
     return aligned
 
 
@@ -209,6 +258,7 @@ def _select(
     tree = qualify(_distinct_on(tree), relations, where)
     family = _family(tree)
     inputs = _inputs(tree, relations, taken, where)
+    break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in _input_order(inputs, relations)])
     order = _order(tree, family, inputs, relations)
     keys = _keys(tree, family, where)
     names = tuple(e.alias_or_name for e in tree.expressions)
@@ -232,10 +282,9 @@ def _distinct_on(tree: exp.Select) -> exp.Select:
     tree = tree.copy()
     on = tree.args.pop("distinct").args["on"]
     order = tree.args.get("order")
-    by = [o.copy() for o in order.expressions] if order else [exp.Ordered(this=exp.column("_pos"))]
-    window = exp.Window(
-        this=exp.RowNumber(), partition_by=[e.copy() for e in on.expressions], order=exp.Order(expressions=by)
-    )
+    window = exp.Window(this=exp.RowNumber(), partition_by=[e.copy() for e in on.expressions])
+    if order:
+        window.set("order", exp.Order(expressions=[o.copy() for o in order.expressions]))
     tree.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1))))
     return tree
 
@@ -243,9 +292,14 @@ def _distinct_on(tree: exp.Select) -> exp.Select:
 def _family(tree: exp.Select) -> str:
     grouped = tree.args.get("group") or tree.args.get("having") or tree.args.get("distinct")
     windows = any(own_nodes(tree, exp.Window)) or tree.args.get("qualify")
-    aggregates = any(not isinstance(n.parent, exp.Window) and not _in_window(n, tree) for n in own_nodes(tree, exp.AggFunc))
+    aggregates = any(
+        not isinstance(n.parent, exp.Window) and not _in_window(n, tree) for n in own_nodes(tree, exp.AggFunc)
+    )
     if windows and (grouped or aggregates):
-        raise Unsupported("windows together with grouping are not supported in one SELECT", hint="group in a CTE, then apply the window")
+        raise Unsupported(
+            "windows together with grouping are not supported in one SELECT",
+            hint="group in a CTE, then apply the window",
+        )
     if tree.args.get("group") and tree.args.get("distinct"):
         raise Unsupported("DISTINCT together with GROUP BY is not supported", hint="group in a CTE first")
     if windows:
@@ -275,7 +329,9 @@ def _inputs(tree: exp.Select, relations: Mapping[str, Relation], taken: set[str]
     inputs = []
     for item in [tree.args["from_"], *(tree.args.get("joins") or [])]:
         if not isinstance(item.this, exp.Table) or isinstance(item.this.this, exp.Func):
-            raise Unsupported(f"{item.this.sql('duckdb')} in FROM is not supported", where=where, hint="see docs/unsupported.md")
+            raise Unsupported(
+                f"{item.this.sql('duckdb')} in FROM is not supported", where=where, hint="see docs/unsupported.md"
+            )
         relation = relations[item.this.name]
         kind = _join_kind(item)
         if kind in ("semi", "anti"):
@@ -313,12 +369,7 @@ def _order(
         if isinstance(expression, exp.Column) and not expression.table and expression.name in outputs:
             expression = outputs[expression.name]
         terms.append((expression.copy(), bool(item.args.get("desc")), not item.args.get("nulls_first")))
-    inherited = [
-        (column(t.column, i.alias), t.descending, t.nulls_last)
-        for i in inputs
-        if i.row
-        for t in relations[i.relation].order
-    ]
+    inherited = [(column(t.column, alias), t.descending, t.nulls_last) for alias, t in _input_order(inputs, relations)]
     if family == "group":
         inherited = _first_of_group(inherited)
     terms = _without_repeats(terms + inherited)
@@ -327,6 +378,11 @@ def _order(
         Order(term=OrderTerm(column=name, descending=d, nulls_last=last), expression=e.sql("duckdb"))
         for name, (e, d, last) in zip(names, terms, strict=True)
     )
+
+
+def _input_order(inputs: tuple[Input, ...], relations: Mapping[str, Relation]) -> list[tuple[str, OrderTerm]]:
+    """Order terms of the rows a block reads, with the alias each belongs to: left input before right."""
+    return [(i.alias, term) for i in inputs if i.row for term in relations[i.relation].order]
 
 
 def _without_repeats(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
@@ -338,17 +394,21 @@ def _first_of_group(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tupl
     if len(terms) == 1 and not terms[0][1]:
         return [(exp.Min(this=terms[0][0]), False, terms[0][2])]
     by = [ordered_term(e.copy(), OrderTerm(column="", descending=d, nulls_last=n)) for e, d, n in terms]
-    return [
-        (exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])), d, n) for e, d, n in terms
-    ]
+    return [(exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])), d, n) for e, d, n in terms]
 
 
 def _keys(tree: exp.Select, family: str, where: str) -> tuple[Key, ...]:
     if family == "group":
         group = tree.args.get("group")
         if group and any(group.args.get(k) for k in ("cube", "rollup", "grouping_sets", "totals")):
-            raise Unsupported("GROUPING SETS, CUBE and ROLLUP are not supported", where=where, hint="write a UNION ALL of groupings")
-        expressions = [e.unalias() for e in tree.expressions] if tree.args.get("distinct") else (group.expressions if group else [])
+            raise Unsupported(
+                "GROUPING SETS, CUBE and ROLLUP are not supported", where=where, hint="write a UNION ALL of groupings"
+            )
+        expressions = (
+            [e.unalias() for e in tree.expressions]
+            if tree.args.get("distinct")
+            else (group.expressions if group else [])
+        )
     elif family == "window":
         expressions = _common_partition(tree)
     else:
@@ -364,13 +424,9 @@ def _keys(tree: exp.Select, family: str, where: str) -> tuple[Key, ...]:
 
 def _common_partition(tree: exp.Select) -> list[exp.Expression]:
     """Expressions by which every window of the SELECT is partitioned (empty: one partition)."""
-    definitions = {w.name.lower(): w for w in tree.args.get("windows") or []}
     common: list[exp.Expression] | None = None
     for window in own_nodes(tree, exp.Window):
-        if window in (tree.args.get("windows") or []):
-            continue
-        named = definitions.get((window.alias or "").lower()) if not window.args.get("partition_by") else None
-        by = (named or window).args.get("partition_by") or []
+        by = window.args.get("partition_by") or []
         common = list(by) if common is None else [e for e in common if e in by]
     return [e.copy() for e in common or []]
 
@@ -383,7 +439,13 @@ def _references(tree: exp.Select) -> tuple[str, ...]:
 def _check_outputs(names: tuple[str, ...], where: str) -> None:
     for name in names:
         if not name or is_reserved_column(name):
-            raise InputError(f"the output column {name!r} needs a name", where=where, hint="give it one: expression AS name (a leading underscore is reserved)")
+            raise InputError(
+                f"the output column {name!r} needs a name",
+                where=where,
+                hint="give it one: expression AS name (a leading underscore is reserved)",
+            )
     twice = [n for n in names if names.count(n) > 1]
     if twice:
-        raise InputError(f"the output column {twice[0]!r} appears twice", where=where, hint="give one of them another name")
+        raise InputError(
+            f"the output column {twice[0]!r} appears twice", where=where, hint="give one of them another name"
+        )

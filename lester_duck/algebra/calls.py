@@ -46,7 +46,7 @@ def extract(expressions: tuple[exp.Expression, ...], functions: frozenset[str]) 
 
     def visit(node: exp.Expression) -> tuple[exp.Expression, int]:
         depth = 0
-        for key, child in list(node.args.items()):
+        for child in list(node.args.values()):
             children = child if isinstance(child, list) else [child]
             for c in children:
                 if isinstance(c, exp.Expression):
@@ -104,7 +104,9 @@ def _case_error(node: exp.Case, aliases: frozenset[str]) -> exp.Expression | Non
     default = node.args.get("default")
     result = consumed_error(default, aliases) if default is not None else None
     for branch in reversed(node.args["ifs"]):
-        condition = exp.EQ(this=operand.copy(), expression=branch.this.copy()) if operand is not None else branch.this.copy()
+        condition = (
+            exp.EQ(this=operand.copy(), expression=branch.this.copy()) if operand is not None else branch.this.copy()
+        )
         taken = consumed_error(branch.args["true"], aliases)
         if taken is not None or result is not None:
             result = exp.Case(ifs=[exp.If(this=condition, true=taken or exp.null())], default=result or exp.null())

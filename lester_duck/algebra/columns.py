@@ -68,7 +68,7 @@ def _how(node: exp.Column, root: exp.Expression) -> tuple[str, str]:
     child: exp.Expression = node
     while child is not root:
         parent = child.parent
-        if isinstance(parent, exp.If) and child is parent.this or isinstance(parent, exp.Case) and child is parent.this:
+        if isinstance(parent, exp.If | exp.Case) and child is parent.this:
             return "INDIRECT", "CONDITIONAL"
         if isinstance(parent, exp.Filter) and child is parent.args.get("expression"):
             return "INDIRECT", "FILTER"
@@ -90,9 +90,15 @@ def _clause_edges(tree: exp.Select, block: Block, owner: Mapping[str, str]) -> l
     clauses: list[tuple[str, exp.Expression | None]] = [
         ("JOIN", join.args.get("on")) for join in tree.args.get("joins") or []
     ]
-    clauses += [("FILTER", tree.args.get("where")), ("FILTER", tree.args.get("having")), ("FILTER", tree.args.get("qualify"))]
+    clauses += [
+        ("FILTER", tree.args.get("where")),
+        ("FILTER", tree.args.get("having")),
+        ("FILTER", tree.args.get("qualify")),
+    ]
     clauses += [("GROUP_BY", tree.args.get("group"))]
-    clauses += [("SORT", sqlglot.parse_one(o.expression, dialect="duckdb")) for o in block.order if block.family != "union"]
+    clauses += [
+        ("SORT", sqlglot.parse_one(o.expression, dialect="duckdb")) for o in block.order if block.family != "union"
+    ]
     edges = []
     for subtype, clause in clauses:
         for node in clause.find_all(exp.Column) if clause is not None else ():

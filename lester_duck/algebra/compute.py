@@ -42,14 +42,18 @@ def compute(
 def _constant(block: Block) -> exp.Select:
     select = sqlglot.parse_one(block.sql, dialect="duckdb")
     number = "row_number() OVER ()"
-    return select.select(exp.alias_(sqlglot.parse_one(number), "_pos", quoted=True), exp.alias_(sqlglot.parse_one(number), RID, quoted=True))
+    return select.select(
+        exp.alias_(sqlglot.parse_one(number), "_pos", quoted=True),
+        exp.alias_(sqlglot.parse_one(number), RID, quoted=True),
+    )
 
 
 def _body(block: Block, relations: Mapping[str, Relation], substitutes: Substitutes | None) -> exp.Select:
     tree = sqlglot.parse_one(block.sql, dialect="duckdb")
+    occurrences = {id(item.this) for item in [tree.args["from_"], *(tree.args.get("joins") or [])]}
     for node in list(tree.find_all(exp.Table)):
         alias = node.alias_or_name
-        if substitutes and alias in substitutes:
+        if substitutes and alias in substitutes and id(node) in occurrences:  # a subquery may use the alias again
             node.replace(_aliased(substitutes[alias].copy(), alias))
         else:
             node.replace(relations[node.name].reference(alias))
@@ -64,7 +68,9 @@ def _aliased(item: exp.Expression, alias: str) -> exp.Expression:
 
 
 def _projections(block: Block, tree: exp.Select) -> list[exp.Expression]:
-    projections = [exp.alias_(e.unalias(), name, quoted=True) for e, name in zip(tree.expressions, block.columns, strict=True)]
+    projections = [
+        exp.alias_(e.unalias(), name, quoted=True) for e, name in zip(tree.expressions, block.columns, strict=True)
+    ]
     done = set(block.columns)
 
     def add(name: str, expression: exp.Expression) -> None:
@@ -150,13 +156,13 @@ def _coalesce(errors: list[exp.Expression]) -> exp.Expression:
     return errors[0] if len(errors) == 1 else exp.Coalesce(this=errors[0], expressions=errors[1:])
 
 
-def _stage(
-    tree: exp.Select, functions: frozenset[str]
-) -> tuple[exp.Select, tuple[Call, ...], list[exp.Expression]]:
+def _stage(tree: exp.Select, functions: frozenset[str]) -> tuple[exp.Select, tuple[Call, ...], list[exp.Expression]]:
     """Take the calls out of a SELECT: (its call-free part, the calls, conditions that use them)."""
     where = tree.args.get("where")
-    conjuncts = list(where.this.flatten()) if where and isinstance(where.this, exp.And) else ([where.this] if where else [])
-    extracted = extract((*[c for c in conjuncts], *tree.expressions), functions)
+    conjuncts = (
+        list(where.this.flatten()) if where and isinstance(where.this, exp.And) else ([where.this] if where else [])
+    )
+    extracted = extract((*conjuncts, *tree.expressions), functions)
     conditions, projections = extracted.expressions[: len(conjuncts)], extracted.expressions[len(conjuncts) :]
     aliases = {c.alias for c in extracted.calls}
     uses = [any(c.table in aliases for c in e.find_all(exp.Column)) for e in conditions]

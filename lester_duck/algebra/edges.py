@@ -29,7 +29,8 @@ def base_edges(block: Block, relations: Mapping[str, Relation]) -> tuple[tuple[s
         return _mixed_edges(block, relations)
     me = relations[block.name].reference("r")
     return tuple(
-        (base, _pairs(exp.select().from_(me.copy()), column(RID, "r"), column(name, "r"))) for name, base in block.provenance
+        (base, _pairs(exp.select().from_(me.copy()), column(RID, "r"), column(name, "r")))
+        for name, base in block.provenance
     )
 
 
@@ -45,4 +46,6 @@ def _mixed_edges(block: Block, relations: Mapping[str, Relation]) -> tuple[tuple
 
 def _pairs(select: exp.Select, rid: exp.Column, input_rid: exp.Column) -> exp.Select:
     present = exp.not_(exp.Is(this=input_rid.copy(), expression=exp.null()))
-    return select.select(exp.alias_(rid, RID, quoted=True), exp.alias_(input_rid, INPUT_RID, quoted=True)).where(present)
+    return select.select(exp.alias_(rid, RID, quoted=True), exp.alias_(input_rid, INPUT_RID, quoted=True)).where(
+        present
+    )

@@ -38,7 +38,9 @@ def flatten(view: str, tree: exp.Expression) -> tuple[Flat, ...]:
     return tuple(steps)
 
 
-def _flatten(view: str, name: str, tree: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]) -> None:
+def _flatten(
+    view: str, name: str, tree: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]
+) -> None:
     """Hoist everything inside ``tree``, then append it under ``name``."""
     while isinstance(tree, exp.Subquery) and not tree.alias:
         tree = tree.this
@@ -108,11 +110,15 @@ def _hoist_union(
     branches = list(_branches(tree))
     kinds = {bool(node.args.get("distinct")) for node in tree.find_all(exp.Union) if _is_spine(node, tree)}
     if len(kinds) > 1:
-        raise Unsupported("UNION and UNION ALL in one SELECT are not supported", hint="give one of them a CTE of its own")
+        raise Unsupported(
+            "UNION and UNION ALL in one SELECT are not supported", hint="give one of them a CTE of its own"
+        )
     distinct = kinds == {True}
     by_name = any(node.args.get("by_name") for node in tree.find_all(exp.Union))
     if by_name:
-        raise Unsupported("UNION BY NAME is not supported", hint="list the columns in the same order", sql=tree.sql("duckdb"))
+        raise Unsupported(
+            "UNION BY NAME is not supported", hint="list the columns in the same order", sql=tree.sql("duckdb")
+        )
     plain = [_plain_branch(view, f"part{n}", branch, scope, steps, names) for n, branch in enumerate(branches, 1)]
     union = plain[0]
     for branch in plain[1:]:

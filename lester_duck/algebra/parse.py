@@ -12,10 +12,12 @@ from lester_duck.errors import InputError, Unsupported
 
 _VOLATILE = {
     "random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
-    "current_time", "today", "get_current_timestamp", "get_current_time", "transaction_timestamp", "nextval", "currval", "setseed",
-    "localtimestamp", "localtime", "getenv", "txid_current",
+    "current_time", "today", "get_current_timestamp", "get_current_time", "transaction_timestamp", "nextval", "currval",
+    "setseed", "localtimestamp", "localtime", "getenv", "txid_current",
 }  # fmt: skip
-_READERS = re.compile(r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|query$|query_table$|glob$|duckdb_|pragma_|getvariable|seq_scan)")
+_READERS = re.compile(
+    r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|query$|query_table$|glob$|duckdb_|pragma_|getvariable|seq_scan)"
+)
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "generate_subscripts"}
 
 
@@ -29,10 +31,17 @@ def parse_view(sql: str, where: str, first_line: int = 1) -> exp.Expression:
         trees = [t for t in sqlglot.parse(sql, dialect="duckdb") if t is not None]
     except ParseError as error:
         first = error.errors[0] if error.errors else {"line": 1, "description": str(error)}
-        raise InputError(f"not valid SQL: {first['description']}", where=f"{where}:{first['line'] + first_line - 1}", sql=sql) from None
+        raise InputError(
+            f"not valid SQL: {first['description']}", where=f"{where}:{first['line'] + first_line - 1}", sql=sql
+        ) from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         what = trees[0].key.upper() if len(trees) == 1 else f"{len(trees)} statements"
-        raise InputError(f"a view must be one SELECT, found {what}", where=f"{where}:{first_line}", hint="write SELECT ... FROM ...", sql=sql)
+        raise InputError(
+            f"a view must be one SELECT, found {what}",
+            where=f"{where}:{first_line}",
+            hint="write SELECT ... FROM ...",
+            sql=sql,
+        )
     tree = trees[0]
     _refuse(tree, where)
     return tree
@@ -52,10 +61,14 @@ def _refuse_function(node: exp.Func, where: str) -> None:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
     if name in _VOLATILE:
         raise Unsupported(
-            f"{name}() changes from run to run", where=where, hint="declare a function with pure = false, or put the value into a source"
+            f"{name}() changes from run to run",
+            where=where,
+            hint="declare a function with pure = false, or put the value into a source",
         )
     if _READERS.match(name):
-        raise Unsupported(f"{name}() reaches outside the store", where=where, hint="declare a [[source]] in pipeline.toml")
+        raise Unsupported(
+            f"{name}() reaches outside the store", where=where, hint="declare a [[source]] in pipeline.toml"
+        )
 
 
 def _join(node: exp.Join) -> str | None:
@@ -75,8 +88,10 @@ def _with(node: exp.With) -> str | None:
 def _table(node: exp.Table) -> str | None:
     if node.alias.upper() == "NEAREST":
         return "NEAREST JOIN is not supported: use a window (QUALIFY row_number() OVER ...)"
-    if isinstance(node.this, exp.Func) and node.this.sql_name().lower() not in _TABLE_FUNCTIONS and not isinstance(
-        node.this, exp.Unnest | exp.GenerateSeries | exp.ExplodingGenerateSeries
+    if (
+        isinstance(node.this, exp.Func)
+        and node.this.sql_name().lower() not in _TABLE_FUNCTIONS
+        and not isinstance(node.this, exp.Unnest | exp.GenerateSeries | exp.ExplodingGenerateSeries)
     ):
         return f"the table function {node.this.sql('duckdb')} is not supported"
     if node.args.get("db") or node.args.get("catalog"):

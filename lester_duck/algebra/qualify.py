@@ -108,13 +108,15 @@ def _expand_ordered(ordered: exp.Ordered, alias: str, terms: tuple[OrderTerm, ..
 def ordered_term(expression: exp.Expression, term: OrderTerm, flip: bool = False) -> exp.Ordered:
     """An ORDER BY item for one order term, reversed when ``flip``."""
     descending = term.descending != flip
-    return exp.Ordered(this=expression, desc=descending, nulls_first=not (term.nulls_last != flip))
+    return exp.Ordered(this=expression, desc=descending, nulls_first=term.nulls_last == flip)
 
 
 def _single_value(alias: str, terms: tuple[OrderTerm, ...], where: str) -> exp.Expression:
     if any(t.descending for t in terms):
         raise Unsupported(
-            "_pos of a relation ordered descending has no single value", where=where, hint="use it in ORDER BY only, as in last(x ORDER BY t._pos)"
+            "_pos of a relation ordered descending has no single value",
+            where=where,
+            hint="use it in ORDER BY only, as in last(x ORDER BY t._pos)",
         )
     values = [_placeholder(alias, t.column) for t in terms]
     return values[0] if len(values) == 1 else exp.Anonymous(this="row", expressions=values)
@@ -145,7 +147,17 @@ def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str
     outputs = {e.alias_or_name for e in tree.expressions}
     parameters = {i.name for lam in tree.find_all(exp.Lambda) for i in lam.expressions}
     for node in tree.find_all(exp.Column):
-        if node.table or node.name in parameters or (node.name in outputs and node.find_ancestor(exp.Order, exp.Qualify)):
+        if (
+            node.table
+            or node.name in parameters
+            or (node.name in outputs and node.find_ancestor(exp.Order, exp.Qualify))
+        ):
             continue
         known = [c for r in aliases.values() for c in r.columns]
+        if node.name in known:
+            holders = [alias for alias, r in aliases.items() if node.name in r.columns]
+            raise InputError(
+                f"the column '{node.name}' is ambiguous: {' and '.join(holders)} have one",
+                where=where, hint=f"write {holders[0]}.{node.name}", sql=tree.sql("duckdb"),
+            )  # fmt: skip
         raise InputError(one_of("column", node.name, dict.fromkeys(known)), where=where, sql=tree.sql("duckdb"))

@@ -94,7 +94,7 @@ class Block:
 
     ``sql`` is the qualified SELECT without ORDER BY (empty for ``union``). ``columns`` are its user
     columns. ``references`` are relations read by subqueries in expressions. ``calls`` are declared
-    functions. ``keyed_by`` tells a DISTINCT's keys from a GROUP BY's.
+    functions. ``branch`` marks a branch of a union, which is stored with the others under ids of the union.
     """
 
     name: str
@@ -110,11 +110,12 @@ class Block:
     keys: tuple[Key, ...] = ()
     order: tuple[Order, ...] = ()
     branches: tuple[Block, ...] = ()
+    branch: bool = False
 
     @property
     def own_ids(self) -> bool:
         """Whether rows get ids of their own (otherwise they keep their only input's)."""
-        return self.family != "spj" or len([i for i in self.inputs if i.row]) != 1
+        return self.branch or self.family != "spj" or len([i for i in self.inputs if i.row]) != 1
 
     @property
     def mixes_rows(self) -> bool:

@@ -127,7 +127,7 @@ def _inner(block: Block, relations: Mapping[str, Relation], changed: frozenset[s
 
 
 def _stored_row(block: Block, occurrence: Input) -> str:
-    return occurrence.row if block.own_ids or len(block.inputs) > 1 else RID
+    return occurrence.row if block.own_ids else RID
 
 
 def _in(name: str, table: exp.Table) -> exp.Expression:
@@ -144,7 +144,7 @@ def _anchored(block: Block, relations: Mapping[str, Relation], changed: frozense
     return Affected(
         "delta", "outer, semi or anti join: affected rows of the left input",
         (Prepare(ANCHORS, _anchors(block, relations, changed)),),
-        _in(anchor.row if block.own_ids else RID, images.images(ANCHORS)),
+        _in(_stored_row(block, anchor), images.images(ANCHORS)),
         (Part(block, {anchor.alias: chosen}),),
     )  # fmt: skip
 

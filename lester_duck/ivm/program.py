@@ -6,6 +6,7 @@ keeps the programs it has made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -110,19 +111,25 @@ def _calls(plan: Plan, part: Part) -> Calls:
 
 def _identified(plan: Plan, block: Block, rule: Affected) -> exp.Query:
     """New images with the row ids of the old ones where the identity is the same."""
-    queries = [_padded(block, part, new_rows(part, plan.relations, plan.functions)) for part in rule.parts]
+    types = plan.types[block.name]
+    queries = [_padded(block, part, new_rows(part, plan.relations, plan.functions), types) for part in rule.parts]
     union = queries[0]
     for query in queries[1:]:
         union = exp.Union(this=union, expression=query, distinct=False)
     return with_known_ids(block, union, images.old_name(block.name))
 
 
-def _padded(block: Block, part: Part, query: exp.Query) -> exp.Query:
-    """The block's own columns in order, whatever branch the rows come from."""
+def _padded(block: Block, part: Part, query: exp.Query, types: Mapping[str, str]) -> exp.Query:
+    """The block's own columns in order and with its types, whatever branch the rows come from."""
     wanted = [*block.stored_columns, *([] if block.own_ids else [RID])]
     have = wanted if part.block is block else part.block.stored_columns
     inner = exp.Subquery(this=query, alias=exp.TableAlias(this=quoted("part")))
-    columns = [column(n) if n in have else exp.alias_(exp.null(), n, quoted=True) for n in wanted]
+    if part.block is block:
+        return exp.select(*[column(n) for n in wanted]).from_(inner)
+    columns = [
+        exp.alias_(exp.cast(column(n) if n in have else exp.null(), types[n], dialect="duckdb"), n, quoted=True)
+        for n in wanted
+    ]
     return exp.select(*columns).from_(inner)
 
 
