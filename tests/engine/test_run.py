@@ -131,10 +131,14 @@ def test_a_changed_source_declaration_is_refused(tmp_path):
         ld.run(other, tmp_path / "s.duckdb")
 
 
+ONE_HOT = Step(kind="one_hot", params=(("categories", "sorted"),))
 FEATURES = Features(
-    view="f", featurizers=(Featurizer(name="w", columns=("w",), steps=(Step(kind="passthrough"),)),
-                           Featurizer(name="g", columns=("g",), steps=(Step(kind="one_hot", params=(("categories", "sorted"),)),)))
-)  # fmt: skip
+    view="f",
+    featurizers=(
+        Featurizer(name="w", columns=("w",), steps=(Step(kind="passthrough"),)),
+        Featurizer(name="g", columns=("g",), steps=(ONE_HOT,)),
+    ),
+)
 JOINED = ("f", "SELECT t.k, t.g, u.w, CAST(u.w > 1 AS INTEGER) AS y FROM t JOIN u ON u.g = t.g")
 
 
