@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from lester_duck.cli.command import Command, json_option, sql_option, store_argument, wait_option
-from lester_duck.cli.output import emit, progress, statement, table
-from lester_duck.errors import Disagreement
+from lester_duck.cli.output import emit, progress, statement
 
 
 @click.command(
@@ -27,17 +26,17 @@ def audit(store: str, wait: float, show_sql: bool, as_json: bool) -> None:
     from lester_duck import api
 
     tracer = statement if show_sql else None
-    with progress("recomputing", quiet=show_sql), api.open(store, wait=wait, tracer=tracer) as opened:
+    with progress("recomputing", quiet=show_sql), api.open(store, wait=wait, read_only=True, tracer=tracer) as opened:
         result = opened.audit()
-    facts = {"agreed": result.agreed, "differences": result.differences}
-    emit(facts, text_of(result), as_json)
-    if result.differences:
-        raise Disagreement(f"the store differs from a recompute in {len(result.differences)} place(s)")
+    facts = {"checked": result.checked, "unchecked": result.unchecked, "differences": result.differences}
+    emit({**facts, "seconds": result.seconds}, text_of(facts), as_json)
+    result.raise_if_different()
 
 
-def text_of(result: Any) -> str:
-    """What was compared and what differs, as lines."""
-    agreed = result.agreed if isinstance(result.agreed, list | tuple) else [result.agreed]
-    lines = [f"agrees: {', '.join(str(name) for name in agreed) or 'nothing'}"]
-    rows = [d if isinstance(d, dict) else {"difference": str(d)} for d in result.differences]
-    return "\n".join([*lines, table(rows)] if rows else lines)
+def text_of(facts: dict[str, Any]) -> str:
+    """What was compared, what was not, and what differs, line by line."""
+    lines = [f"compared: {name}" for name in facts["checked"]]
+    lines += [f"not compared: {name}" for name in facts["unchecked"]]
+    for found in facts["differences"]:
+        lines += [f"differs: {found.artefact}, {found.rows} rows", *(f"  {example}" for example in found.examples)]
+    return "\n".join([*lines, *([] if facts["differences"] else ["no difference"])])

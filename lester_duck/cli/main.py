@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -76,6 +77,7 @@ def program() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    warnings.showwarning = _warn
     try:
         code = program.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
@@ -94,6 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error, arguments)
     except Exception as error:  # noqa: BLE001 - the one place where an unforeseen error becomes an exit code
         return _interrupted() if _is_interrupt(error) else _report(_unforeseen(error), arguments)
+
+
+def _warn(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """A library's warning (a solver that did not converge, for instance) is one line on standard error."""
+    click.echo(f"warning: {' '.join(str(message).split())} ({category.__name__})", err=True)
 
 
 def run() -> None:

@@ -111,7 +111,9 @@ def document(mapping: Mapping[str, Any]) -> str:
     plain = {k: v for k, v in mapping.items() if not _is_rows(v) and not isinstance(v, Mapping)}
     parts = [facts(plain)] if plain else []
     for name, value in mapping.items():
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, Mapping) and value and all(isinstance(v, Mapping) for v in value.values()):
+            parts.append(f"{name}\n{table([{'name': key, **row} for key, row in value.items()])}")
+        elif isinstance(value, Mapping) and value:
             parts.append(f"{name}\n" + "\n".join(f"  {line}".rstrip() for line in document(value).splitlines()))
         elif _is_rows(value):
             parts.append(f"{name}\n{table(value)}")

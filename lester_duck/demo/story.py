@@ -137,13 +137,15 @@ def _rewrite_step(rewritten: Any, folder: Path, clock: _Clock) -> Step:
 
 
 def _run_step(run: Any, clock: _Clock) -> Step:
-    return Step(title="Run in DuckDB", seconds=clock.lap(), lines=tuple(_told(run.status())))
-
-
-def _told(status: dict[str, Any]) -> Iterator[str]:
-    for name, value in status.items():
-        if isinstance(value, str | int | float):
-            yield f"{name}: {value}"
+    status = run.status()
+    rows = [f"{source['name']} {source['rows']:,} rows" for source in status["sources"]]
+    rows += [f"{view['name']} {view['rows']:,} rows" for view in status["views"] if view["rows"] is not None]
+    lines = (
+        ", ".join(rows),
+        f"matrix: {sum(status['split'].values()):,} rows x {status['features']['columns']} columns",
+        f"model: {status['model']['estimator'].rpartition('.')[2]}, fitted on {status['model']['rows_fitted']:,} rows",
+    )
+    return Step(title="Run in DuckDB", seconds=clock.lap(), lines=lines)
 
 
 def _question(title: str, run: Any, sql: str, clock: _Clock) -> Step:
@@ -180,13 +182,23 @@ def _blanked(run: Any, leaks: list[dict[str, Any]]) -> pa.Table:
 
 
 def _update_step(change: Any, clock: _Clock) -> Step:
-    return Step(title="Blanked them with a delta", seconds=clock.lap(), lines=tuple(_told(change.summary)))
+    summary = change.summary
+    seconds = summary["seconds"]
+    views = (f"{name}: {view['added']} rows ({view['reason']})" for name, view in summary["views"].items())
+    parts = ", ".join(f"{name} {count} rows" for name, count in summary["featurizers"].items())
+    lines = (
+        f"mails: {summary['sources']['mails']['updated']} letters updated",
+        *(f"view {view}" for view in views),
+        f"matrix: {parts}",
+        f"derived data {1000 * seconds['derive']:.0f} ms, commit {1000 * seconds['commit']:.0f} ms, "
+        f"model fitted again {seconds['model']:.1f} s",
+    )
+    return Step(title="Blanked them with a delta, in one transaction", seconds=clock.lap(), lines=lines)
 
 
 def _audit_step(run: Any, clock: _Clock) -> Step:
-    audit = run.audit()
-    audit.raise_if_different()
-    lines = ("recomputed from the changed sources: no difference",)
+    audit = run.audit().raise_if_different()
+    lines = (*audit.checked, "recomputed from the changed sources: no difference")
     return Step(title="Audited", seconds=clock.lap(), lines=lines)
 
 
