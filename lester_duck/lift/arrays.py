@@ -302,4 +302,3 @@ def positions(m: Machine, stop: Value) -> v.View | None:
 def place(rel: Relation) -> Sym:
     """The position of a row in its relation, counted from 0."""
     return Sym(sqlx.column(rel.token, "#position"), "int", name="position", position=rel.token)
-

@@ -57,7 +57,9 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     seen: set[str] = set()
     for tree in [*wanted, *[s.sql for j in joins for s, _ in j.keys]]:
         _count(m, tree, uses, seen)
-    hoisted = {t for t, n in uses.items() if (n > 1 or spread) and _size(_inline(m, m.lets[t].value.sql, set())) > _TRIVIAL}
+    hoisted = {
+        t for t, n in uses.items() if (n > 1 or spread) and _size(_inline(m, m.lets[t].value.sql, set())) > _TRIVIAL
+    }
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
 
     def final(tree: Tree) -> Tree:
@@ -150,13 +152,17 @@ def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp
             statement = exp.select().from_(source)
             held_next = _carried(block, levels, level, aliases)
             for (table, name), shown in held_next.items():
-                statement = statement.select(_alias(here.say(_pass(block, levels, level, (table, name))), shown), copy=False)
+                statement = statement.select(
+                    _alias(here.say(_pass(block, levels, level, (table, name))), shown), copy=False
+                )
         for j in joins:
             on = sqlx.conjunction(
                 sqlx.sql("_1 = _2", here.say(s.sql), render.column(aliases[j.alias], n)) for s, n in j.keys
             )
             kind = "JOIN" if j.alias in block.inner else "LEFT JOIN"
-            statement = statement.join(_table(j.rel, aliases[j.alias], names), on=on, join_type=kind.removesuffix("JOIN").strip())
+            statement = statement.join(
+                _table(j.rel, aliases[j.alias], names), on=on, join_type=kind.removesuffix("JOIN").strip()
+            )
         if where:
             statement = statement.where(sqlx.conjunction(here.say(w) for w in where), copy=False)
         if level < top:
@@ -210,7 +216,9 @@ def _aliases(block: Block, names: Names) -> dict[str, str]:
 def _levels(block: Block) -> dict[str, int]:
     """At which step each relation and local name becomes available."""
     levels = {block.query.alias: 0}
-    pending: dict[str, tuple[Tree, int]] = {j.alias: (sqlx.conjunction(s.sql for s, _ in j.keys), 0) for j in block.joins}
+    pending: dict[str, tuple[Tree, int]] = {
+        j.alias: (sqlx.conjunction(s.sql for s, _ in j.keys), 0) for j in block.joins
+    }
     pending |= {token: (tree, 1) for token, (_, tree) in block.lets.items()}
     while pending:
         for token, (tree, step) in list(pending.items()):
@@ -238,7 +246,11 @@ def _carried(block: Block, levels: dict[str, int], level: int, aliases: dict[str
             if key in carried or c.table not in levels or levels[c.table] > level + (1 if c.table in block.lets else 0):
                 continue
             taken = set(carried.values())
-            shown = c.name if c.name.lower() not in {t.lower() for t in taken} else f"{aliases.get(c.table, 'own')}_{c.name}"
+            shown = (
+                c.name
+                if c.name.lower() not in {t.lower() for t in taken}
+                else f"{aliases.get(c.table, 'own')}_{c.name}"
+            )
             carried[key] = free_name(shown, taken)
     return carried
 
@@ -285,9 +297,7 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
 
 def _bare(tree: Tree) -> Tree:
     """The tree with its columns unqualified."""
-    return sqlx.replace(
-        tree, lambda n: render.column(None, n.name) if isinstance(n, exp.Column) and n.table else None
-    )
+    return sqlx.replace(tree, lambda n: render.column(None, n.name) if isinstance(n, exp.Column) and n.table else None)
 
 
 _AGGREGATES = {

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, calls, containers, files, lookups, rows, scalars, sqlx
+from lester_duck.lift import arrays, calls, containers, files, lookups, rows, scalars, shapes, sqlx
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Frame, Machine
+from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, SelectRel, fresh
 from lester_duck.lift.sqlx import sql
+from lester_duck.lift.state import Frame
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
 
 Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
@@ -88,7 +89,7 @@ def _round(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         return MISSING
     tree = scalars.number(m, args[0])
     digits = args[1] if len(args) > 1 else None
-    if args[0].type == "int" and (digits is None or type(digits) is int and digits >= 0):
+    if args[0].type == "int" and (digits is None or (type(digits) is int and digits >= 0)):
         return args[0]
     if args[0].type != "float":
         raise Refused(f"round() of a {args[0].type}")
@@ -248,8 +249,13 @@ def settled(m: Machine, view: v.View, name: str | None) -> v.ListOf:
     """A sorted view as a list of its own: a relation in the new order."""
     alias = fresh("t")
     query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
-    rel = SelectRel(name=f"{name or view.rel.name}_sorted", what=f"{name or view.rel.name}, sorted", lines=(m.line, m.line), query=query)
-    outputs, shape = rows.folds.columns_of(m, v.rebind(view.element, view.rel.token, alias), name or "item")
+    rel = SelectRel(
+        name=f"{name or view.rel.name}_sorted",
+        what=f"{name or view.rel.name}, sorted",
+        lines=(m.line, m.line),
+        query=query,
+    )
+    outputs, shape = shapes.columns_of(m, v.rebind(view.element, view.rel.token, alias), name or "item")
     rel.outputs = outputs
     return v.ListOf(rel, shape(rel))
 

@@ -6,8 +6,20 @@ import ast
 import re
 
 from lester_duck.lift import (
-    builtin_rules, concrete, containers, dates, expressions, files, functions, library_rules, lookups, models, rows,
-    scalars, statements, strings,
+    builtin_rules,
+    concrete,
+    containers,
+    dates,
+    expressions,
+    files,
+    functions,
+    library_rules,
+    lookups,
+    models,
+    rows,
+    scalars,
+    statements,
+    strings,
 )  # fmt: skip
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -34,7 +46,9 @@ def attribute(m: Machine, value: Value, name: str) -> Value:
     return Method(value, name)
 
 
-_DATE_METHODS = frozenset({"date", "time", "isoformat", "weekday", "isoweekday", "strftime", "total_seconds", "replace"})
+_DATE_METHODS = frozenset(
+    {"date", "time", "isoformat", "weekday", "isoweekday", "strftime", "total_seconds", "replace"}
+)
 
 
 def lazy_call(m: Machine, function: Value, node: ast.Call) -> Value:
@@ -109,7 +123,9 @@ def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: d
 def _join(m: Machine, separator: str, items: Value) -> Value:
     content = m.content(items)
     if isinstance(content, v.Words) and separator == " ":
-        return Sym(scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name)
+        return Sym(
+            scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name
+        )
     return strings.join(m, separator, containers.known_items(m, items))
 
 
@@ -245,7 +261,7 @@ def _list_index(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str
         raise Refused("index() in a list that depends on rows")
     m.raise_if(scalars.sqlx.negate(lookups.member(m, key, items)), "ValueError", "a value that the list does not have")
     first = {item: i for i, item in reversed(list(enumerate(items)))}
-    return lookups.table(m, scalars.scalar(key), [(item, i) for item, i in first.items()])
+    return lookups.table(m, scalars.scalar(key), list(first.items()))
 
 
 def _sort(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:

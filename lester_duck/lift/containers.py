@@ -23,7 +23,12 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return strings.subscript(m, base, index)
     content = m.content(base)
     before = content.before if isinstance(content, folds.Evolving) else content
-    if isinstance(before, v.HDict) and before.default in ("list", "set") and m.frame_of(base) is not None and not before.items:
+    if (
+        isinstance(before, v.HDict)
+        and before.default in ("list", "set")
+        and m.frame_of(base) is not None
+        and not before.items
+    ):
         return v.Slot(base, lookups.freeze(m, index), before.default)
     if isinstance(content, folds.Evolving):
         raise Refused("a collection read while the loop fills it")
@@ -54,7 +59,9 @@ def _sequence(m: Machine, items: str | tuple, index: Value) -> Value:
         except (IndexError, TypeError) as error:
             raise Refused(f"the script would fail here: {error}") from None
     if isinstance(index, Sym) and index.type in ("int", "bool"):
-        m.raise_if(sqlx.sql("_1 NOT BETWEEN 0 AND _2", index.sql, sqlx.literal(len(items) - 1)), "IndexError", "an index")
+        m.raise_if(
+            sqlx.sql("_1 NOT BETWEEN 0 AND _2", index.sql, sqlx.literal(len(items) - 1)), "IndexError", "an index"
+        )
         return lookups.table(m, index, list(enumerate(items)))
     raise Refused("this index into a list")
 
@@ -175,9 +182,7 @@ def replaced(m: Machine, items: tuple, index: Value, value: Value) -> tuple:
         if not index.choices:
             bounds = sqlx.sql("_1 NOT BETWEEN 0 AND _2", index.sql, sqlx.literal(len(items) - 1))
             m.raise_if(bounds, "IndexError", "an index outside the list")
-        return tuple(
-            m.select(scalars.compare(m, ast.Eq, index, i), value, old) for i, old in enumerate(items)
-        )
+        return tuple(m.select(scalars.compare(m, ast.Eq, index, i), value, old) for i, old in enumerate(items))
     raise Refused("this index in an assignment")
 
 
@@ -224,7 +229,12 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     x, y = m.content(a), m.content(b)
     if isinstance(x, v.Vector) or isinstance(y, v.Vector):
         return arrays.elementwise(m, x, y, lambda p, q: Sym(scalars.compare(m, op, p, q), "bool"))
-    if isinstance(x, v.HList | v.HDict | v.HSet) and isinstance(y, v.HList) and not y.items and op in (ast.Eq, ast.NotEq):
+    if (
+        isinstance(x, v.HList | v.HDict | v.HSet)
+        and isinstance(y, v.HList)
+        and not y.items
+        and op in (ast.Eq, ast.NotEq)
+    ):
         return (not x.items) is (op is ast.Eq)
     return v.MISSING
 

@@ -72,7 +72,7 @@ def fromisoformat(m: Machine, text: Sym, kind: str) -> Sym:
     return Sym(value, kind, name=text.name)
 
 
-_PARTS = {"year": "year(_1)", "month": "month(_1)", "day": "day(_1)", "hour": "hour(_1)", "minute": "minute(_1)", "second": "second(_1)"}  # fmt: skip
+_PARTS = {part: f"{part}(_1)" for part in ("year", "month", "day", "hour", "minute", "second")}
 
 
 def attribute(m: Machine, value: Sym, name: str) -> Value:
@@ -115,4 +115,3 @@ def construct(m: Machine, kind: str, args: list[Value]) -> Value:
     value = sql("try(make_date(_1, _2, _3))", *parts)
     m.raise_if(sql("_1 IS NULL", value), "ValueError", "parts that are no date")
     return Sym(value, "date")
-

@@ -46,7 +46,9 @@ def emit(m: Machine, roots: list[Relation]) -> Emitted:
         comment = _comment(m, rel)
         views.append(ir.View(name=names[rel], sql=render.text(statement), comment=comment))
         lines[names[rel]] = rel.lines
-    return Emitted(tuple(settled[r].source for r in order if isinstance(r, FileRel)), tuple(views), names, lines, columns)
+    return Emitted(
+        tuple(settled[r].source for r in order if isinstance(r, FileRel)), tuple(views), names, lines, columns
+    )
 
 
 def _ordered(m: Machine, roots: list[Relation]) -> list[Relation]:
@@ -147,4 +149,3 @@ def _comment(m: Machine, rel: Relation) -> str:
     first, last = rel.lines
     span = f"line {first}" if first == last else f"lines {first}-{last}"
     return f"{rel.what} ({m.script}, {span})"
-

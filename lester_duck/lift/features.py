@@ -9,10 +9,11 @@ from sqlglot import exp
 
 from lester_duck.lift import arrays, render, scalars, sqlx
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Machine, Whole
+from lester_duck.lift.machine import Machine
 from lester_duck.lift.models import Fitted
 from lester_duck.lift.relations import Query, Relation, SelectRel, free_name, fresh
 from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Whole
 from lester_duck.lift.values import Hashed, Part, Refused, Sym, Value
 from lester_duck.pipeline import model as ir
 
@@ -40,7 +41,12 @@ def prepare(m: Machine, fit: Fitted) -> Prepared:
         y_vector = _vector(m, y)
         rel = max((matrix.rel, y_vector.rel), key=_added)
     alias = fresh("t")
-    view = SelectRel(name="features", what="one row per row of the matrix, and the label", lines=(fit.line, fit.line), query=Query(alias, rel))
+    view = SelectRel(
+        name="features",
+        what="one row per row of the matrix, and the label",
+        lines=(fit.line, fit.line),
+        query=Query(alias, rel),
+    )
     builder = _Builder(m, view, rel)
     columns = [_leaf(c) for c in arrays.align(m, rel, matrix.rel, v.Seq(matrix.columns)).items]
     featurizers = builder.featurizers(columns)
@@ -48,7 +54,9 @@ def prepare(m: Machine, fit: Fitted) -> Prepared:
     if y is not None:
         aligned = scalars.scalar(arrays.align(m, rel, y_vector.rel, y_vector.element))
         label = builder.column(aligned, aligned.name or "y", label=True)
-    return Prepared(view, featurizers, label, split_x or ir.Split(), ir.Model(estimator=fit.estimator.name, params=_params(fit)))
+    return Prepared(
+        view, featurizers, label, split_x or ir.Split(), ir.Model(estimator=fit.estimator.name, params=_params(fit))
+    )
 
 
 def _params(fit: Fitted) -> ir.Params:
@@ -170,7 +178,9 @@ def _hashed(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featuri
     column = b.column(block.text, block.text.name or "text")
     params = (("n_features", block.width), ("hash", block.hash), ("tokenizer", "split"), ("lowercase", False),
               ("alternate_sign", False), ("norm", None))  # fmt: skip
-    return 1, ir.Featurizer(name=b.named(f"{column}_words"), columns=(column,), steps=(ir.Step(kind="hash_words", params=params),))
+    return 1, ir.Featurizer(
+        name=b.named(f"{column}_words"), columns=(column,), steps=(ir.Step(kind="hash_words", params=params),)
+    )
 
 
 def indicator(tree: Tree) -> tuple[Tree, object] | None:
@@ -182,7 +192,12 @@ def indicator(tree: Tree) -> tuple[Tree, object] | None:
     tree = sqlx.bare(tree)
     if isinstance(tree, exp.Cast):
         tree = sqlx.bare(tree.this)
-    if isinstance(tree, exp.Case) and not tree.this and len(tree.args["ifs"]) == 1 and tree.args.get("default") is not None:
+    if (
+        isinstance(tree, exp.Case)
+        and not tree.this
+        and len(tree.args["ifs"]) == 1
+        and tree.args.get("default") is not None
+    ):
         when, default = tree.args["ifs"][0], tree.args["default"]
         one, zero = _number(when.args["true"]), _number(default)
         if (one, zero) == (1, 0):
@@ -211,17 +226,21 @@ def _one_hot(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featur
     categories: list[object] = []
     for value in columns[at:]:
         found = indicator(value.sql) if isinstance(value, Sym) else None
-        if found is None or base is not None and not sqlx.same(base, found[0]) or found[1] in categories:
+        if found is None or (base is not None and not sqlx.same(base, found[0])) or found[1] in categories:
             break
         base = found[0]
         categories.append(found[1])
     if base is None or len(categories) < 2:
         return None
-    kind = "str" if isinstance(categories[0], str) else "int" if all(isinstance(c, int) for c in categories) else "float"
+    kind = (
+        "str" if isinstance(categories[0], str) else "int" if all(isinstance(c, int) for c in categories) else "float"
+    )
     name = base.name if isinstance(base, exp.Column) else "category"
     column = b.column(Sym(base, kind, name=name), name)
     params = (("categories", (tuple(categories),)), ("handle_unknown", "ignore"))
-    return len(categories), ir.Featurizer(name=b.named(column), columns=(column,), steps=(ir.Step(kind="one_hot", params=params),))
+    return len(categories), ir.Featurizer(
+        name=b.named(column), columns=(column,), steps=(ir.Step(kind="one_hot", params=params),)
+    )
 
 
 def _scaled(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featurizer] | None:
@@ -275,9 +294,8 @@ def _min_max(m: Machine, tree: Tree) -> tuple[Tree, Whole, ir.Step] | None:
     above, below = (sqlx.bare(tree.this), sqlx.bare(tree.expression)) if isinstance(tree, exp.Div) else (None, None)
     if not isinstance(above, exp.Sub) or not isinstance(below, exp.Sub):
         return None
-    low, high, again = (
-        _whole_of(m, above.expression, ("min",)), _whole_of(m, below.this, ("max",)), _whole_of(m, below.expression, ("min",))
-    )  # fmt: skip
+    low, again = _whole_of(m, above.expression, ("min",)), _whole_of(m, below.expression, ("min",))
+    high = _whole_of(m, below.this, ("max",))
     if low is None or high is None or again is not low or not _is_own(above.this, low) or not _is_own(above.this, high):
         return None
     return above.this, low, ir.Step(kind="min_max", params=(("zero_range", "nan"),))

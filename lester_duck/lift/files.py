@@ -123,7 +123,7 @@ def written(m: Machine, path: str) -> tuple[str, v.Written | None]:
 def written_lines(m: Machine, file: v.HFile) -> v.View:
     """The lines of a file that the script wrote itself: the rows of the view behind it."""
     header, rows = written(m, file.path)
-    if rows is None or header.count("\n") != file.skipped or header and not header.endswith("\n"):
+    if rows is None or header.count("\n") != file.skipped or (header and not header.endswith("\n")):
         raise Refused(f"reading back {file.path} with another number of header lines than it has")
     if rows.quoting:
         raise Refused(f"reading back {file.path} line by line after csv.writer", "csv.reader")
@@ -209,7 +209,9 @@ def width(m: Machine, fields: Fields) -> Sym:
 def unpack(m: Machine, fields: Fields, count: int) -> list[Value]:
     """The fields of a line unpacked into ``count`` targets."""
     if any(catches(c, "ValueError") for g in m.guards for c in g.caught):
-        m.raise_if(sqlx.sql("_1 <> _2", width(m, fields).sql, sqlx.literal(count)), "ValueError", "another number of fields")
+        m.raise_if(
+            sqlx.sql("_1 <> _2", width(m, fields).sql, sqlx.literal(count)), "ValueError", "another number of fields"
+        )
     else:
         fields.rel.demanded.add(count)
     return [_field(fields, i) for i in range(count)]
@@ -291,4 +293,3 @@ def relation_name(path: str) -> str:
     """
     name = "".join(c if c.isalnum() else "_" for c in Path(path).stem)
     return name if name[:1].isalpha() else f"file_{name}"
-

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, files, lookups, scalars, sqlx
+from lester_duck.lift import containers, files, scalars, sqlx
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Effect, Frame, Machine, either
-from lester_duck.lift.relations import Aggregate, GroupRel, Query, Relation, SelectRel, free_name
+from lester_duck.lift.machine import Machine, either
+from lester_duck.lift.relations import Aggregate, GroupRel, Query, SelectRel, free_name
+from lester_duck.lift.shapes import columns_of, identifier, leaf_name
+from lester_duck.lift.state import Effect, Frame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
 
@@ -75,57 +77,6 @@ def query_of(frame: Frame, effect: Effect) -> Query:
     return Query(frame.query.alias, frame.query.base, frame.query.joins, where, frame.query.order)
 
 
-def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, Sym]], Callable[[Relation], Value]]:
-    """An element as named columns, and how to see it again over the relation that holds them."""
-    outputs: list[tuple[str, Sym]] = []
-
-    def column(sym: Sym, wanted: str) -> tuple[str, Sym]:
-        name = free_name(identifier(wanted), {n for n, _ in outputs})
-        outputs.append((name, sym))
-        return name, sym
-
-    def walk(value: Value, wanted: str) -> Callable[[Relation], Value]:
-        if isinstance(value, Sym):
-            name, sym = column(scalars.whole(value), wanted)
-            return lambda rel: rel.column(name, sym)
-        if isinstance(value, v.Rec):
-            inner = [(k, walk(x, str(k) if isinstance(k, str) else f"{wanted}_{k}")) for k, x in value.items]
-            return lambda rel: v.Rec(tuple((k, f(rel)) for k, f in inner))
-        if isinstance(value, tuple | v.Seq):
-            items = value if isinstance(value, tuple) else value.items
-            parts = [walk(x, leaf_name(x) or f"{wanted}_{i + 1}") for i, x in enumerate(items)]
-            as_tuple = isinstance(value, tuple)
-            return lambda rel: tuple(f(rel) for f in parts) if as_tuple else v.Seq(tuple(f(rel) for f in parts))
-        if isinstance(value, v.Choice):
-            then, otherwise = walk(value.then, wanted), walk(value.otherwise, f"other_{wanted}")
-            flag, sym = column(Sym(value.condition, "bool"), f"has_{wanted}")
-            return lambda rel: v.Choice(rel.column(flag, sym).sql, then(rel), otherwise(rel))
-        if isinstance(value, v.Hashed):
-            name, sym = column(value.text, value.text.name or wanted)
-            return lambda rel: v.Hashed(rel.column(name, sym), value.width, value.hash)
-        if v.is_const(value):
-            return lambda rel: value
-        raise Refused(f"a collection of {scalars.kind_name(value)} values")
-
-    shape = walk(element, hint)
-    return outputs, shape
-
-
-def leaf_name(value: Value) -> str | None:
-    """What a scalar is called, if anything."""
-    return value.name if isinstance(value, Sym) else None
-
-
-def identifier(name: str) -> str:
-    """A usable column name.
-
-    >>> identifier("raw date"), identifier("_x")
-    ('raw_date', 'x')
-    """
-    cleaned = "".join(c if c.isalnum() else "_" for c in name).strip("_")
-    return cleaned if cleaned[:1].isalpha() else f"c_{cleaned}"
-
-
 def is_plain(frame: Frame, query: Query, element: Value, m: Machine) -> bool:
     """Whether an element is computed from each row of the loop's relation alone, without a filter."""
     if query.where or query.order:
@@ -187,7 +138,9 @@ def _append_group(m: Machine, frame: Frame, effects: list[Effect]) -> None:
         outputs, shape = columns_of(m, effect.arguments[0], hint)
         renamed = {n: free_name(n, {t for t, _ in taken}) for n, _ in outputs}
         taken += [(renamed[n], s) for n, s in outputs]
-        element = v.map_syms(shape(rel), lambda s, r=renamed: rel.column(r[s.sql.name], s) if s.sql.table == rel.token else s)
+        element = v.map_syms(
+            shape(rel), lambda s, r=renamed: rel.column(r[s.sql.name], s) if s.sql.table == rel.token else s
+        )
         m.state.heap[effect.target.id] = v.ListOf(rel, element)
     rel.outputs = taken
 
@@ -244,14 +197,16 @@ def _grouped(m: Machine, frame: Frame, effect: Effect, name: str, kind: str) -> 
     query = query_of(frame, effect)
     if query.order:
         raise Refused("a dict filled from sorted rows")
-    keys, key_shape = columns_of(m, effect.arguments[0], "key")
+    keys, _ = columns_of(m, effect.arguments[0], "key")
     if any(s.null for _, s in keys):
         raise Refused("a dict key that may be None")
     outputs, shape = columns_of(m, (effect.arguments[0], effect.arguments[1]), "value")
     keys = [(n, s) for n, s in outputs[: len(keys)]]
     by_text = {sqlx.text(m.expand(s).sql): n for n, s in keys}
     renamed: dict[str, str] = {}
-    rel = GroupRel(name=name, what=f"{name}, by {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys))
+    rel = GroupRel(
+        name=name, what=f"{name}, by {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys)
+    )
     for n, s in outputs[len(keys) :]:
         same_as = by_text.get(sqlx.text(m.expand(s).sql))
         renamed[n] = same_as or n
@@ -275,7 +230,9 @@ def _bumps(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     if any(s.null for _, s in keys):
         raise Refused("a dict key that may be None")
     name = name_of(m, key) or "counts"
-    rel = GroupRel(name=name, what=f"{name} per {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys))
+    rel = GroupRel(
+        name=name, what=f"{name} per {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys)
+    )
     value = rel.require("count", None, "int", "n") if amount == 1 and type(amount) is int else _sum(rel, amount)
     m.state.heap[key] = v.DictOf(rel, shape(rel), value, before.default)
 
@@ -295,7 +252,13 @@ def _slots(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
         raise Refused("lists per key that were not empty before the loop", "defaultdict(list)")
     name = name_of(m, key) or "groups"
     outputs, shape = columns_of(m, (effect.arguments[0], effect.arguments[1]), name)
-    rel = SelectRel(name=name, what=f"{name}, one row per element", lines=frame.lines, query=query_of(frame, effect), outputs=outputs)
+    rel = SelectRel(
+        name=name,
+        what=f"{name}, one row per element",
+        lines=frame.lines,
+        query=query_of(frame, effect),
+        outputs=outputs,
+    )
     key_shape, element = shape(rel)
     m.state.heap[key] = v.GroupedOf(rel, key_shape, element, before.default, before.default)
 
@@ -366,7 +329,12 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
     for effect in effects:
         index, value = effect.arguments
         query = query_of(frame, effect)
-        at_row = isinstance(index, tuple) and len(index) == 2 and isinstance(index[0], Sym) and index[0].position == query.alias
+        at_row = (
+            isinstance(index, tuple)
+            and len(index) == 2
+            and isinstance(index[0], Sym)
+            and index[0].position == query.alias
+        )
         if not at_row or query.base is not matrix.rel:
             raise Refused("an assignment into a matrix at another row than the loop's", "matrix[i, j] = x")
         columns = v.rebind(matrix.columns, matrix.rel.token, query.alias)

@@ -54,7 +54,9 @@ def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused
         raise reason
     returns = infer.return_type(function.node)
     if returns is None:
-        raise Refused(f"{function.name}() cannot be said in SQL ({reason.reason}), and its type is not plain", reason.nearest)
+        raise Refused(
+            f"{function.name}() cannot be said in SQL ({reason.reason}), and its type is not plain", reason.nearest
+        )
     signature = ir.Function(
         name=function.name,
         arguments=tuple(ir.Column(name=n, type=SQL_TYPES[a.type]) for n, a in zip(bound, arguments, strict=True)),
@@ -141,5 +143,3 @@ def code(m: Machine) -> str:
         text += snippet + "\n"
         previous = "definition" if is_definition else "line"
     return text
-
-

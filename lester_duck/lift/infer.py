@@ -4,13 +4,48 @@ from __future__ import annotations
 
 import ast
 
-_CALLS = {"int": "int", "len": "int", "ord": "int", "float": "float", "str": "str", "bool": "bool", "any": "bool", "all": "bool"}
+_CALLS = {
+    "int": "int",
+    "len": "int",
+    "ord": "int",
+    "float": "float",
+    "str": "str",
+    "bool": "bool",
+    "any": "bool",
+    "all": "bool",
+}
 _METHODS = {
     "str": frozenset(
-        "lower upper strip lstrip rstrip replace join title capitalize format zfill strftime isoformat hexdigest decode "
-        "group sub swapcase casefold removeprefix removesuffix center ljust rjust".split()
+        [
+            "lower",
+            "upper",
+            "strip",
+            "lstrip",
+            "rstrip",
+            "replace",
+            "join",
+            "title",
+            "capitalize",
+            "format",
+            "zfill",
+            "strftime",
+            "isoformat",
+            "hexdigest",
+            "decode",
+            "group",
+            "sub",
+            "swapcase",
+            "casefold",
+            "removeprefix",
+            "removesuffix",
+            "center",
+            "ljust",
+            "rjust",
+        ]
     ),
-    "bool": frozenset("startswith endswith isdigit isalpha isalnum isupper islower isspace isnumeric".split()),
+    "bool": frozenset(
+        ["startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower", "isspace", "isnumeric"]
+    ),
     "int": frozenset({"count", "find", "rfind", "index", "weekday", "toordinal"}),
     "float": frozenset({"total_seconds"}),
 }
@@ -38,7 +73,7 @@ def may_be_none(node: ast.FunctionDef) -> bool:
     """Whether some path of the function gives None."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Return) and (
-            inner.value is None or isinstance(inner.value, ast.Constant) and inner.value.value is None
+            inner.value is None or (isinstance(inner.value, ast.Constant) and inner.value.value is None)
         ):
             return True
     return not _ends(node.body)
@@ -84,12 +119,12 @@ def _type(node: ast.expr, locals_: dict[str, str | None]) -> str | None:
         return "str"
     if isinstance(node, ast.Name):
         return locals_.get(node.id)
-    if isinstance(node, ast.Compare) or isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+    if isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
         return "bool"
     if isinstance(node, ast.UnaryOp):
         return _type(node.operand, locals_)
     if isinstance(node, ast.IfExp):
-        return _common({t for t in (_type(node.body, locals_), _type(node.orelse, locals_))} - {"none"})
+        return _common({_type(node.body, locals_), _type(node.orelse, locals_)} - {"none"})
     if isinstance(node, ast.BoolOp):
         return _common({_type(x, locals_) for x in node.values})
     if isinstance(node, ast.BinOp):
@@ -101,7 +136,7 @@ def _type(node: ast.expr, locals_: dict[str, str | None]) -> str | None:
 
 def _arithmetic(node: ast.BinOp, locals_: dict[str, str | None]) -> str | None:
     left, right = _type(node.left, locals_), _type(node.right, locals_)
-    if isinstance(node.op, ast.Mod) and left == "str" or {left, right} == {"str"}:
+    if (isinstance(node.op, ast.Mod) and left == "str") or {left, right} == {"str"}:
         return "str"
     if isinstance(node.op, ast.Div):
         return "float"

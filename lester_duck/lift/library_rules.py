@@ -16,7 +16,7 @@ Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
 
 def _array(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     as_float = kwargs.get("dtype") in (v.Lib("builtins.float"), v.Lib("numpy.float64"))
-    if len(args) > 1 or set(kwargs) - {"dtype"} or "dtype" in kwargs and not as_float:
+    if len(args) > 1 or set(kwargs) - {"dtype"} or ("dtype" in kwargs and not as_float):
         raise Refused("np.array with these parameters", "np.array(rows, dtype=float)")
     return arrays.array(m, args[0], as_float)
 

@@ -19,8 +19,12 @@ def table(m: Machine, key: Sym, entries: list[tuple[Value, Value]], default: Val
     values = [m.content(x) for _, x in entries]
     first = values[0] if values else None
     if entries and all(isinstance(x, tuple) and len(x) == len(first) for x in values):
-        return tuple(table(m, key, [(k, x[i]) for (k, _), x in zip(entries, values, strict=True)]) for i in range(len(first)))
-    if entries and all(isinstance(x, v.HDict) and [k for k, _ in x.items] == [k for k, _ in first.items] for x in values):
+        return tuple(
+            table(m, key, [(k, x[i]) for (k, _), x in zip(entries, values, strict=True)]) for i in range(len(first))
+        )
+    if entries and all(
+        isinstance(x, v.HDict) and [k for k, _ in x.items] == [k for k, _ in first.items] for x in values
+    ):
         columns = tuple(
             (name, table(m, key, [(k, x.items[i][1]) for (k, _), x in zip(entries, values, strict=True)]))
             for i, (name, _) in enumerate(first.items)
@@ -75,10 +79,16 @@ def member(m: Machine, key: Value, constants: list[Value]) -> exp.Expression:
             tree = sqlx.disjunction(tree, scalars.compare(m, ast.Eq, key, c))
         return tree
     symbol = scalars.whole(scalars.scalar(key))
-    plain = [c for c in constants if type(c) is str and symbol.type == "str" or _number(c) and symbol.type in ("int", "float")]
+    plain = [
+        c
+        for c in constants
+        if (type(c) is str and symbol.type == "str") or (_number(c) and symbol.type in ("int", "float"))
+    ]
     if len(plain) == len(constants) and len(plain) > 1:
         if symbol.null:
-            return sql("coalesce(_1, FALSE)", exp.In(this=symbol.sql.copy(), expressions=[sqlx.literal(c) for c in plain]))
+            return sql(
+                "coalesce(_1, FALSE)", exp.In(this=symbol.sql.copy(), expressions=[sqlx.literal(c) for c in plain])
+            )
         return exp.In(this=symbol.sql.copy(), expressions=[sqlx.literal(c) for c in plain])
     tree = exp.false()
     for c in constants:
@@ -151,7 +161,11 @@ def present(m: Machine, made: Join | None) -> exp.Expression:
 def distinct(m: Machine, collection: v.ListOf | v.SetOf) -> tuple[Relation, Value]:
     """A relation that holds each element of a collection once, and the shape of its key."""
     rel, element = collection.rel, collection.element
-    if isinstance(collection, v.SetOf) and collection.distinct and all(isinstance(s.sql, exp.Column) for s in leaves(element)):
+    if (
+        isinstance(collection, v.SetOf)
+        and collection.distinct
+        and all(isinstance(s.sql, exp.Column) for s in leaves(element))
+    ):
         return rel, element
     cache_key = ("distinct", rel.token, tuple(sqlx.text(s.sql) for s in leaves(element)))
     if cache_key not in m.files:
@@ -244,7 +258,9 @@ def aggregate(m: Machine, group: v.Group, kind: str, argument: Sym | None, type_
     bound = None
     if argument is not None:
         bound = v.rebind(argument, group.of.rel.token, group.summary.query.alias)
-    column = group.summary.require(kind, bound, type_, f"{kind}_{argument.name}" if argument and argument.name else kind)
+    column = group.summary.require(
+        kind, bound, type_, f"{kind}_{argument.name}" if argument and argument.name else kind
+    )
     return Sym(sqlx.column(group.alias, column.sql.name), type_, name=column.sql.name)
 
 
@@ -284,4 +300,3 @@ def freeze(m: Machine, value: Value) -> Value:
     if isinstance(content, Sym | v.Choice | v.Hashed) or v.is_const(content):
         return content
     raise Refused(f"a collection of {scalars.kind_name(content)} values")
-

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
@@ -13,84 +12,11 @@ from sqlglot import exp
 from lester_duck.lift import sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.observed import Observed
-from lester_duck.lift.relations import Query, Relation, fresh
+from lester_duck.lift.relations import Relation, fresh
+from lester_duck.lift.state import Effect, Frame, Guard, Let, Obligation, Path, State, Whole
 from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
 
 Tree = exp.Expression
-Path = tuple[Tree, ...]
-
-
-@dataclass(slots=True, eq=False)
-class State:
-    """Names of each function on the stack, heap contents, and the path condition as conjuncts."""
-
-    envs: list[dict[str, Value]]
-    heap: dict[int, Value]
-    path: Path = ()
-    alive: bool = True
-
-    def fork(self) -> State:
-        """An independent copy."""
-        return State([dict(e) for e in self.envs], dict(self.heap), self.path, self.alive)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Effect:
-    """What a loop body did to something older than the loop, and under which condition."""
-
-    kind: str
-    target: Any
-    arguments: tuple[Value, ...]
-    path: Path
-    line: int
-
-
-@dataclass(slots=True, eq=False)
-class Frame:
-    """A loop over rows being interpreted once."""
-
-    query: Query
-    mark: int
-    start: State
-    lines: tuple[int, int]
-    effects: list[Effect] = field(default_factory=list)
-    touched: set[int] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Let:
-    """A local name of a loop body: its definition may become a column of its own."""
-
-    name: str
-    value: Sym
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Obligation:
-    """Something the script relied upon: no consumed row may satisfy ``fails``."""
-
-    query: Query
-    path: Path
-    fails: Tree
-    message: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Whole:
-    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token)."""
-
-    kind: str
-    rel: Relation
-    element: Sym | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Guard:
-    """An open ``try``: the exceptions it catches, and the states in which one was raised."""
-
-    caught: tuple[str, ...]
-    states: list[tuple[str, State]] = field(default_factory=list)
 
 
 class Machine:
@@ -178,11 +104,18 @@ class Machine:
     def let(self, name: str, value: Sym) -> Sym:
         """A scalar under a name: a reference to it, when it is more than a column or constant."""
         if not self.frames or isinstance(value.sql, exp.Column | exp.Literal | exp.Boolean | exp.Null):
-            return value.named(name if not value.name or isinstance(value.sql, exp.Column) else name)
+            return value.named(name)
         token = fresh("let")
         self.lets[token] = Let(name, value.named(name))
         return Sym(
-            sqlx.column(token, name), value.type, value.null, name, value.parts, value.choices, value.line, value.position
+            sqlx.column(token, name),
+            value.type,
+            value.null,
+            name,
+            value.parts,
+            value.choices,
+            value.line,
+            value.position,
         )
 
     def expand(self, sym: Sym) -> Sym:
@@ -203,7 +136,11 @@ class Machine:
         """An aggregate over all rows, as a scalar that stands for it until it is needed."""
         wanted = sqlx.text(element.sql) if element else ""
         for token, made in self.wholes.items():
-            if made.kind == kind and made.rel is rel and (sqlx.text(made.element.sql) if made.element else "") == wanted:
+            if (
+                made.kind == kind
+                and made.rel is rel
+                and (sqlx.text(made.element.sql) if made.element else "") == wanted
+            ):
                 return Sym(sqlx.column(token, kind), type_)
         token = fresh("count" if kind == "count" else "agg")
         self.wholes[token] = Whole(kind, rel, element)

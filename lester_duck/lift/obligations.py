@@ -7,9 +7,10 @@ from dataclasses import replace
 from sqlglot import exp
 
 from lester_duck.lift import build, emit, render, sqlx
-from lester_duck.lift.machine import Machine, Obligation
+from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import GroupRel, Query
 from lester_duck.lift.sqlx import Tree
+from lester_duck.lift.state import Obligation
 from lester_duck.pipeline import model as ir
 
 

@@ -11,7 +11,24 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import FromModel, Poison, Refused
 
 _MUTATORS = frozenset(
-    "append add write writelines writerow writerows update setdefault extend insert pop remove sort clear discard reverse".split()
+    [
+        "append",
+        "add",
+        "write",
+        "writelines",
+        "writerow",
+        "writerows",
+        "update",
+        "setdefault",
+        "extend",
+        "insert",
+        "pop",
+        "remove",
+        "sort",
+        "clear",
+        "discard",
+        "reverse",
+    ]
 )
 
 
@@ -37,7 +54,7 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
             run(m, node)
     except Refused as error:
         line = error.line or m.line or node.lineno
-        model = isinstance(error, FromModel) or m.fit is not None and _asks_model(m, node)
+        model = isinstance(error, FromModel) or (m.fit is not None and _asks_model(m, node))
         if not model:
             m.refusals.append(Refusal(line, error.reason, error.nearest))
         poison = Poison(error.reason, line, model)
@@ -58,7 +75,7 @@ def _asks_model(m: Machine, node: ast.stmt) -> bool:
         if isinstance(inner, ast.Name):
             value = m.env.get(inner.id, m.state.envs[0].get(inner.id))
             content = m.state.heap.get(value.id) if isinstance(value, v.Ref) else value
-            if isinstance(content, v.Estimator) or isinstance(content, Poison) and content.model:
+            if isinstance(content, v.Estimator) or (isinstance(content, Poison) and content.model):
                 return True
     return False
 

@@ -10,14 +10,17 @@ from sqlglot import exp
 
 from lester_duck.lift import containers, expressions, files, folds, lookups, scalars, sqlx, words
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Frame, Machine
+from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, fresh
+from lester_duck.lift.state import Frame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
 _UNROLL = 10_000
 
 
-def loop(m: Machine, node: ast.For, run: Callable[[list[ast.stmt]], None], assign: Callable[[ast.expr, Value], None]) -> None:
+def loop(
+    m: Machine, node: ast.For, run: Callable[[list[ast.stmt]], None], assign: Callable[[ast.expr, Value], None]
+) -> None:
     """A ``for`` statement; ``run`` executes a body, ``assign`` binds the target."""
     iterable = expressions.evaluate(m, node.iter)
     content = m.content(iterable)

@@ -112,9 +112,9 @@ def binary(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """``a op b``."""
     if v.is_const(a) and v.is_const(b):
         return constant_binary(op, a, b)
-    if isinstance(a, Choice) or isinstance(a, Poison):
+    if isinstance(a, Choice | Poison):
         return spread(m, a, lambda x: binary(m, op, x, b))
-    if isinstance(b, Choice) or isinstance(b, Poison):
+    if isinstance(b, Choice | Poison):
         return spread(m, b, lambda y: binary(m, op, a, y))
     x, y = scalar(a), scalar(b)
     if x.type == "str" and op is ast.Add and y.type == "str":
@@ -320,7 +320,7 @@ def _equal(m: Machine, x: Sym, y: Sym) -> Tree:
     for one, other in ((x, y), (y, x)):
         if one.choices and isinstance(other.sql, exp.Literal | exp.Neg):
             return _choice_equal(one, other)
-    if x.type == "number" and y.type == "number" or {x.type, y.type} <= NUMERIC:
+    if (x.type == "number" and y.type == "number") or {x.type, y.type} <= NUMERIC:
         a, b = comparable(x, y)
     elif x.type == y.type or {x.type, y.type} == {"days", "timedelta"}:
         a, b = comparable(whole(x), whole(y))

@@ -56,10 +56,10 @@ def _parse(name: str) -> tuple[str, str, str, str]:
 def is_width_guard(condition: Tree, aliases: set[str]) -> int | None:
     """N for the condition 'the line has N fields', else None."""
     condition = sqlx.bare(condition)
-    if isinstance(condition, exp.EQ) and isinstance(condition.this, exp.Column) and condition.this.table in aliases:
-        if condition.this.name.startswith("#") and _parse(condition.this.name)[2] == "width":
-            return int(condition.expression.name)
-    return None
+    counted = condition.this if isinstance(condition, exp.EQ) else None
+    if not isinstance(counted, exp.Column) or counted.table not in aliases or not counted.name.startswith("#"):
+        return None
+    return int(condition.expression.name) if _parse(counted.name)[2] == "width" else None
 
 
 def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: set[int]) -> Settled:

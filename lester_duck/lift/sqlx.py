@@ -68,7 +68,7 @@ def replace(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
     if answer is not None:
         return answer.copy()
     tree = tree.copy()
-    for node in [n for n in tree.walk(prune=lambda n: n is not tree and change(n) is not None)]:
+    for node in list(tree.walk(prune=lambda n: n is not tree and change(n) is not None)):
         if node is tree:
             continue
         answer = change(node)
@@ -81,7 +81,11 @@ def _fenced(tree: Tree, place: Tree) -> Tree:
     parent = place.parent
     if parent is None:
         return tree
-    if isinstance(parent, exp.Bracket | exp.Dot) and place.arg_key == "this" and not isinstance(tree, exp.Column | exp.Func):
+    if (
+        isinstance(parent, exp.Bracket | exp.Dot)
+        and place.arg_key == "this"
+        and not isinstance(tree, exp.Column | exp.Func)
+    ):
         return exp.Paren(this=tree)
     outer, inner = precedence(parent), precedence(tree)
     if outer == 9 or inner == 9 or inner > outer:

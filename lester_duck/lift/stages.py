@@ -36,7 +36,9 @@ def _worth_it(m: Machine, rels: list[Fed]) -> bool:
         own: set[str] = set()
         for tree in _trees(rel):
             own |= _names_used(m, tree)
-        own = {t for t in own if t in m.lets and not isinstance(m.lets[t].value.sql, exp.Column) or t.startswith("j@")}
+        own = {
+            t for t in own if (t in m.lets and not isinstance(m.lets[t].value.sql, exp.Column)) or t.startswith("j@")
+        }
         if own & seen:
             return True
         seen |= own

@@ -9,7 +9,8 @@ from sqlglot import exp
 
 from lester_duck.lift import calls, containers, expressions, files, lookups, recovery, rows, sqlx
 from lester_duck.lift import values as v
-from lester_duck.lift.machine import Guard, Machine, State, catches
+from lester_duck.lift.machine import Machine, catches
+from lester_duck.lift.state import Guard, State
 from lester_duck.lift.values import Refused, Sym, Value
 
 

@@ -56,7 +56,7 @@ def _strip_line(strip: str, side: str, characters: Value) -> str | None:
     """How a line is stripped after a further strip, or None where that is no whole-line form."""
     if isinstance(characters, str) and set(characters) <= {"\n", "\r"} and "\n" in characters and side != "left":
         return "none" if strip == "raw" else strip
-    if characters is None and side == "both" or strip == "both" and characters is None:
+    if (characters is None and side == "both") or (strip == "both" and characters is None):
         return "both"
     if characters is None and side == "right":
         return "right"
@@ -72,11 +72,15 @@ def _strip_parts(m: Machine, receiver: Sym, side: str, characters: Value) -> Val
         parts.pop()
     if isinstance(parts[-1], Sym):
         text = parts[-1].sql
-        stripped = sql("py_rstrip(_1)", text) if characters is None else sql("rtrim(_1, _2)", text, sqlx.literal(characters))
+        stripped = (
+            sql("py_rstrip(_1)", text) if characters is None else sql("rtrim(_1, _2)", text, sqlx.literal(characters))
+        )
         m.oblige(sql("_1 <> _2", stripped, text), "a written text ends with what is stripped on reading back")
     if side == "both" and isinstance(parts[0], Sym):
         text = parts[0].sql
-        stripped = sql("py_lstrip(_1)", text) if characters is None else sql("ltrim(_1, _2)", text, sqlx.literal(characters))
+        stripped = (
+            sql("py_lstrip(_1)", text) if characters is None else sql("ltrim(_1, _2)", text, sqlx.literal(characters))
+        )
         m.oblige(sql("_1 <> _2", stripped, text), "a written text begins with what is stripped on reading back")
     return scalars.concat(m, parts)
 
@@ -119,7 +123,11 @@ def _affix(template: str) -> Rule:
     def rule(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value]) -> Value:
         wanted = args[0] if isinstance(args[0], tuple) else (args[0],)
         text = scalars.whole(receiver)
-        if scalars.is_raw(receiver) and "starts" in template and all(isinstance(w, str) and "\n" not in w for w in wanted):
+        if (
+            scalars.is_raw(receiver)
+            and "starts" in template
+            and all(isinstance(w, str) and "\n" not in w for w in wanted)
+        ):
             text = receiver
         tree: exp.Expression = exp.false()
         for affix in wanted:
@@ -276,7 +284,9 @@ def subscript(m: Machine, text: Sym, index: Value) -> Value:
     if isinstance(index, int):
         position = index + 1 if index >= 0 else index
         m.raise_if(
-            sql("length(_1) < _2", tree, sqlx.literal(position if index >= 0 else -index)), "IndexError", "index out of range"
+            sql("length(_1) < _2", tree, sqlx.literal(position if index >= 0 else -index)),
+            "IndexError",
+            "index out of range",
         )
         return Sym(sql("substr(_1, _2, 1)", tree, sqlx.literal(position)), "str", name=text.name)
     if isinstance(index, slice) and index.step is None:

@@ -166,7 +166,7 @@ def _checkpoints(m: Machine, emitted: emit.Emitted) -> list[ir.Checkpoint]:
     found: list[ir.Checkpoint] = []
     latest = {(name, line): content for name, line, content in m.snapshots}
     for (name, line), content in latest.items():
-        if content.rel not in emitted.names or not emitted.names[content.rel] in {x.name for x in emitted.views}:
+        if content.rel not in emitted.names or emitted.names[content.rel] not in {x.name for x in emitted.views}:
             continue
         if isinstance(content, v.DictOf):
             paths = [*_paths("key", content.key, content.rel), *_paths("value", content.value, content.rel)]
@@ -176,7 +176,11 @@ def _checkpoints(m: Machine, emitted: emit.Emitted) -> list[ir.Checkpoint]:
             continue
         columns = tuple((path, column) for path, column in paths)
         checkpoint = ir.Checkpoint(
-            variable=name, line=line, view=emitted.names[content.rel], columns=columns, ordered=not isinstance(content, v.SetOf)
+            variable=name,
+            line=line,
+            view=emitted.names[content.rel],
+            columns=columns,
+            ordered=not isinstance(content, v.SetOf),
         )
         found.append(checkpoint)
     return found

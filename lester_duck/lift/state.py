@@ -1,0 +1,87 @@
+"""The parts of the interpreter's state, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from lester_duck.lift.relations import Query, Relation
+from lester_duck.lift.values import Sym, Value
+
+Tree = exp.Expression
+Path = tuple[Tree, ...]
+
+
+@dataclass(slots=True, eq=False)
+class State:
+    """Names of each function on the stack, heap contents, and the path condition as conjuncts."""
+
+    envs: list[dict[str, Value]]
+    heap: dict[int, Value]
+    path: Path = ()
+    alive: bool = True
+
+    def fork(self) -> State:
+        """An independent copy."""
+        return State([dict(e) for e in self.envs], dict(self.heap), self.path, self.alive)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Effect:
+    """What a loop body did to something older than the loop, and under which condition."""
+
+    kind: str
+    target: Any
+    arguments: tuple[Value, ...]
+    path: Path
+    line: int
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """A loop over rows being interpreted once."""
+
+    query: Query
+    mark: int
+    start: State
+    lines: tuple[int, int]
+    effects: list[Effect] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Let:
+    """A local name of a loop body: its definition may become a column of its own."""
+
+    name: str
+    value: Sym
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Obligation:
+    """Something the script relied upon: no consumed row may satisfy ``fails``."""
+
+    query: Query
+    path: Path
+    fails: Tree
+    message: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token)."""
+
+    kind: str
+    rel: Relation
+    element: Sym | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard:
+    """An open ``try``: the exceptions it catches, and the states in which one was raised."""
+
+    caught: tuple[str, ...]
+    states: list[tuple[str, State]] = field(default_factory=list)
