@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from lester_duck import assets
 from lester_duck.errors import InputError
+from lester_duck.featurize.registry import KINDS
 from lester_duck.pipeline import codec
 from lester_duck.rewrite import exchange, llm, prompts
 from lester_duck.rewrite.observation import as_observed
@@ -101,6 +104,28 @@ def answer_schema() -> dict[str, Any]:
     return codec.adapter().json_schema()
 
 
+def featurizer_kinds() -> str:
+    """The featurizers a pipeline may name: a line each, with parameters and defaults."""
+    lines = []
+    for kind, cls in KINDS.items():
+        summary = (cls.__doc__ or "").strip().splitlines()[0]
+        given = ", ".join(
+            f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in fields(cls)
+        )
+        lines.append(f"  - `{kind}`({given}): {summary}")
+    return "\n".join(lines)
+
+
+def macro_names() -> str:
+    """The macros that views may call.
+
+    >>> "`py_mod(a, b)`" in macro_names()
+    True
+    """
+    found = re.findall(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))", assets.text("sql/macros/python.sql"))
+    return ", ".join(f"`{macro}`" for macro in found)
+
+
 def read_proposal(text: str) -> Proposal:
     """The pipeline in an answer's text, or the problem with it."""
     try:
@@ -120,6 +145,8 @@ def conversation(task: Task, earlier: Sequence[Attempt], rows: int) -> tuple[pro
         script=numbered,
         profile=profile(task.evidence.first, task.text, rows=rows),
         schema=_compact(answer_schema()),
+        featurizers=featurizer_kinds(),
+        macros=macro_names(),
     )
     messages = [{"role": "system", "content": first.system}, {"role": "user", "content": first.user}]
     if not earlier:

@@ -18,7 +18,7 @@ from lester_duck.rewrite import sandbox
 from lester_duck.rewrite.observation import Evidence, Observation, read
 from lester_duck.rewrite.sandbox import Job, Limits, SandboxLevel, Status
 
-LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", ".ipynb_checkpoints", "*.duckdb*")
+LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", ".ipynb_checkpoints")
 MAX_COPY = 4 * 2**30
 HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn"})
 SHIFT = 40 * 86_400.0 + 11_231.0
@@ -64,7 +64,7 @@ def setting(script: Path, *, root: Path | None, python: str | None, limits: Limi
         raise Unsupported(f"'{script.name}' is a notebook", hint="save it as a script and give that")
     root = (root or script.parent).resolve()
     if not script.is_relative_to(root):
-        raise InputError(f"'{script}' is not inside '{root}'", hint="give a folder that holds the script, with --root")
+        raise InputError(f"'{script}' is not inside '{root}'", hint="give a root that holds the script")
     try:
         tree = ast.parse(script.read_bytes(), script.name)
     except (SyntaxError, ValueError) as error:
@@ -105,7 +105,7 @@ def copy_folder(root: Path, target: Path, changed: Mapping[str, bytes] | None = 
     if size > MAX_COPY:
         raise InputError(
             f"'{root}' holds {size / 2**30:.1f} GB and is copied for each run",
-            hint="put the script and what it reads into a folder of their own, or name one with --root",
+            hint="put the script and what it reads into a folder of their own",
         )
     shutil.copytree(root, target, ignore=shutil.ignore_patterns(*LEFT_OUT), ignore_dangling_symlinks=True)
     for path, content in (changed or {}).items():
@@ -150,13 +150,13 @@ def outcome(how: Setting, job: Job, status: Status | None) -> Observation:
         raise InputError("the run did not end in its time", where=how.script)
     if status.timeout:
         text = f"the original did not end within {job.limits.wall:g} s"
-        raise InputError(text, where=how.script, hint="raise the time with --timeout")
+        raise InputError(text, where=how.script, hint="give it less data, or call rewrite() with other limits")
     if not (job.out / "events.json").is_file():
         what = f"signal {-status.exit}" if status.exit < 0 else f"exit status {status.exit}"
         errors = (job.out / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         tail = f": {errors[-1]}" if errors else ""
         text = f"the original was ended by {what}{tail}"
-        raise InputError(text, where=how.script, hint="raise the limits of the run")
+        raise InputError(text, where=how.script, hint="give it less data, or call rewrite() with other limits")
     return read(job.folder, job.out, status)
 
 

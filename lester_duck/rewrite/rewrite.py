@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -77,11 +78,11 @@ def rewrite(
     with workspace() as space:
         say("running the original twice")
         evidence = observe(how, space)
-        text = script.read_text(encoding="utf-8")
+        text = _source(script)
         task = Task(script=script, name=how.script, text=text, evidence=evidence, keys=keys or {})
         best, attempts = _try(roads, task, how, rounds, say)
         verdict = best.verdict
-        if verdict and best.proposal.pipeline and directed and verdict.status != "differs":
+        if verdict and best.proposal.pipeline and directed and _worth(verdict):
             verdict = _directed(best.proposal.pipeline, verdict, how, evidence, text, space, say)
         return _rewritten(how.script, best.proposal, verdict, evidence, attempts)
 
@@ -122,6 +123,17 @@ def _try(
         if isinstance(road, engines.Files):
             road.request_repair(task, best)
     return max(everything, key=lambda a: (not a.proposal.refusals, a.rank)), tuple(everything)
+
+
+def _worth(verdict: Verdict) -> bool:
+    """Whether more inputs can say more: something was compared, and nothing differs yet."""
+    return verdict.points > 0 and verdict.status != "differs"
+
+
+def _source(script: Path) -> str:
+    """The text of a script, in the encoding it declares."""
+    with tokenize.open(script) as file:
+        return file.read()
 
 
 def _directed(
@@ -197,8 +209,8 @@ def verify(
         evidence = observe(how, space)
         say("comparing")
         verdict = judge(pipeline, evidence, execute, how.root)
-        text = original.read_text(encoding="utf-8")
-        if directed and verdict.status != "differs":
+        text = _source(original)
+        if directed and _worth(verdict):
             verdict = _directed(pipeline, verdict, how, evidence, text, space, say)
         return _rewritten(how.script, Proposal(pipeline=pipeline), verdict, evidence, ())
 

@@ -12,7 +12,9 @@ from lester_duck.errors import InputError, InternalError, UsageError
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import llm, prompts
+from lester_duck.rewrite.engines import conversation
 from lester_duck.rewrite.profile import profile
+from lester_duck.rewrite.proposal import Task
 from lester_duck.rewrite.rewrite import rewrite, save, verify
 
 from .endpoint import serving
@@ -191,6 +193,17 @@ def test_a_variable_of_a_prompt_that_is_missing_is_an_error():
         prompts.render("repair", outcome="a")
     with pytest.raises(InternalError, match=r"unknown variables \['other'\]"):
         prompts.render("repair", outcome="a", agreed="b", difference="c", other="d")
+
+
+def test_the_prompt_names_what_a_pipeline_may_use(prepared):
+    folder, evidence, _ = prepared
+    text = (folder / "script.py").read_text(encoding="utf-8")
+    task = Task(script=folder / "script.py", name="script.py", text=text, evidence=evidence)
+    asked, messages = conversation(task, (), 0)
+    assert "`hash_words`(n_features, hash = 'crc32'" in messages[0]["content"]
+    assert "`py_mod(a, b)`" in messages[0]["content"]
+    assert (asked.task, asked.version) == ("rewrite", "v1")
+    assert "{{" not in messages[0]["content"] + messages[1]["content"]
 
 
 def test_the_files_road_writes_the_request_and_reads_the_answer(preparation, tmp_path):
