@@ -55,5 +55,5 @@ def update(
     tracer = statement if show_sql else None
     with progress("updating", quiet=show_sql), api.open(store, wait=wait, tracer=tracer) as opened:
         change = opened.update(model=model, **paths)
-    facts = {"change": change.id, **change.summary}
+    facts = {"change": change.id, **{name: value for name, value in change.summary.items() if name != "id"}}
     emit(facts, document(facts), as_json)

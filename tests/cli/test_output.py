@@ -15,6 +15,7 @@ from lester_duck.cli import output, query
 def test_json_is_strict():
     value = {"a": float("inf"), "when": datetime.date(2024, 1, 2), "d": decimal.Decimal("1.50"), "b": b"\x01"}
     assert json.loads(output.to_json(value)) == {"a": None, "when": "2024-01-02", "d": "1.50", "b": "01"}
+    assert output.to_json({"n": decimal.Decimal(70)}) == '{"n": 70}'
     assert output.to_json({"n": np.int64(3), "v": np.array([1.5])}) == '{"n": 3, "v": [1.5]}'
 
 
