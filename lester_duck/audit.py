@@ -22,6 +22,7 @@ from lester_duck.db import Database
 from lester_duck.engine import artefacts, matrix, split
 from lester_duck.engine.build import build_block
 from lester_duck.engine.calls import create_caches, fill_caches, make_worker, refuse_consumed_errors
+from lester_duck.engine.folds import build_folds
 from lester_duck.engine.identity import with_known_ids
 from lester_duck.engine.plan import Plan, install_macros
 from lester_duck.engine.worker import Worker
@@ -117,6 +118,8 @@ def _audit_block(db: Database, shadow: Database, plan: Plan, block: Block, worke
     known = f"_known_{block.name}"
     _copy(db, shadow, block.schema, block.table, known, temporary=True)
     rows = compute(block, plan.relations, functions=plan.functions)
+    if block.folds:
+        build_folds(shadow, plan, block, worker)
     if block.calls:
         fill_caches(shadow, plan, block, worker)
         refuse_consumed_errors(shadow, block, rows)

@@ -8,7 +8,8 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
-from lester_duck.algebra.flatten import Flat, flatten, is_plain, own_nodes
+from lester_duck.algebra.flatten import Flat, flatten, is_aggregate, is_plain, own_aggregates, own_nodes
+from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.parse import parse_view
 from lester_duck.algebra.qualify import ordered_term, qualify
 from lester_duck.algebra.relation import (
@@ -36,10 +37,12 @@ def build_blocks(
     functions: frozenset[str],
     where: str | None = None,
     first_line: int = 1,
+    folds: frozenset[str] = frozenset(),
 ) -> tuple[Block, ...]:
     """All blocks of a view in dependency order; the last one is the view itself.
 
-    ``relations`` are the sources and earlier views. Raises InputError or Unsupported naming the
+    ``relations`` are the sources and earlier views; ``functions`` and ``folds`` are names of declared
+    functions of a row and of a sequence of rows. Raises InputError or Unsupported naming the
     construct and ``where``.
     """
     where = where or f"views/{view}.sql"
@@ -47,9 +50,16 @@ def build_blocks(
     blocks = []
     for flat in flatten(view, parse_view(sql, where, first_line)):
         for block in _hoist_calls(view, flat, known, functions, where):
+            block = replace(block, folds=_folds(block, folds, where))
             blocks.append(block)
             known[block.name] = block.relation()
     return tuple(blocks)
+
+
+def _folds(block: Block, folds: frozenset[str], where: str) -> tuple[FoldCall, ...]:
+    if block.family != "window" or not folds:
+        return ()
+    return find_folds(sqlglot.parse_one(block.sql, dialect="duckdb"), block.name, folds, where)
 
 
 def _hoist_calls(
@@ -108,7 +118,7 @@ def _order_clause(flat: Flat, known: Mapping[str, Relation], functions: frozense
 def _split_calls(tree: exp.Select, name: str, functions: frozenset[str], where: str) -> tuple[exp.Select, exp.Select]:
     """Divide a SELECT into one that computes calls row by row, and one that groups its rows."""
     for node in list(own_nodes(tree, exp.Anonymous)):
-        if node.name.lower() in functions and (list(own_nodes(node, exp.AggFunc, exp.Window))):
+        if node.name.lower() in functions and _mixes(node):
             raise Unsupported(
                 "a function of an aggregate is not supported here",
                 where=where,
@@ -157,8 +167,14 @@ def _row_level(node: exp.Expression, functions: frozenset[str], keys: set[str]) 
         return False
     if any(n.sql("duckdb") in keys for n in node.find_all(exp.Condition) if n is not node and not _is_branch(n)):
         return False
-    mixing = isinstance(node, exp.AggFunc | exp.Window) or any(own_nodes(node, exp.AggFunc, exp.Window))
-    return not mixing and not (isinstance(node.parent, exp.Window | exp.WithinGroup) and node.arg_key == "this")
+    return not _mixes(node) and not (isinstance(node.parent, exp.Window | exp.WithinGroup) and node.arg_key == "this")
+
+
+def _mixes(node: exp.Expression) -> bool:
+    """Whether an expression holds an aggregate or a window."""
+    if isinstance(node, exp.Window) or is_aggregate(node):
+        return True
+    return any(own_nodes(node, exp.Window)) or any(own_aggregates(node))
 
 
 def _is_branch(node: exp.Expression) -> bool:
@@ -263,6 +279,7 @@ def _select(
     keys = _keys(tree, family, where)
     names = tuple(e.alias_or_name for e in tree.expressions)
     _check_outputs(names, where)
+    calls = calls_in(tree, functions)
     tree.set("order", None)
     if family == "group" and tree.args.get("distinct"):
         tree.set("distinct", None)
@@ -270,7 +287,7 @@ def _select(
     schema, table = location(view, name)
     return Block(
         name=name, view=view, family=family, schema=schema, table=table, columns=names, sql=tree.sql("duckdb"),
-        inputs=inputs, references=_references(tree), calls=calls_in(tree, functions), keys=keys, order=order,
+        inputs=inputs, references=_references(tree), calls=calls, keys=keys, order=order,
     )  # fmt: skip
 
 
@@ -292,9 +309,7 @@ def _distinct_on(tree: exp.Select) -> exp.Select:
 def _family(tree: exp.Select) -> str:
     grouped = tree.args.get("group") or tree.args.get("having") or tree.args.get("distinct")
     windows = any(own_nodes(tree, exp.Window)) or tree.args.get("qualify")
-    aggregates = any(
-        not isinstance(n.parent, exp.Window) and not _in_window(n, tree) for n in own_nodes(tree, exp.AggFunc)
-    )
+    aggregates = any(not _in_window(n, tree) for n in own_aggregates(tree))
     if windows and (grouped or aggregates):
         raise Unsupported(
             "windows together with grouping are not supported in one SELECT",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import sqlglot
 from sqlglot import exp
 
+from lester_duck.algebra.flatten import is_aggregate
 from lester_duck.algebra.relation import Block, Relation
 from lester_duck.names import is_reserved_column
 
@@ -78,7 +79,7 @@ def _how(node: exp.Column, root: exp.Expression) -> tuple[str, str]:
             if child is not parent.this:
                 return "INDIRECT", "WINDOW"
             subtype = "TRANSFORMATION"
-        elif isinstance(parent, exp.AggFunc):
+        elif is_aggregate(parent):
             subtype = "AGGREGATION"
         elif isinstance(parent, exp.Subquery | exp.Exists):
             return "INDIRECT", "FILTER"

@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 
 from lester_duck.algebra.calls import ERROR, Call, consumed_error, extract, join_cache, request
+from lester_duck.algebra.folds import join_folds
 from lester_duck.algebra.relation import Block, Relation, column, quoted
 from lester_duck.names import RID
 
@@ -36,6 +37,8 @@ def compute(
         return _constant(block)
     tree = _body(block, relations, substitutes)
     tree.set("expressions", _projections(block, tree))
+    if block.folds:
+        tree = join_folds(tree, block.folds)
     return _with_calls(tree, functions) if block.calls and functions else tree
 
 
@@ -88,6 +91,17 @@ def _projections(block: Block, tree: exp.Select) -> list[exp.Expression]:
         row = next(i for i in block.inputs if i.row)
         add(RID, column(RID, row.alias))
     return projections
+
+
+def input_rows(
+    block: Block, relations: Mapping[str, Relation], substitutes: Substitutes | None = None
+) -> exp.Select:
+    """The block's FROM clause (with its joins and WHERE) as a SELECT of nothing yet."""
+    tree = _body(block, relations, substitutes)
+    for clause in ("group", "having", "qualify", "windows", "distinct"):
+        tree.set(clause, None)
+    tree.set("expressions", [])
+    return tree
 
 
 def row_projections(block: Block) -> tuple[tuple[str, exp.Expression], ...]:

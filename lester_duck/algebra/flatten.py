@@ -84,6 +84,10 @@ def _hoist_from(view: str, tree: exp.Select, scope: dict[str, str], steps: list[
     from_ = tree.args.get("from_")
     items = ([from_] if from_ else []) + (tree.args.get("joins") or [])
     for item in items:
+        if isinstance(item.this, exp.Subquery) and isinstance(item.this.this, exp.Table):
+            raise Unsupported(
+                "a join in parentheses is not supported", hint="give it a CTE of its own", sql=item.this.sql("duckdb")
+            )
         if isinstance(item.this, exp.Subquery | exp.Values):
             alias = item.this.alias or "derived"
             name = _fresh(view, alias, names)
@@ -155,10 +159,36 @@ def _branches(tree: exp.Expression):
         yield tree
 
 
+_ANONYMOUS_AGGREGATES = frozenset({
+    "arbitrary", "arg_max_null", "arg_max_nulls_last", "arg_min_null", "arg_min_nulls_last", "bitstring_agg",
+    "combine_aggr", "count_star", "decimal_average", "entropy", "favg", "fsum", "histogram", "histogram_exact", "kahan_sum",
+    "kurtosis_pop", "lttb", "mad", "mean", "product", "regr_avgx", "regr_avgy", "regr_sxx", "regr_sxy", "regr_syy",
+    "sem", "sum_no_overflow", "sumkahan", "variant_group_object",
+})  # fmt: skip
+"""DuckDB's aggregates that the parser takes for ordinary functions."""
+
+
+def is_aggregate(node: exp.Expression) -> bool:
+    """Whether a node is a call of an aggregate function.
+
+    >>> import sqlglot
+    >>> [is_aggregate(sqlglot.parse_one(text, dialect="duckdb")) for text in ("sum(x)", "fsum(x)", "abs(x)")]
+    [True, True, False]
+    """
+    if isinstance(node, exp.Anonymous):
+        return node.name.lower() in _ANONYMOUS_AGGREGATES
+    return isinstance(node, exp.AggFunc)
+
+
+def own_aggregates(tree: exp.Expression):
+    """Calls of aggregates that belong to ``tree`` itself, those used as window functions included."""
+    return (n for n in own_nodes(tree, exp.AggFunc, exp.Anonymous) if is_aggregate(n))
+
+
 def is_plain(tree: exp.Select) -> bool:
     """Whether a SELECT is selection, projection and join only, without an order of its own."""
     busy = any(tree.args.get(key) for key in ("group", "having", "distinct", "qualify", "order", "with_", "windows"))
-    return not busy and not any(own_nodes(tree, exp.AggFunc, exp.Window))
+    return not busy and not any(own_nodes(tree, exp.Window)) and not any(own_aggregates(tree))
 
 
 def own_nodes(tree: exp.Expression, *types: type[exp.Expression]):

@@ -13,11 +13,16 @@ from lester_duck.errors import InputError, Unsupported
 _VOLATILE = {
     "random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
     "current_time", "today", "get_current_timestamp", "get_current_time", "transaction_timestamp", "nextval", "currval",
-    "setseed", "localtimestamp", "localtime", "getenv", "txid_current",
+    "setseed", "localtimestamp", "localtime", "getenv", "txid_current", "setval", "sleep_ms", "write_log", "stats",
+    "vector_type", "current_query", "current_query_id", "current_connection_id", "current_transaction_id",
+    "current_setting", "current_user", "current_role", "session_user", "user", "current_schema", "current_schemas",
+    "current_catalog", "current_database", "in_search_path", "version", "current_version", "current_localtimestamp",
+    "current_localtime",
 }  # fmt: skip
 _READERS = re.compile(
     r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|query$|query_table$|glob$|duckdb_|pragma_|getvariable|seq_scan)"
 )
+_SAMPLING = {"reservoir_quantile", "approx_quantile", "approx_top_k"}
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "generate_subscripts"}
 
 
@@ -65,6 +70,14 @@ def _refuse_function(node: exp.Func, where: str) -> None:
             where=where,
             hint="declare a function with pure = false, or put the value into a source",
         )
+    if name == "age" and len(node.expressions) == 1:
+        raise Unsupported("age() of one date changes from day to day", where=where, hint="write age(day, date)")
+    if name in _SAMPLING:
+        raise Unsupported(
+            f"{name}() depends on the order in which threads meet rows",
+            where=where,
+            hint="use an exact one: quantile_cont",
+        )
     if _READERS.match(name):
         raise Unsupported(
             f"{name}() reaches outside the store", where=where, hint="declare a [[source]] in pipeline.toml"
@@ -82,10 +95,34 @@ def _star(node: exp.Star) -> str | None:
 
 
 def _with(node: exp.With) -> str | None:
+    place = node.parent
+    while place.parent is not None and isinstance(place.parent, exp.Subquery | exp.Query | exp.CTE | exp.With):
+        place = place.parent
+    if place.parent is not None and not isinstance(place.parent, exp.From | exp.Join):
+        return "WITH inside a subquery of an expression is not supported: move it to the top"
     return "WITH RECURSIVE is not supported" if node.args.get("recursive") else None
 
 
+def _select(node: exp.Select) -> str | None:
+    if node.args.get("into"):
+        return "SELECT INTO is not supported: the view's name is its file's name"
+    return "FOR UPDATE and FOR SHARE are not supported" if node.args.get("locks") else None
+
+
+def _within_group(node: exp.WithinGroup) -> str | None:
+    return "mode() WITHIN GROUP is not supported: write mode(x)" if isinstance(node.this, exp.Mode) else None
+
+
+def _subquery(node: exp.Subquery) -> str | None:
+    alias = node.args.get("alias")
+    return "an alias with a column list is not supported: give aliases inside" if alias and alias.columns else None
+
+
 def _table(node: exp.Table) -> str | None:
+    if node.args.get("alias") and node.args["alias"].columns and isinstance(node.this, exp.Identifier):
+        return "an alias with a column list is not supported: give aliases inside"
+    if node.args.get("when") or node.args.get("version"):
+        return "AT (VERSION ...) is not supported: a view reads the present state"
     if node.alias.upper() == "NEAREST":
         return "NEAREST JOIN is not supported: use a window (QUALIFY row_number() OVER ...)"
     if (
@@ -108,8 +145,11 @@ def _grouping_sets(node: exp.Expression) -> str:
 _RULES = {
     exp.Join: _join,
     exp.Star: _star,
+    exp.Select: _select,
+    exp.Subquery: _subquery,
     exp.Table: _table,
     exp.With: _with,
+    exp.WithinGroup: _within_group,
     exp.Rollup: _grouping_sets,
     exp.Cube: _grouping_sets,
     exp.GroupingSets: _grouping_sets,

@@ -8,8 +8,9 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
+from sqlglot.schema import MappingSchema
 
-from lester_duck.algebra.flatten import own_nodes
+from lester_duck.algebra.flatten import is_aggregate, own_aggregates
 from lester_duck.algebra.relation import OrderTerm, Relation, column
 from lester_duck.errors import InputError, Unsupported, one_of
 from lester_duck.names import POS, RID
@@ -24,11 +25,19 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     composite key has no single value.
     """
     tree = qualify_tables(tree.copy(), dialect="duckdb")
-    aliases = {node.alias_or_name: _relation(node, relations, where) for node in tree.find_all(exp.Table)}
-    _canonical_case(tree, aliases)
+    aliases: dict[str, Relation] = {}
+    for node in tree.find_all(exp.Table):
+        relation = _relation(node, relations, where)
+        if aliases.setdefault(node.alias_or_name, relation) is not relation:
+            raise Unsupported(
+                f"the alias '{node.alias_or_name}' names two relations", where=where, hint="give one another alias"
+            )
+    _expand_order_by_all(tree)
+    _canonical_case(tree, aliases, where)
     _group_by_all(tree)
     _replace_pseudo_columns(tree, aliases, where)
-    schema = {r.name: dict.fromkeys(r.columns, "UNKNOWN") for r in aliases.values()}
+    columns = {r.name: dict.fromkeys(r.columns, "UNKNOWN") for r in aliases.values()}
+    schema = MappingSchema(columns, dialect="duckdb", normalize=False)
     try:
         tree = qualify_columns(tree, schema=schema, dialect="duckdb")
     except OptimizeError as error:
@@ -39,6 +48,8 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
 
 
 def _relation(node: exp.Table, relations: Mapping[str, Relation], where: str) -> Relation:
+    if not isinstance(node.this, exp.Identifier):
+        raise Unsupported(f"{node.sql('duckdb')} in FROM is not supported", where=where, hint="see docs/unsupported.md")
     by_lower = {name.lower(): relation for name, relation in relations.items()}
     relation = by_lower.get(node.name.lower())
     if relation is None:
@@ -48,30 +59,85 @@ def _relation(node: exp.Table, relations: Mapping[str, Relation], where: str) ->
     return relation
 
 
-def _canonical_case(tree: exp.Select, aliases: Mapping[str, Relation]) -> None:
+def _canonical_case(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
     """DuckDB's names ignore case; from here on they are written as declared."""
-    columns = {name.lower(): name for relation in aliases.values() for name in relation.columns}
     tables = {alias.lower(): alias for alias in aliases}
+    spelled: dict[str, set[str]] = {}
+    for relation in aliases.values():
+        for name in relation.columns:
+            spelled.setdefault(name.lower(), set()).add(name)
     for node in tree.find_all(exp.Column):
-        node.this.set("this", columns.get(node.name.lower(), node.name))
         if node.table:
-            node.args["table"].set("this", tables.get(node.table.lower(), node.table))
+            alias = tables.get(node.table.lower(), node.table)
+            node.args["table"].set("this", alias)
+            known = {n.lower(): n for n in aliases[alias].columns} if alias in aliases else {}
+            node.this.set("this", known.get(node.name.lower(), node.name))
+        elif len(spelled.get(node.name.lower(), ())) == 1:
+            (name,) = spelled[node.name.lower()]
+            node.this.set("this", name)
+        elif node.name.lower() in spelled:
+            _qualify_by_case(node, tree, aliases, where)
+    for join in tree.find_all(exp.Join):
+        for name in join.args.get("using") or []:
+            if len(spelled.get(name.name.lower(), ())) > 1:
+                raise Unsupported(
+                    f"USING ({name.name}) over columns spelled differently is not supported", hint="write ON a.x = b.X"
+                )
+
+
+def _qualify_by_case(node: exp.Column, tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
+    """A bare name that relations spell differently: the nearest FROM clause that has it decides."""
+    select = node.find_ancestor(exp.Select) or tree
+    while select is not None:
+        items = [select.args["from_"]] if select.args.get("from_") else []
+        here = [i.this.alias_or_name for i in items + (select.args.get("joins") or [])]
+        held = {alias: c for alias in here for c in aliases[alias].columns if c.lower() == node.name.lower()}
+        if len(held) > 1:
+            raise _ambiguous(node.name, list(held), where)
+        if held:
+            node.this.set("this", *held.values())
+            return
+        select = select.find_ancestor(exp.Select)
+
+
+def _ambiguous(name: str, holders: list[str], where: str) -> InputError:
+    return InputError(
+        f"the column '{name}' is ambiguous: {' and '.join(holders)} have one",
+        where=where,
+        hint=f"write {holders[0]}.{name}",
+    )
+
+
+def _expand_order_by_all(tree: exp.Select) -> None:
+    """ORDER BY ALL orders by every output column from left to right."""
+    order = tree.args.get("order")
+    if not order or not isinstance(order.expressions[0].this, exp.Var) or len(order.expressions) != 1:
+        return
+    (every,) = order.expressions
+    if tree.is_star:
+        raise Unsupported("ORDER BY ALL together with a star is not supported", hint="name the columns to order by")
+    terms = []
+    for place, _ in enumerate(tree.expressions, 1):
+        term = every.copy()
+        term.set("this", exp.Literal.number(place))
+        terms.append(term)
+    order.set("expressions", terms)
 
 
 def _group_by_all(tree: exp.Select) -> None:
     group = tree.args.get("group")
     if group and group.args.get("all"):
-        keys = [p.unalias().copy() for p in tree.expressions if not list(_aggregates(p))]
+        keys = [
+            p.unalias().copy() for p in tree.expressions if not is_aggregate(p.unalias()) and not any(own_aggregates(p))
+        ]
         tree.set("group", exp.Group(expressions=keys) if keys else None)
-
-
-def _aggregates(node: exp.Expression):
-    yield from ([node] if isinstance(node, exp.AggFunc) else [])
-    yield from own_nodes(node, exp.AggFunc)
 
 
 def _replace_pseudo_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
     for node in list(tree.find_all(exp.Column)):
+        if node.table in aliases and node.name in {t.column for t in aliases[node.table].order} - {POS}:
+            node.replace(_placeholder(node.table, node.name))  # a text that was qualified before
+            continue
         if node.name.lower() not in (RID, POS):
             continue
         select = node.find_ancestor(exp.Select) or tree
@@ -146,6 +212,8 @@ def _unknown(tree: exp.Select, aliases: Mapping[str, Relation], where: str, mess
 def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
     outputs = {e.alias_or_name for e in tree.expressions}
     parameters = {i.name for lam in tree.find_all(exp.Lambda) for i in lam.expressions}
+    for node in tree.find_all(exp.TableColumn):
+        raise Unsupported(f"'{node.name}' as a value is a whole row", where=where, hint="name the columns of the row")
     for node in tree.find_all(exp.Column):
         if (
             node.table
@@ -155,9 +223,5 @@ def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str
             continue
         known = [c for r in aliases.values() for c in r.columns]
         if node.name in known:
-            holders = [alias for alias, r in aliases.items() if node.name in r.columns]
-            raise InputError(
-                f"the column '{node.name}' is ambiguous: {' and '.join(holders)} have one",
-                where=where, hint=f"write {holders[0]}.{node.name}", sql=tree.sql("duckdb"),
-            )  # fmt: skip
+            raise _ambiguous(node.name, [alias for alias, r in aliases.items() if node.name in r.columns], where)
         raise InputError(one_of("column", node.name, dict.fromkeys(known)), where=where, sql=tree.sql("duckdb"))

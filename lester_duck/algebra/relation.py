@@ -94,7 +94,8 @@ class Block:
 
     ``sql`` is the qualified SELECT without ORDER BY (empty for ``union``). ``columns`` are its user
     columns. ``references`` are relations read by subqueries in expressions. ``calls`` are declared
-    functions. ``branch`` marks a branch of a union, which is stored with the others under ids of the union.
+    functions, ``folds`` (``algebra.folds.FoldCall``) declared folds.
+    ``branch`` marks a branch of a union, stored with the others under ids of the union.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Block:
     order: tuple[Order, ...] = ()
     branches: tuple[Block, ...] = ()
     branch: bool = False
+    folds: tuple = ()
 
     @property
     def own_ids(self) -> bool:

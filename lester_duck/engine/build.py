@@ -8,10 +8,11 @@ from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import Database
 from lester_duck.engine.calls import fill_caches, refuse_consumed_errors
+from lester_duck.engine.folds import build_folds
 from lester_duck.engine.order import order_by
 from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
-from lester_duck.names import RID
+from lester_duck.names import INTERNAL_SCHEMA, RID
 
 ROW_IDS = "_lester.row_ids"
 
@@ -26,6 +27,8 @@ def build_block(db: Database, plan: Plan, block: Block, worker: Worker) -> None:
     if plan.stored[block.name].how == "view":
         db.execute(exp.Create(this=target, kind="VIEW", expression=rows))
         return
+    if block.folds:
+        build_folds(db, plan, block, worker)
     if block.calls:
         fill_caches(db, plan, block, worker)
         refuse_consumed_errors(db, block, rows)
@@ -46,5 +49,11 @@ def _numbered(block: Block, rows: exp.Query) -> exp.Select:
 
 
 def drop_block(db: Database, schema: str, name: str, how: str) -> None:
-    """Remove the view or table of a block."""
+    """Remove the view or table of a block, and the tables of its folds."""
     db.execute(exp.Drop(tables=[table(schema, name)], kind=how.upper()))
+    folds = db.rows(
+        "SELECT table_name FROM duckdb_tables() WHERE schema_name = '_lester' AND regexp_full_match(table_name, ?)",
+        [f"fold_{name.removeprefix('step_')}_[0-9]+"],
+    )
+    for (fold,) in folds:
+        db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, fold)], kind="TABLE"))

@@ -20,7 +20,7 @@ from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, Relation, quoted, source_relation, table
 from lester_duck.db import Database, Error, connect, first_line, sql_text
 from lester_duck.errors import InputError, LesterError, one_of
-from lester_duck.names import RID, SOURCE_SCHEMA, check_name
+from lester_duck.names import INTERNAL_SCHEMA, RID, SOURCE_SCHEMA, check_name
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Function, Pipeline, Source, View
 
@@ -62,14 +62,19 @@ class Plan:
 
     def fingerprint(self, block: Block) -> str:
         """Identity of a block's content: its SQL, how it is stored, and the code it calls."""
-        code = self.pipeline.code if block.calls else ""
+        code = self.pipeline.code if block.calls or block.folds else ""
         text = "\n".join([self.definition(block), self.stored[block.name].how, code])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def function_names(pipeline: Pipeline) -> frozenset[str]:
-    """Lower-case names of a pipeline's functions."""
-    return frozenset(f.name.lower() for f in pipeline.functions)
+    """Lower-case names of a pipeline's row-level functions."""
+    return frozenset(f.name.lower() for f in pipeline.functions if not f.fold)
+
+
+def fold_names(pipeline: Pipeline) -> frozenset[str]:
+    """Lower-case names of a pipeline's folds."""
+    return frozenset(f.name.lower() for f in pipeline.functions if f.fold)
 
 
 def make_plan(pipeline: Pipeline) -> Plan:
@@ -85,7 +90,7 @@ def make_plan(pipeline: Pipeline) -> Plan:
     blocks: list[Block] = []
     with_functions = function_names(pipeline)
     for view in order_views(pipeline):
-        for block in _blocks_of(view, relations, with_functions):
+        for block in _blocks_of(view, relations, with_functions, fold_names(pipeline)):
             blocks.append(block)
             relations[block.name] = block.relation()
     stored = {b.name: _storage(b, pipeline, blocks) for b in blocks}
@@ -94,9 +99,11 @@ def make_plan(pipeline: Pipeline) -> Plan:
     return Plan(pipeline=pipeline, relations=relations, blocks=tuple(blocks), stored=stored, types=types)
 
 
-def _blocks_of(view: View, relations: Mapping[str, Relation], functions: frozenset[str]) -> tuple[Block, ...]:
+def _blocks_of(
+    view: View, relations: Mapping[str, Relation], functions: frozenset[str], folds: frozenset[str]
+) -> tuple[Block, ...]:
     try:
-        return build_blocks(view.name, view.sql, relations, functions, first_line=codec.view_line(view, 1))
+        return build_blocks(view.name, view.sql, relations, functions, first_line=codec.view_line(view, 1), folds=folds)
     except LesterError as error:
         _locate(error, view)
         raise
@@ -206,6 +213,7 @@ def _bind(
             _create_stand_in(db, function)
         types = {s.name: _describe(db, table(SOURCE_SCHEMA, s.name)) for s in pipeline.sources}
         for block in blocks:
+            create_fold_tables(db, pipeline, block)
             select = compute(block, relations)
             create = exp.Create(this=table(block.schema, block.table), kind="TABLE", expression=select)
             try:
@@ -220,6 +228,23 @@ def _bind(
         return types
     finally:
         db.close()
+
+
+def create_fold_tables(db: Database, pipeline: Pipeline, block: Block) -> None:
+    """Make the empty tables of a block's folds."""
+    for call in block.folds:
+        declared = next(f for f in pipeline.functions if f.name.lower() == call.function)
+        if len(declared.arguments) != len(call.arguments):
+            raise InputError(
+                f"the fold {declared.name}() takes {len(declared.arguments)} arguments, found {len(call.arguments)}",
+                where=f"views/{block.view}.sql",
+            )
+        columns = [
+            exp.ColumnDef(this=quoted(n), kind=exp.DataType.build(t, dialect="duckdb"))
+            for n, t in ((RID, "BIGINT"), ("value", declared.returns))
+        ]
+        schema = exp.Schema(this=table(INTERNAL_SCHEMA, call.table), expressions=columns)
+        db.execute(exp.Create(this=schema, kind="TABLE", replace=True))
 
 
 def _add_rid() -> exp.ColumnDef:

@@ -51,9 +51,21 @@ class Worker:
         Returns (values of the declared type, errors: text or null), row by row. Raises InputError when
         ``functions.py`` cannot be loaded, lacks the function, or the worker dies or hangs.
         """
+        return self._call("call", function, arguments, _ROWS_PER_MESSAGE)
+
+    def fold(self, function: str, rows: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+        """Run a fold over ``rows``: the column ``_partition`` (rows of a partition adjacent, in order), then arguments.
+
+        Returns values and errors like ``call``; after an error the rest of its partition has no value.
+        """
+        return self._call("fold", function, rows, max(1, rows.num_rows))
+
+    def _call(
+        self, task: str, function: str, arguments: pa.Table, chunk: int
+    ) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
         values, errors = [], []
-        for start in range(0, arguments.num_rows, _ROWS_PER_MESSAGE):
-            answer = self._ask(function, arguments.slice(start, _ROWS_PER_MESSAGE))
+        for start in range(0, arguments.num_rows, chunk):
+            answer = self._ask(task, function, arguments.slice(start, chunk))
             values += answer.column("value").chunks
             errors += answer.column("error").chunks
         self.calls += arguments.num_rows
@@ -67,11 +79,11 @@ class Worker:
             self._folder.cleanup()
             self._folder = None
 
-    def _ask(self, function: str, arguments: pa.Table) -> pa.Table:
+    def _ask(self, task: str, function: str, arguments: pa.Table) -> pa.Table:
         process = self._started()
         declared = self._functions[function]
         try:
-            header = {"function": declared.name, "batch": declared.batch}
+            header = {"function": declared.name, "task": "batch" if declared.batch and task == "call" else task}
             write_message(process.stdin, json.dumps(header).encode(), _to_ipc(arguments))
             self._wait(process, declared.name)
             head, body = read_message(process.stdout)

@@ -126,6 +126,25 @@ def evaluate_batch(function: Any, columns: list[list[Any]], rows: int, type_: An
     return pa.table({"value": values, "error": nothing})
 
 
+def evaluate_fold(function: Any, columns: list[list[Any]], rows: int, type_: Any) -> Any:
+    """Run (state, row) -> (state, value) over adjacent partitions; the first column names the partition."""
+    import pyarrow as pa
+
+    values: list[Any] = [None] * rows
+    errors: list[str | None] = [None] * rows
+    partition, state, failed = object(), None, False
+    for place, (key, *arguments) in enumerate(zip(*columns, strict=True)):
+        if key != partition:
+            partition, state, failed = key, None, False
+        if failed:
+            continue
+        try:
+            state, values[place] = function(state, *arguments)
+        except Exception as failure:
+            errors[place], failed = f"{type(failure).__name__}: {failure}", True
+    return pa.table({"value": _typed(values, errors, type_), "error": pa.array(errors, pa.string())})
+
+
 def main() -> None:
     """Serve until the pipe is closed."""
     inbox = os.fdopen(os.dup(0), "rb")
@@ -151,7 +170,7 @@ def main() -> None:
             write_message(outbox, json.dumps({"fault": fault}).encode(), b"")
             continue
         table = pa.ipc.open_stream(body).read_all()
-        run = evaluate_batch if asked["batch"] else evaluate
+        run = {"call": evaluate, "batch": evaluate_batch, "fold": evaluate_fold}[asked["task"]]
         type_ = schema.field(asked["function"].lower()).type
         answer = run(function, [c.to_pylist() for c in table.columns], table.num_rows, type_)
         sink = pa.BufferOutputStream()

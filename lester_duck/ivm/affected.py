@@ -294,6 +294,11 @@ RULES: tuple[tuple[Callable[[Block, frozenset[str]], bool], Rule], ...] = (
 def new_rows(part: Part, relations: Mapping[str, Relation], functions: frozenset[str]) -> exp.Query:
     """The query of a part's new images."""
     query = compute(part.block, relations, part.substitutes, functions)
+    return restrict_to_keys(part, query)
+
+
+def restrict_to_keys(part: Part, query: exp.Query) -> exp.Query:
+    """A query over a block's inputs, restricted to the affected keys (if the part has any)."""
     if part.keys is None:
         return query
     on = exp.and_(*[

@@ -10,6 +10,7 @@ from sqlglot import exp
 from lester_duck.algebra.relation import Block
 from lester_duck.db import Database
 from lester_duck.engine.calls import consumed, fill
+from lester_duck.engine.folds import run_fold
 from lester_duck.engine.plan import Plan
 from lester_duck.engine.worker import Worker
 from lester_duck.ivm.program import Calls, Program, compile_block
@@ -64,6 +65,10 @@ def maintain_block(
     for statement in program.prepare:
         db.execute(statement)
     removed = db.value(program.old)
+    for fold in program.folds:
+        for statement in fold.forget:
+            db.execute(statement)
+        run_fold(db, block, fold.call, fold.rows, worker)
     for calls in program.calls:
         _call(db, block, calls, worker)
     added = db.value(program.new)

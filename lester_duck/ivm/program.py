@@ -12,15 +12,16 @@ from functools import lru_cache
 
 from sqlglot import exp
 
-from lester_duck.algebra.compute import call_requests, compute
+from lester_duck.algebra.compute import call_requests, compute, input_rows
+from lester_duck.algebra.folds import FoldCall, fold_input
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import sql_text
 from lester_duck.engine.calls import consumed_errors, error_exists
 from lester_duck.engine.identity import SAME, with_known_ids
 from lester_duck.engine.plan import Plan
 from lester_duck.ivm import images
-from lester_duck.ivm.affected import Affected, Part, affected, new_rows, recompute
-from lester_duck.names import POS, RID, SOURCE_SCHEMA
+from lester_duck.ivm.affected import Affected, Part, affected, new_rows, recompute, restrict_to_keys
+from lester_duck.names import INTERNAL_SCHEMA, POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Source
 
 
@@ -37,6 +38,15 @@ class Calls:
     first_error: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Replaying a fold over the affected partitions: forget the values of old and new rows, then run."""
+
+    call: FoldCall
+    forget: tuple[str, ...]
+    rows: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The statements that bring one block up to its changed inputs, in order."""
@@ -45,6 +55,7 @@ class Program:
     reason: str
     prepare: tuple[str, ...]
     old: str
+    folds: tuple[Fold, ...]
     calls: tuple[Calls, ...]
     new: str
     same: str | None
@@ -65,6 +76,7 @@ def compile_block(plan: Plan, block: Block, changed: frozenset[str], *, full: st
         reason=rule.reason,
         prepare=tuple(_fill(p.name, p.query) for p in rule.prepare),
         old=_fill(images.old_name(block.name), old),
+        folds=_folds(plan, block, rule),
         calls=tuple(_calls(plan, part) for part in rule.parts if part.block.calls),
         new=_fill(images.new_name(block.name), _identified(plan, block, rule)),
         same=_same(block.name),
@@ -85,6 +97,7 @@ def _view_program(plan: Plan, block: Block) -> Program:
         reason="not stored: selection and projection on reading",
         prepare=(),
         old=before,
+        folds=(),
         calls=(),
         new=after,
         same=None,
@@ -107,6 +120,30 @@ def _calls(plan: Plan, part: Part) -> Calls:
         tuple(sql_text(error_exists(function)) for function in part.block.calls),
         sql_text(consumed_errors(part.block, rows)),
     )
+
+
+def _folds(plan: Plan, block: Block, rule: Affected) -> tuple[Fold, ...]:
+    programs = []
+    for call in block.folds:
+        source = restrict_to_keys(rule.parts[0], input_rows(block, plan.relations))
+        target = table(INTERNAL_SCHEMA, call.table)
+        gone = exp.select(column(RID)).from_(images.old(block.name))
+        again = exp.select(column(RID, call.input))
+        rerun = source.copy()
+        rerun.set("expressions", again.expressions)
+        forget = tuple(
+            sql_text(exp.delete(target.copy()).where(exp.In(this=column(RID), query=exp.Subquery(this=query))))
+            for query in (_input_ids(block, gone), rerun)
+        )
+        programs.append(Fold(call, forget, sql_text(fold_input(call, source))))
+    return tuple(programs)
+
+
+def _input_ids(block: Block, gone: exp.Select) -> exp.Select:
+    """Old images name the input's row in the block's row column."""
+    query = gone.copy()
+    query.set("expressions", [column(next(i.row for i in block.inputs if i.row))])
+    return query
 
 
 def _identified(plan: Plan, block: Block, rule: Affected) -> exp.Query:

@@ -71,7 +71,11 @@ class View:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A declared row-level Python function, defined in ``functions.py`` under the same name.
+    """A declared Python function, defined in ``functions.py`` under the same name.
+
+    A row-level function is called with a row's arguments. A ``fold`` is a sequential step: it is
+    called with (state, arguments of the row) and returns (state, value); the state of a partition's
+    first row is None. In SQL it is a window function: ``f(x) OVER (PARTITION BY k ORDER BY t._pos)``.
 
     ``batch`` functions receive one list per argument and return a list, or an array of shape
     (rows, width), for a list return type such as ``FLOAT[768]``.
@@ -82,6 +86,7 @@ class Function:
     returns: str
     pure: bool = True
     batch: bool = False
+    fold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
