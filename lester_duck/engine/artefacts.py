@@ -98,7 +98,7 @@ def _drop(db: Database) -> None:
 
 def map_may_change(features: Features, tables: tuple[str, ...]) -> bool:
     """Whether states that were touched decide names or number of matrix columns (learned categories, bins)."""
-    learned = {"one_hot", "ordinal", "bins", "tfidf"}
+    learned = {"one_hot", "ordinal", "bins", "tfidf", "count_words"}
     names = {f.name for f in features.featurizers if any(s.kind in learned for s in f.steps)}
     return any(f"state_{name}" in tables for name in names)
 

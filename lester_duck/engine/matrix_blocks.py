@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from lester_duck.db import Database
 from lester_duck.engine.matrix_state import category_text
+from lester_duck.engine.matrix_terms import Vocabulary, build_terms
 from lester_duck.engine.template import array, block_table, column, state_table, statement, view_table
 from lester_duck.errors import InputError, InternalError
 from lester_duck.featurize.plan import Plan
@@ -44,7 +45,12 @@ def build_block(db: Database, plan: Plan, view: str, call: Call) -> None:
                 block=block_table(plan.name), value=value, view=view_table(view),
             )
         )  # fmt: skip
-        _insert_computed(db, plan, view, call)
+        if plan.storage == "terms":
+            vocabulary = Vocabulary()
+            _insert_computed(db, plan, view, lambda chunk: vocabulary.lists(counted_texts(plan, chunk)))
+            build_terms(db, plan, vocabulary)
+        else:
+            _insert_computed(db, plan, view, lambda chunk: compute(plan, chunk, call))
 
 
 def number_value(plan: Plan) -> exp.Expression:
@@ -54,7 +60,7 @@ def number_value(plan: Plan) -> exp.Expression:
 
 def stored_type(plan: Plan) -> str:
     """The DuckDB type of a block's values."""
-    if plan.storage == "lists":
+    if plan.storage in ("lists", "terms"):
         return "STRUCT(indices INTEGER[], counts DOUBLE[])"
     return f"{plan.element}[{plan.width}]"
 
@@ -77,7 +83,7 @@ def _build_codes(db: Database, plan: Plan, view: str) -> None:
     db.execute(statement(create, block=block_table(plan.name), query=query))
 
 
-def _insert_computed(db: Database, plan: Plan, view: str, call: Call) -> None:
+def _insert_computed(db: Database, plan: Plan, view: str, values_of: Callable[[pa.Table], pa.Array]) -> None:
     """Compute the values of all rows, each distinct tuple of arguments once, and insert them."""
     rows = view_table(view)
     names = [c.name for c in plan.columns]
@@ -96,7 +102,7 @@ def _insert_computed(db: Database, plan: Plan, view: str, call: Call) -> None:
     for start in range(0, total, step):
         wanted = "SELECT * EXCLUDE (first) FROM _arguments WHERE aid >= ? AND aid < ? ORDER BY aid"
         chunk = db.arrow(wanted, [start, start + step])
-        values = compute(plan, chunk.drop_columns(["aid"]), call)
+        values = values_of(chunk.drop_columns(["aid"]))
         table = pa.table({"aid": chunk.column("aid"), "value": values})
         with db.registered("_computed", table):
             db.execute(
@@ -131,14 +137,23 @@ def compute(plan: Plan, arguments: pa.Table, call: Call) -> pa.Array:
     arguments = arguments.rename_columns([c.name for c in plan.columns])
     if plan.head.role == "function_head":
         return _vectors(plan, *_called(plan, arguments, call))
+    counts = plan.head.compute(_texts(plan, arguments))
+    return _lists(counts) if plan.storage == "lists" else _fixed(counts.toarray(), plan)
+
+
+def counted_texts(plan: Plan, arguments: pa.Table) -> list[dict[str, int]]:
+    """For each row of a table of texts its terms with their counts; raises InputError for a missing text."""
+    return plan.head.count(_texts(plan, arguments))
+
+
+def _texts(plan: Plan, arguments: pa.Table) -> list[str]:
     texts = arguments.column(0).to_pylist()
     if None in texts:
         raise InputError(
             f"column '{plan.columns[0].name}' has rows without a text", where=f"featurizer '{plan.name}'",
             hint="write coalesce(column, '') in the view, or filter those rows",
         )  # fmt: skip
-    counts = plan.head.compute(texts)
-    return _lists(counts) if plan.storage == "lists" else _fixed(counts.toarray(), plan)
+    return texts
 
 
 def _called(plan: Plan, arguments: pa.Table, call: Call) -> tuple[pa.Array, int]:
@@ -190,10 +205,11 @@ def stored_rows(plan: Plan, values: pa.ChunkedArray | pa.Array) -> np.ndarray | 
     whole = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if isinstance(whole, pa.ChunkedArray):
         raise InternalError("a block does not fit one Arrow array; read it in smaller batches")
-    if plan.storage != "lists":
+    if plan.storage not in ("lists", "terms"):
         return whole.flatten().to_numpy(zero_copy_only=False).reshape(-1, plan.width)
     indices, counts = whole.field("indices"), whole.field("counts")
     lengths = np.diff(indices.offsets.to_numpy())
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    shape = (len(whole), plan.width)
-    return sparse.csr_matrix((counts.flatten().to_numpy(), indices.flatten().to_numpy(), starts), shape=shape)
+    columns = indices.flatten().to_numpy()
+    width = plan.width if plan.storage == "lists" else int(columns.max(initial=0)) + 1
+    return sparse.csr_matrix((counts.flatten().to_numpy(), columns, starts), shape=(len(whole), width))

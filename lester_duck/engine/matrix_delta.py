@@ -121,6 +121,12 @@ class Images:
         chosen = table.select(["_rid", f"p{plan}"]).filter(mask).combine_chunks()
         return chosen.column(0).to_numpy(), chosen.column(1).combine_chunks()
 
+    def texts(self, index: int, wanted: np.ndarray) -> tuple[np.ndarray, pa.Table]:
+        """Row ids and texts of the wanted rows, after."""
+        mask = pa.array(np.isin(self.new.column("_rid").to_numpy(), wanted))
+        table = self.new.filter(mask)
+        return table.column("_rid").to_numpy(), table.select([f"a{index}_0"])
+
     def computed(self, index: int, plan: Plan, wanted: np.ndarray, call: Call) -> tuple[np.ndarray, pa.Array]:
         """Row ids and newly computed values of the wanted rows, each distinct argument once."""
         mask = pa.array(np.isin(self.new.column("_rid").to_numpy(), wanted))
@@ -147,7 +153,7 @@ def _image(db: Database, plans: Mapping[int, Plan], relation: str, *, after: boo
             parts[f"p{i}"] = number_value(plan)
         elif plan.storage == "codes":
             parts[f"p{i}"] = category_texts(plan)
-        elif after and plan.storage in ("vectors", "lists"):
+        elif after and plan.storage in ("vectors", "lists", "terms"):
             parts |= {f"a{i}_{j}": column(c.name) for j, c in enumerate(plan.columns)}
     chosen = "".join(f", ${name} AS {name}" for name in parts)
     query = f"SELECT _rid{chosen} FROM $relation ORDER BY _rid"

@@ -14,10 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from lester_duck.db import Database
-from lester_duck.engine.matrix_blocks import Call, build_block
+from lester_duck.engine.matrix_blocks import Call, build_block, counted_texts
 from lester_duck.engine.matrix_categories import CategoryBook
 from lester_duck.engine.matrix_delta import Delta, Images, read_delta, read_images
 from lester_duck.engine.matrix_state import build_state, read_moments, rows_as_floats, scan_moments, write_moments
+from lester_duck.engine.matrix_terms import TermBook, term_lists
 from lester_duck.engine.template import block_table, rendered, state_table, view_table
 from lester_duck.featurize.plan import Plan, plan_features
 from lester_duck.featurize.summary import Moments
@@ -85,7 +86,7 @@ def rebuild_one(db: Database, plan: Plan, view: str, call: Call) -> None:
     if plan.keeps == "categories":
         build_state(db, plan, view)
     build_block(db, plan, view, call)
-    if plan.keeps != "categories":
+    if plan.keeps not in ("categories", "terms"):  # terms are counted while their block is built
         build_state(db, plan, view)
 
 
@@ -260,4 +261,36 @@ def _categories(db: Database, work: _Work) -> bool:
     return False
 
 
-_MAINTAIN = {"nothing": _without_state, "moments": _moments, "values": _values, "categories": _categories}
+def _terms(db: Database, work: _Work) -> bool:
+    plan = work.plan
+    held_ids, held = _read_lists(db, plan, np.concatenate([work.out, work.moved]))
+    in_ids, texts = work.images.texts(work.index, work.into)
+    came = counted_texts(plan, texts)
+    book = TermBook(db, plan)
+    book.open([i for row in held for i in row], [term for row in came for term in row])
+    left, stays = work.fits(held_ids, after=False), np.isin(held_ids, work.moved)
+    entered = work.fits(held_ids, after=True) & stays
+    for row, was, now, stay in zip(held, left.tolist(), entered.tolist(), stays.tolist(), strict=True):
+        book.add(row, fits=now - was, rows=0 if stay else -1)
+    numbered = [book.number(text) for text in came]
+    for row, fit_row in zip(numbered, work.fits(in_ids, after=True).tolist(), strict=True):
+        book.add(row, fits=int(fit_row), rows=1)
+    book.close()
+    _delete(db, plan, work.out)
+    _insert(db, plan, in_ids, term_lists(numbered))
+    return False
+
+
+def _read_lists(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, list[dict[int, int]]]:
+    """Ids and stored terms (id -> count) of block rows."""
+    wanted = "SELECT _rid, value FROM $block WHERE _rid IN (SELECT _rid FROM _ids)"
+    query = rendered(wanted, block=block_table(plan.name))
+    with db.registered("_ids", pa.table({"_rid": rids})):
+        table = db.arrow(query)
+    values = [dict(zip(v["indices"], map(int, v["counts"]), strict=True)) for v in table.column(1).to_pylist()]
+    return table.column(0).to_numpy(), values
+
+
+_MAINTAIN = {
+    "nothing": _without_state, "moments": _moments, "values": _values, "categories": _categories, "terms": _terms,
+}  # fmt: skip

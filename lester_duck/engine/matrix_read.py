@@ -55,8 +55,8 @@ class Reader:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether a block stores index and value lists."""
-        return any(f.plan.storage == "lists" for f in self.fitted)
+        """Whether a block is read as index and value lists."""
+        return any(f.plan.is_sparse for f in self.fitted)
 
     def row_ids(self, part: str) -> np.ndarray:
         """Row ids of a part in matrix order."""
@@ -136,8 +136,8 @@ def schema(source: Reader, sources: Sources | None = None) -> pa.Schema:
     """The Arrow schema of ``batches``.
 
     Up to 4,096 columns: one field each, whose metadata holds featurizer, kind, term, inputs and
-    sources. Beyond, or with a sparse block: one field per featurizer, whose metadata holds its
-    position and width; ``column_map`` then says what each column is.
+    sources. Beyond: one field per featurizer, whose metadata holds its position and width;
+    ``column_map`` then says what each column is.
     """
     number = pa.from_numpy_dtype(source.dtype)
     if not _is_wide(source):
@@ -154,11 +154,11 @@ def schema(source: Reader, sources: Sources | None = None) -> pa.Schema:
 
 
 def _is_wide(source: Reader) -> bool:
-    return source.is_sparse or source.width > FIELD_LIMIT
+    return source.width > FIELD_LIMIT
 
 
 def _block_type(f: Fitted, number: pa.DataType) -> pa.DataType:
-    if f.plan.storage == "lists":
+    if f.plan.is_sparse:
         return pa.struct([("indices", pa.list_(pa.int32())), ("values", pa.list_(number))])
     return pa.list_(number, f.width)
 
@@ -228,7 +228,8 @@ def _batch(source: Reader, blocks: list, own: pa.Schema) -> pa.RecordBatch:
     typed = [block.astype(source.dtype, copy=False) for block in blocks]
     if _is_wide(source):
         return pa.RecordBatch.from_arrays([_nested(block, own.field(i)) for i, block in enumerate(typed)], schema=own)
-    arrays = [pa.array(column) for block in typed for column in np.ascontiguousarray(block.T)]
+    filled = [block.toarray() if sparse.issparse(block) else block for block in typed]
+    arrays = [pa.array(column) for block in filled for column in np.ascontiguousarray(block.T)]
     return pa.RecordBatch.from_arrays(arrays, schema=own)
 
 

@@ -5,6 +5,7 @@
 | moments | ``slot, n, missing, center, s1, s2, low, high, at_low, at_high`` |
 | values | ``slot, value, n`` (value NULL = missing) |
 | categories | ``slot, id, category, n, total`` (n: fit rows, total: all rows; category NULL = missing) |
+| terms | see ``matrix_terms`` |
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlglot import exp
 
 from lester_duck.db import Database
 from lester_duck.engine.matrix_order import OrderTerm, order_by
+from lester_duck.engine.matrix_terms import read_terms
 from lester_duck.engine.template import block_table, column, rendered, state_table, statement, view_table
 from lester_duck.featurize.base import Input
 from lester_duck.featurize.categories import Category
@@ -206,4 +208,6 @@ def fitted(db: Database, plan: Plan, view: str, order: tuple[OrderTerm, ...]) ->
         return fit(plan, _read_values(db, plan))
     if plan.keeps == "categories":
         return fit(plan, read_categories(db, plan, view, order))
+    if plan.keeps == "terms":
+        return fit(plan, read_terms(db, plan))
     return fit(plan, None)

@@ -20,12 +20,16 @@ from lester_duck.featurize.categories import Category
 from lester_duck.featurize.raw import Raw
 from lester_duck.featurize.registry import step_of
 from lester_duck.featurize.summary import Summary
+from lester_duck.featurize.terms import TermState
 from lester_duck.pipeline.model import Features, Featurizer
 
-Storage = Literal["numbers", "vectors", "lists", "codes"]
-Keeps = Literal["nothing", "moments", "values", "categories"]
+Storage = Literal["numbers", "vectors", "lists", "codes", "terms"]
+Keeps = Literal["nothing", "moments", "values", "categories", "terms"]
 
-_STORAGE: dict[str, Storage] = {"sql_head": "numbers", "text_head": "vectors", "function_head": "vectors"}
+_STORAGE: dict[str, Storage] = {
+    "sql_head": "numbers", "text_head": "vectors", "function_head": "vectors", "term_head": "terms",
+}  # fmt: skip
+_TEXTS = ("text_head", "term_head")
 _KEEPS: dict[Needs, Keeps] = {Needs.NOTHING: "nothing", Needs.MOMENTS: "moments", Needs.DISTRIBUTION: "values"}
 
 
@@ -34,7 +38,8 @@ class Plan:
     """How one featurizer is stored, kept and read.
 
     ``storage``: ``numbers`` (DOUBLE[k] from SQL), ``vectors`` (DOUBLE[w] or FLOAT[w] from Python),
-    ``lists`` (sparse index and value lists), ``codes`` (INTEGER[k], ids of categories).
+    ``lists`` (sparse index and value lists), ``codes`` (INTEGER[k], ids of categories), ``terms``
+    (sparse lists of term ids and counts).
     ``fills`` are the imputations before ``coder``; ``steps`` the numeric steps after the head.
     """
 
@@ -67,11 +72,20 @@ class Plan:
     @property
     def keeps(self) -> Keeps:
         """What the state table holds."""
+        if self.storage == "terms":
+            return "terms"
         return "categories" if self.coder else _KEEPS[self.needs]
 
     @property
+    def is_sparse(self) -> bool:
+        """Whether its part of the matrix is read sparse."""
+        return self.storage in ("lists", "terms") and self.head.is_sparse
+
+    @property
     def width(self) -> int:
-        """Numbers, codes or buckets per stored row."""
+        """Numbers, codes or buckets per stored row (terms: unknown, 1)."""
+        if self.storage == "terms":
+            return 1
         return len(self.columns) if self.storage in ("numbers", "codes") else self.head.width
 
     @property
@@ -111,7 +125,7 @@ class Fitted:
 
         Raises InputError for an unknown category where the featurizer says ``error``.
         """
-        values = self.coder.apply(stored) if self.coder else stored
+        values = self.coder.apply(stored) if self.coder is not None else stored
         for step in self.steps:
             values = step.apply(values)
         return values
@@ -159,7 +173,7 @@ def _plan(featurizer: Featurizer, columns: Mapping[str, str]) -> Plan:
     if plan.storage == "numbers":
         for column in inputs:
             head.expression(column)  # refuses a column of the wrong type before anything is stored
-    if head.role == "text_head" and not (len(inputs) == 1 and inputs[0].is_text):
+    if head.role in _TEXTS and not (len(inputs) == 1 and inputs[0].is_text):
         raise InputError(f"{featurizer.steps[0].kind} reads one text column", hint="give one VARCHAR column")
     return plan
 
@@ -178,7 +192,7 @@ def _check_chain(featurizer: Featurizer, head: Any, fills: list, coder: Any, res
     if any(not hasattr(step, "fill_categories") for step in fills):
         hint = "only impute may stand before an encoding"
         raise Unsupported(f"steps in this order: {' then '.join(later)}", hint=hint)
-    if rest and getattr(head, "is_sparse", False):
+    if rest and (head.role == "term_head" or getattr(head, "is_sparse", False)):
         raise Unsupported(f"{later[0]} with sparse output before {later[1]}", hint="use fewer features")
 
 
@@ -190,9 +204,12 @@ def _needs(steps: Sequence[Any]) -> Needs:
     return Needs.DISTRIBUTION if any(step.needs > Needs.NOTHING for step in after_bins) else needs
 
 
-def fit(plan: Plan, state: Summary | Sequence[tuple[Category, ...]] | None) -> Fitted:
-    """Fit a plan from its state: a summary of raw columns, or the categories of each column."""
+def fit(plan: Plan, state: Summary | TermState | Sequence[tuple[Category, ...]] | None) -> Fitted:
+    """Fit a plan from its state: a summary of raw columns, the categories of each column, or the terms."""
     with _naming(plan.featurizer):
+        if plan.keeps == "terms":
+            terms = plan.head.fit(state, plan.name, plan.columns[0])
+            return Fitted(plan=plan, coder=terms, steps=(), slots=terms.slots())
         if plan.coder:
             return _fit_codes(plan, state)  # type: ignore[arg-type]
         steps, slots = _fit_steps(plan.steps, state, plan.head_slots)  # type: ignore[arg-type]

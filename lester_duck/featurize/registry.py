@@ -14,6 +14,7 @@ from lester_duck.featurize.one_hot import OneHot
 from lester_duck.featurize.ordinal import Ordinal
 from lester_duck.featurize.passthrough import Passthrough
 from lester_duck.featurize.scale import MinMax, StandardScale
+from lester_duck.featurize.terms import CountWords, Tfidf
 from lester_duck.featurize.text_length import TextLength
 from lester_duck.pipeline.model import Step
 
@@ -27,6 +28,8 @@ KINDS: dict[str, type] = {
     "ordinal": Ordinal,
     "text_length": TextLength,
     "hash_words": HashWords,
+    "count_words": CountWords,
+    "tfidf": Tfidf,
     "function": Function,
 }
 
