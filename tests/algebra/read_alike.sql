@@ -1,0 +1,162 @@
+-- One view per line: its rows are those DuckDB gives for the same text (test_reading.py).
+SELECT a AS b, b AS a FROM t
+SELECT a + 1 AS a FROM t WHERE a > 0
+SELECT a + 1 AS a FROM t ORDER BY a DESC
+SELECT -a AS a, k FROM t ORDER BY a, k
+SELECT -a AS a, k FROM t ORDER BY t.a, k
+SELECT a AS x, x + 1 AS y FROM t
+SELECT a AS k, k + 1 AS y FROM t
+SELECT a AS x FROM t WHERE x > 0
+SELECT a AS x, count(*) AS n FROM t GROUP BY x
+SELECT a % 2 AS a, count(*) AS n FROM t GROUP BY a
+SELECT a % 2 AS g, count(*) AS n FROM t GROUP BY 1
+SELECT a % 2 AS g, count(*) AS n FROM t GROUP BY ALL
+SELECT a % 2 AS g, count(*) AS n FROM t GROUP BY ALL HAVING n > 1
+SELECT a, count(*) AS n FROM t GROUP BY a HAVING n > 1
+SELECT a, count(*) AS a2 FROM t GROUP BY a HAVING count(*) > 1 ORDER BY a2 DESC, a
+SELECT a, sum(c) AS c FROM t GROUP BY a HAVING c > 0
+SELECT a, b FROM t ORDER BY 2, 1
+SELECT a, b FROM t ORDER BY 2 DESC NULLS FIRST, 1
+SELECT k, a FROM t ORDER BY ALL
+SELECT * FROM t ORDER BY k DESC
+SELECT * EXCLUDE (c) FROM t
+SELECT * REPLACE (a + 1 AS a) FROM t
+SELECT t.* FROM t
+SELECT t.*, u.e FROM t JOIN u USING (k)
+SELECT k, e FROM t LEFT JOIN u USING (k)
+SELECT t.a, o.n FROM t JOIN o ON t.a = o.a
+SELECT t.a, o.A AS z, BIG FROM t JOIN o ON t.A = O.a
+SELECT a, n FROM o
+SELECT "A", "n" FROM o WHERE "big" > 'f'
+SELECT T.A FROM t
+SELECT x.a FROM t AS X
+SELECT o.a, t.k FROM o, t WHERE o.a = t.a
+SELECT t.k, u.k AS k2 FROM t, u
+SELECT a FROM t WHERE a IN (SELECT a FROM u)
+SELECT a FROM t WHERE a NOT IN (SELECT a FROM u WHERE a IS NOT NULL)
+SELECT a FROM t WHERE a NOT IN (SELECT a FROM u)
+SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k)
+SELECT a FROM t WHERE EXISTS (FROM u WHERE u.k = t.k)
+SELECT a, (SELECT max(a) FROM u) AS m FROM t
+SELECT k, (SELECT max(e) FROM u WHERE u.k = t.k) AS m FROM t
+SELECT k, a FROM t WHERE (k, a) IN (SELECT k, a FROM u)
+SELECT k, a FROM t WHERE a = ANY (SELECT a FROM u)
+SELECT k, a FROM t WHERE a > ALL (SELECT a FROM u WHERE a < 1)
+SELECT count(*) AS n FROM t
+SELECT count(*) FILTER (WHERE a > 0) AS n, sum(a) AS s FROM t
+SELECT fsum(c) AS s, product(c) AS p FROM t
+SELECT a, fsum(c) AS s FROM t GROUP BY ALL
+SELECT count() AS n FROM t
+SELECT a, mad(k) AS m, entropy(b) AS e, sem(k) AS s, histogram(b) AS h FROM t GROUP BY a
+SELECT corr(k, a) AS c, covar_pop(k, a) AS d, regr_slope(k, a) AS r FROM t
+SELECT regr_avgx(k, a) AS c, regr_sxy(k, a) AS d FROM t
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY k) AS m, quantile_disc(k, 0.5) AS q FROM t
+SELECT quantile_cont(k, [0.25, 0.5]) AS q, median(k) AS m FROM t
+SELECT bool_and(a > 0) AS x, bool_or(a > 0) AS y, bit_xor(k) AS z FROM t
+SELECT max(k, 2) AS m, min(k, 2) AS n FROM t
+SELECT arg_min(b, k, 2) AS m FROM t
+SELECT count_if(a > 0) AS n FROM t
+SELECT any_value(b) AS f FROM t WHERE b IS NOT NULL
+SELECT DISTINCT a FROM t
+SELECT DISTINCT a % 2 AS m, b FROM t ORDER BY m, b
+SELECT DISTINCT ON (a) a, k FROM t ORDER BY a, k DESC
+SELECT DISTINCT ON (a) k FROM t ORDER BY k DESC
+SELECT a FROM t UNION SELECT a FROM u
+SELECT a FROM t UNION ALL SELECT a FROM u
+SELECT a, b FROM t UNION ALL SELECT e, k FROM u
+SELECT k FROM t UNION ALL SELECT c FROM t
+(SELECT a FROM t ORDER BY k DESC) UNION ALL (SELECT a FROM u)
+SELECT a FROM t UNION ALL SELECT a FROM u ORDER BY a
+SELECT a FROM t UNION SELECT a FROM u ORDER BY 1 DESC
+(SELECT a FROM t UNION SELECT a FROM u) UNION SELECT n FROM o
+(SELECT a FROM t UNION ALL SELECT a FROM t) UNION ALL SELECT n FROM o
+FROM t
+FROM t SELECT a
+FROM t WHERE a > 0
+WITH q AS (SELECT a, k FROM t) SELECT * FROM q
+WITH q AS (SELECT a, k FROM t), r AS (SELECT a FROM q WHERE k > 2) SELECT r.a, q.k FROM r JOIN q ON q.a = r.a
+WITH t AS (SELECT a, k + 100 AS k FROM t) SELECT * FROM t
+WITH q AS MATERIALIZED (SELECT a FROM t) SELECT a FROM q
+SELECT a FROM (WITH q AS (SELECT a FROM t) SELECT a FROM q) AS s
+WITH q AS (SELECT a FROM u) SELECT a FROM t WHERE a IN (SELECT a FROM q)
+SELECT s.a FROM (SELECT a FROM t) AS s
+SELECT a FROM (SELECT a FROM t)
+SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v(x, y)
+SELECT t.a, m.y FROM t JOIN (VALUES (1, 'one')) AS m(x, y) ON t.a = m.x
+SELECT row_number() OVER (ORDER BY k) AS n, k FROM t
+SELECT k, lag(a, 1, -1) OVER (ORDER BY k) AS l FROM t
+SELECT k, count(*) OVER () AS n FROM t
+SELECT k, sum(a) OVER (ORDER BY k ROWS BETWEEN 1 PRECEDING AND 1 FOLLOWING) AS s FROM t
+SELECT k, sum(k) OVER (ORDER BY k RANGE BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) AS s FROM t
+SELECT k, CASE a WHEN 0 THEN 'z' WHEN 1 THEN 'o' ELSE b END AS w FROM t
+SELECT k, coalesce(b, 'none') AS w, nullif(b, '') AS x, if(a > 0, 1, 0) AS y FROM t
+SELECT k, a IS DISTINCT FROM 1 AS w, a IS NOT DISTINCT FROM NULL AS x FROM t
+SELECT k, b LIKE 'x%' AS w, b ILIKE 'X%' AS x, b SIMILAR TO '[xy]' AS y, b GLOB 'x*' AS z FROM t
+SELECT k, regexp_matches(b, '[a-z]') AS w, regexp_replace(b, 'x', 'z', 'g') AS x, b ~ 'x' AS y FROM t
+SELECT k, a::VARCHAR || '!' AS w, CAST(c AS INTEGER) AS x, TRY_CAST(b AS INTEGER) AS y FROM t
+SELECT k, a / 2 AS w, a // 2 AS x, a % 2 AS y, -7 // 2 AS z, 2 ** 3 AS p, 2 ^ 3 AS q FROM t
+SELECT k, [a, k] AS l, {'x': a} AS s, MAP {'m': a} AS m FROM t
+SELECT k, list_transform([a, k], lambda x: x + 1) AS l, [x + 1 for x in [a, k] if x > 1] AS m FROM t
+SELECT k, b[1] AS w, b[1:2] AS x, [1, 2, 3][1] AS y, [1, 2, 3][-1] AS z FROM t
+SELECT k, string_split(b, '') AS w, split_part(b, 'x', 1) AS x, b.upper() AS y FROM t
+SELECT k, substring(b, 1, 1) AS w, b[:1] AS x, left(b, 1) AS y, strpos(b, 'x') AS z FROM t
+SELECT k, date '2024-01-31' + INTERVAL 1 MONTH AS d, date_diff('day', date '2024-01-01', date '2024-03-01') AS e FROM t
+SELECT k, strftime(date '2024-01-31', '%d.%m') AS d, strptime('01.02.2024', '%d.%m.%Y') AS e, date_trunc('month', date '2024-01-31') AS f FROM t
+SELECT k, epoch(timestamp '2024-01-01') AS e, extract(year FROM date '2024-05-01') AS y, dayofweek(date '2024-05-01') AS w, isodow(date '2024-05-01') AS i FROM t
+SELECT k, round(c) AS r, round_even(c, 0) AS e, trunc(c) AS t, floor(c) AS f, ceil(c) AS g, sign(c) AS s FROM t
+SELECT k, greatest(a, k) AS g, least(a, k) AS l, abs(c) AS b, xor(a, k) AS x, a & k AS y, a | k AS z, a << 1 AS s FROM t
+SELECT k, md5(b) AS m, hash(b) % 2 AS h, ('0x' || md5(b))::UHUGEINT AS u FROM t WHERE b IS NOT NULL
+SELECT k, concat(b, '-', a) AS c, concat_ws('-', b, a) AS d, b || a AS e FROM t
+SELECT k, trim(b) AS m, ltrim(b, 'x') AS l, trim(both 'x' FROM b) AS n, lpad(b, 3, '.') AS p, repeat(b, 2) AS r, reverse(b) AS v FROM t
+SELECT k, upper(b) AS u, length(b) AS l, ascii(b) AS a2, chr(65) AS c2, instr(b, 'x') AS i, contains(b, 'x') AS d, starts_with(b, 'x') AS s FROM t
+SELECT k, json_extract('{"a": 1}', '$.a') AS j, '{"a": {"b": 2}}'::JSON -> 'a' ->> 'b' AS l FROM t
+SELECT k, list_contains([1, 2], a) AS l, a IN (0, 1) AS i, a IN [0, 1] AS j, a BETWEEN 0 AND 1 AS n FROM t
+SELECT k, list_sort([3, 1]) AS l, list_sum([a, k]) AS s, list_aggregate([1, 2], 'max') AS m, array_length([1]) AS n, len(b) AS o FROM t
+SELECT k, unnest([1, 2]) AS u FROM t
+SELECT k FROM t SEMI JOIN u USING (k)
+SELECT k FROM t ANTI JOIN u USING (k)
+SELECT t.k FROM t SEMI JOIN u ON t.k = u.k AND u.a > 1
+SELECT t.k FROM t ANTI JOIN u ON t.k = u.k JOIN o ON o.a = t.a
+SELECT t.k, u.e FROM t JOIN u ON t.k = u.k AND t.a IS NOT NULL
+SELECT t.k, u.e FROM t LEFT JOIN u ON t.k = u.k AND u.a > 1 WHERE t.a IS NOT NULL
+SELECT t.k, u.e, o.n FROM t LEFT JOIN u ON t.k = u.k JOIN o ON o.a = u.a
+SELECT t.k, u.e FROM t CROSS JOIN u
+SELECT t.k, u.e FROM t LEFT JOIN u ON true
+SELECT t.k, u.e FROM t JOIN u ON t.k <= u.k
+SELECT struct_pack(x := a) AS s FROM t
+SELECT {'x': a}.x AS s FROM t
+SELECT t.k AS "select", b AS "my col" FROM t
+SELECT "k" AS Kk, k AS kK FROM t
+SELECT 'a' AS s, 1 AS n, NULL AS z FROM t
+SELECT a, k FROM t GROUP BY a, k
+SELECT a FROM t GROUP BY a, b
+SELECT a + k AS s FROM t GROUP BY a + k
+SELECT a, count(*) * 2 + a AS s FROM t GROUP BY a
+SELECT upper(b) AS b, count(*) AS n FROM t GROUP BY upper(b)
+SELECT upper(b) AS b, count(*) AS n FROM t GROUP BY b
+SELECT a AS g, sum(k) FILTER (WHERE b = 'x') AS s FROM t GROUP BY g ORDER BY g DESC
+SELECT a, sum(k) AS s FROM t GROUP BY a ORDER BY sum(k) DESC, a
+SELECT a, grouping(a) AS g FROM t GROUP BY a
+SELECT max(a) - min(a) AS r FROM t HAVING count(*) > 100
+SELECT 1 AS one FROM t HAVING count(*) > 1
+SELECT a FROM t FETCH FIRST 1 ROWS ONLY
+SELECT * ILIKE 'A%' FROM t
+SELECT a, pg_typeof(a) AS d, typeof(a) AS e FROM t
+SELECT approx_count_distinct(k) AS q FROM t
+SELECT ALL a FROM t
+SELECT k, a FROM t ORDER BY a NULLS FIRST, k DESC
+SELECT a.b FROM (SELECT {'b': k} AS a FROM t) AS s
+SELECT s.a.b AS w FROM (SELECT {'b': k} AS a FROM t) AS s
+SELECT k, (SELECT count(*) FROM u WHERE u.a = t.a) AS n FROM t ORDER BY n DESC, k
+SELECT x.k FROM t x, u y WHERE x.k = y.k
+SELECT k FROM t ORDER BY (SELECT max(a) FROM u), k DESC
+SELECT t.k FROM t JOIN u ON u.k = t.k AND u.a IN (SELECT a FROM o)
+SELECT a, count(*) AS n FROM t WHERE a IN (SELECT a FROM u) GROUP BY a
+SELECT DISTINCT b FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a)
+SELECT a, count(DISTINCT b) AS n, count(DISTINCT (b, c)) AS m FROM t GROUP BY a
+SELECT k, sum(a) OVER (PARTITION BY b ORDER BY k) AS s FROM t
+SELECT k, sum(a) OVER w AS s, max(k) OVER w AS m FROM t WINDOW w AS (PARTITION BY b ORDER BY k)
+SELECT k FROM t QUALIFY row_number() OVER (PARTITION BY a ORDER BY k DESC) = 1
+SELECT k, row_number() OVER (PARTITION BY a ORDER BY k DESC) AS n FROM t QUALIFY n = 1
+SELECT k, rank() OVER (ORDER BY a) AS r FROM t
+SELECT a, list(k ORDER BY k DESC) AS l FROM t GROUP BY a
