@@ -126,9 +126,7 @@ def _order(expected: Sequence[Row], found: Sequence[Row]) -> Mismatch:
 def _first_cell(expected: Sequence[Row], found: Sequence[Row], names: Sequence[str]) -> Mismatch:
     wrong = [n for n, (a, b) in enumerate(zip(expected, found, strict=True)) if not _same_row(a, b)]
     first = wrong[0]
-    column = next(
-        n for n, (a, b) in enumerate(zip(expected[first], found[first], strict=True)) if not same(a, b)
-    )
+    column = next(n for n, (a, b) in enumerate(zip(expected[first], found[first], strict=True)) if not same(a, b))
     text = (
         f"{len(wrong)} of {len(expected)} rows differ, first row {first + 1}, column '{names[column]}': "
         f"expected {show(expected[first][column])}, found {show(found[first][column])}"

@@ -109,9 +109,7 @@ def featurizer_kinds() -> str:
     lines = []
     for kind, cls in KINDS.items():
         summary = (cls.__doc__ or "").strip().splitlines()[0]
-        given = ", ".join(
-            f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in fields(cls)
-        )
+        given = ", ".join(f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in fields(cls))
         lines.append(f"  - `{kind}`({given}): {summary}")
     return "\n".join(lines)
 

@@ -175,7 +175,7 @@ def _duplicates(file: _Lines) -> Iterator[str]:
 
 
 def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
-    """A text of the script where the data hold it: in another case, with blanks around it, and left out."""
+    """A text of the script where the data hold it: in another case, padded, cut, and left out."""
     for text in constants.texts:
         found = next((n for n in range(1, len(file.lines)) if text in file.lines[n] and file.regular(n) == n), None)
         if found is None or text == file.delimiter or (file.delimiter and file.delimiter in text):
@@ -184,7 +184,8 @@ def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
         column = next((n for n, field in enumerate(fields) if field == text), None)
         if column is None:
             column = next((n for n, field in enumerate(fields) if text in field), 0)
-        for variant in dict.fromkeys((text.upper(), text.lower(), text.capitalize(), f" {text} ", "")):
+        cases = (text.upper(), text.lower(), text.capitalize())
+        for variant in dict.fromkeys((*cases, f" {text} ", text[1:], text[:-1], "")):
             if variant != text:
                 yield _Edit(line=found, column=column, value=fields[column].replace(text, variant))
 

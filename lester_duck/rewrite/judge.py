@@ -168,9 +168,7 @@ def compare(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path
         return _refused(pipeline, evidence, execute, data, error)
 
 
-def _refused(
-    pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path, error: LesterError
-) -> Comparison:
+def _refused(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path, error: LesterError) -> Comparison:
     """The pipeline refused what the original accepts; its views alone may still run and be compared."""
     text = f"the pipeline refuses the data: {error}"
     difference = Difference(view=_view_in(error), point="run", mismatch=_error(text))

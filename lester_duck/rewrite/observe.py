@@ -18,6 +18,11 @@ from lester_duck.rewrite import sandbox
 from lester_duck.rewrite.observation import Evidence, Observation, read
 from lester_duck.rewrite.sandbox import Job, Limits, SandboxLevel, Status
 
+_HINTS = {
+    "ModuleNotFoundError": "give an interpreter that has it, with --python PATH",
+    "ImportError": "give an interpreter that has it, with --python PATH",
+    "FileNotFoundError": "it runs in a copy of its own folder: files elsewhere are not there unless root holds both",
+}
 LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", ".ipynb_checkpoints")
 MAX_COPY = 4 * 2**30
 HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn"})
@@ -165,8 +170,7 @@ def _check(how: Setting, observation: Observation) -> None:
     if failure is None:
         return
     message = failure.message.splitlines()[0] if failure.message else "no message"
-    missing = failure.type in ("ModuleNotFoundError", "ImportError")
-    hint = "give an interpreter that has it, with --python PATH" if missing else "the script must run as it stands"
+    hint = _HINTS.get(failure.type, "the script must run as it stands")
     raise InputError(
         f"the original fails: {failure.type}: {message}",
         where=f"{how.script}:{failure.line}" if failure.line else how.script,

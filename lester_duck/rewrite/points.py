@@ -17,6 +17,9 @@ from lester_duck.rewrite.decode import Frame, Opaque, Sparse
 from lester_duck.rewrite.elements import NotKept, Row
 from lester_duck.rewrite.observation import Observation
 
+MAX_CELLS = 200_000_000
+"""Cells of a matrix that are compared (1.6 GB as floats)."""
+
 Claim = Checkpoint | Output | str
 """A checkpoint, an output, or ``X`` or ``y``."""
 
@@ -170,6 +173,8 @@ def matrix(value: Any) -> np.ndarray:
     if isinstance(value, Opaque):
         raise NotKept(f"X is {value.what}")
     if isinstance(value, Sparse):
+        if value.shape[0] * value.shape[1] > MAX_CELLS:
+            raise NotKept(f"X has {value.shape[0]} x {value.shape[1]} cells, too many to compare")
         value = value.dense()
     if isinstance(value, Frame):
         value = [list(row) for row in zip(*value.columns, strict=True)]

@@ -58,8 +58,10 @@ class SandboxLevel:
         """
         apart = [w for w, on in (("no network", self.network), ("own process space", self.processes)) if on]
         left = [] if self.network else ["network open"]
-        return ", ".join(["scratch copy", "empty environment", "limits", *apart]) + "; " + ", ".join(
-            [*left, "other files readable"]
+        return (
+            ", ".join(["scratch copy", "empty environment", "limits", *apart])
+            + "; "
+            + ", ".join([*left, "other files readable"])
         )
 
 

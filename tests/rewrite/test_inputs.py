@@ -88,10 +88,16 @@ def test_a_difference_the_data_do_not_show_is_found(prepared):
     views = tuple(replace(v, sql=v.sql.replace("kind <>", "trim(kind) <>")) for v in prepared[2].views)
     lenient = replace(prepared[2], views=views)
     assert judge(lenient, prepared[1], execute, prepared[0]).status == "agreed"
-    verdict = judged_on(prepared, lenient, "shops.csv: 8 lines added: texts")
+    verdict = judged_on(prepared, lenient, "texts of the script")
     assert verdict.status == "differs"
     assert verdict.first.view == "shops"
     assert verdict.first.input.startswith("data/shops.csv: ")
+
+
+def test_duplicate_keys_tell_first_from_last(prepared):
+    views = tuple(replace(v, sql=v.sql.replace("last(city", "first(city")) for v in prepared[2].views)
+    verdict = judged_on(prepared, replace(prepared[2], views=views), "shops.csv: 4 lines added: duplicate keys")
+    assert [d.view for d in verdict.differences if d.input.endswith("duplicate keys")] == ["shops"]
 
 
 def test_both_refusing_is_agreement(prepared):

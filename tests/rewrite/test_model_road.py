@@ -123,6 +123,7 @@ def test_no_pipeline_at_all_has_no_verdict(preparation):
 
 def test_endpoints_that_know_no_schema_are_asked_in_weaker_ways(preparation):
     orders, pipeline = preparation
+
     def answer(request):
         form = request.get("response_format", {}).get("type")
         return (400, f"{form} is not supported") if form else f"Sure:\n```json\n{as_json(pipeline)}\n```\nDone."

@@ -16,7 +16,7 @@ import pytest
 from lester_duck.errors import InputError
 from lester_duck.rewrite.decode import Opaque
 from lester_duck.rewrite.observation import Failure, as_observed
-from lester_duck.rewrite.observe import setting
+from lester_duck.rewrite.observe import observe, setting, workspace
 from lester_duck.rewrite.sandbox import Limits, level
 
 from .watching import variable, watched
@@ -171,6 +171,25 @@ def test_a_failing_original_is_an_input_error_with_its_line(tmp_path):
 def test_a_missing_module_says_which_interpreter_to_give(tmp_path):
     with pytest.raises(InputError, match=r"ModuleNotFoundError.*--python"), watched(tmp_path, "import no_such_thing\n"):
         pass
+
+
+def test_files_outside_of_the_folder_are_explained(tmp_path):
+    (tmp_path / "data.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "scripts").mkdir()
+    refused = pytest.raises(InputError, match=r"FileNotFoundError.*copy of its own folder")
+    with refused, watched(tmp_path / "scripts", "text = open('../data.txt').read()\n"):
+        pass
+
+
+def test_the_root_may_be_a_folder_above(tmp_path):
+    (tmp_path / "data.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "script.py").write_text("text = open('data.txt').read()\n", encoding="utf-8")
+    how = setting(tmp_path / "scripts" / "script.py", root=tmp_path, python=None)
+    with workspace() as space:
+        evidence = observe(how, space)
+        assert variable(evidence.first, "text", 1) == "a"
+        assert evidence.script == "scripts/script.py"
 
 
 def test_a_syntax_error_is_found_before_anything_runs(tmp_path):
