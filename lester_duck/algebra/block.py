@@ -9,6 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from lester_duck.algebra.flatten import Flat, flatten, is_aggregate, is_plain, own_aggregates, own_nodes
+from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.parse import parse_view
 from lester_duck.algebra.qualify import ordered_term, qualify
 from lester_duck.algebra.relation import (
@@ -36,10 +37,12 @@ def build_blocks(
     functions: frozenset[str],
     where: str | None = None,
     first_line: int = 1,
+    folds: frozenset[str] = frozenset(),
 ) -> tuple[Block, ...]:
     """All blocks of a view in dependency order; the last one is the view itself.
 
-    ``relations`` are the sources and earlier views. Raises InputError or Unsupported naming the
+    ``relations`` are the sources and earlier views; ``functions`` and ``folds`` are names of declared
+    functions of a row and of a sequence of rows. Raises InputError or Unsupported naming the
     construct and ``where``.
     """
     where = where or f"views/{view}.sql"
@@ -47,9 +50,16 @@ def build_blocks(
     blocks = []
     for flat in flatten(view, parse_view(sql, where, first_line)):
         for block in _hoist_calls(view, flat, known, functions, where):
+            block = replace(block, folds=_folds(block, folds, where))
             blocks.append(block)
             known[block.name] = block.relation()
     return tuple(blocks)
+
+
+def _folds(block: Block, folds: frozenset[str], where: str) -> tuple[FoldCall, ...]:
+    if block.family != "window" or not folds:
+        return ()
+    return find_folds(sqlglot.parse_one(block.sql, dialect="duckdb"), block.name, folds, where)
 
 
 def _hoist_calls(

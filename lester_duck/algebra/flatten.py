@@ -162,8 +162,8 @@ def _branches(tree: exp.Expression):
 _ANONYMOUS_AGGREGATES = frozenset({
     "arbitrary", "arg_max_null", "arg_max_nulls_last", "arg_min_null", "arg_min_nulls_last", "bitstring_agg",
     "combine_aggr", "count_star", "decimal_average", "entropy", "favg", "fsum", "histogram", "histogram_exact",
-    "kahan_sum", "kurtosis_pop", "lttb", "mad", "mean", "product", "regr_avgx", "regr_avgy", "regr_sxx", "regr_sxy", "regr_syy",
-    "sem", "sum_no_overflow", "sumkahan", "variant_group_object",
+    "kahan_sum", "kurtosis_pop", "lttb", "mad", "mean", "product", "regr_avgx", "regr_avgy", "regr_sxx", "regr_sxy",
+    "regr_syy", "sem", "sum_no_overflow", "sumkahan", "variant_group_object",
 })  # fmt: skip
 """DuckDB's aggregates that the parser takes for ordinary functions."""
 
