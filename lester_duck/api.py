@@ -207,7 +207,7 @@ class Run:
             return path
         relation = self.plan.relations[lineage.check_relation(self.db, what)]
         if part != "all" and relation.name != self._feature_block().name:
-            raise InputError(f"'{relation.name}' is not the feature view: it has no {part} part", hint="use --split all")
+            raise InputError(f"'{relation.name}' is not the feature view: no part {part}", hint="use --split all")
         if relation.schema == VIEW_SCHEMA:
             export.export_view(self.db, relation.table, relation.columns, relation.order, part, path)
         else:

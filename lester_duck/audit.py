@@ -179,9 +179,10 @@ def _audit_split(db: Database, shadow: Database, plan: Plan, checked: list[str])
     if pipeline.split.kind == "shuffle":
         _copy(db, shadow, INTERNAL_SCHEMA, "split", "split", temporary=False)
         checked.append("split (frozen membership: one entry per row)")
+        same = exp.EQ(this=column(RID, "s"), expression=column(RID, "v"))
         rows = shadow.rows(
             exp.select(column(RID, "s"), column(RID, "v")).from_(table(INTERNAL_SCHEMA, "split", "s"))
-            .join(table(block.schema, block.table, "v"), on=exp.EQ(this=column(RID, "s"), expression=column(RID, "v")), join_type="full")
+            .join(table(block.schema, block.table, "v"), on=same, join_type="full")
             .where("s._rid IS NULL OR v._rid IS NULL")
         )  # fmt: skip
     else:

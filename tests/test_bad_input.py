@@ -212,7 +212,7 @@ def test_a_file_that_is_no_store(project, tmp_path):
 @pytest.fixture
 def other_process(project) -> Iterator[subprocess.Popen[str]]:
     """Another process that has the store open until its standard input is closed."""
-    code = "import sys; from lester_duck.db import connect; db = connect(sys.argv[1]); print('open', flush=True); input()"
+    code = "import sys, lester_duck.db as d; held = d.connect(sys.argv[1]); print('open', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(project.store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
