@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from lester_duck import assets
-from lester_duck.algebra.edges import INPUT_RID, base_edges
+from lester_duck.algebra.edges import INPUT_RID, Pairs, base_edges, witness_edges
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import Database
 from lester_duck.engine.plan import Plan
@@ -22,16 +22,23 @@ from lester_duck.names import INTERNAL_SCHEMA, POS, RID
 def install(db: Database, plan: Plan) -> None:
     """(Re)create the edge views of a plan and the questions of schema ``lester``."""
     for (name,) in db.rows(
-        "SELECT view_name FROM duckdb_views() WHERE schema_name = '_lester' AND NOT internal AND starts_with(view_name, 'edges')"
+        "SELECT view_name FROM duckdb_views() WHERE schema_name = '_lester' AND NOT internal "
+        "AND (starts_with(view_name, 'edges') OR starts_with(view_name, 'witnesses_'))"
     ):
         db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="VIEW"))
     sources = frozenset(s.name for s in plan.pipeline.sources)
-    edges: dict[str, exp.Query] = {}
+    edges: set[str] = set()
+    witnessed: frozenset[str] = frozenset()
     for block in plan.blocks:
-        query = _source_edges(block, plan, sources)
-        if query is not None:
-            _create_view(db, f"edges_{block.name}", query)
-            edges[block.name] = query
+        parts = [_to_sources(p, sources) for p in base_edges(block, plan.relations)]
+        witnesses = [_to_sources(p, sources) for p in witness_edges(block, plan.relations, witnessed)]
+        if witnesses and not block.mixes_rows:
+            _create_view(db, f"witnesses_{block.name}", _union(witnesses, None))
+            witnessed |= {block.name}
+            witnesses = [exp.select("*").from_(table(INTERNAL_SCHEMA, f"witnesses_{block.name}"))]
+        if parts or witnesses:
+            _create_view(db, f"edges_{block.name}", _union(parts + witnesses, None))
+            edges.add(block.name)
     _create_view(db, "edges", _union([_labelled(b, b.name) for b in plan.blocks if b.name in edges], _no_edges()))
     _create_view(db, "source_rows", _union([_source_rows(name) for name in sources], _no_rows()))
     _create_view(db, "feature_rows", _feature_rows(db, plan))
@@ -39,23 +46,19 @@ def install(db: Database, plan: Plan) -> None:
         db.execute(assets.text(f"sql/lineage/{path.name}"))
 
 
-def _source_edges(block: Block, plan: Plan, sources: frozenset[str]) -> exp.Query | None:
-    """Pairs (_rid, source, source_rid) of a block, through the mixing blocks below it."""
-    parts: list[exp.Query] = []
-    for base, pairs in base_edges(block, plan.relations):
-        inner = exp.Subquery(this=pairs, alias=exp.TableAlias(this=quoted("e")))
-        if base in sources:
-            parts.append(exp.select(
-                column(RID, "e"), exp.alias_(exp.Literal.string(base), "source", quoted=True),
-                exp.alias_(column(INPUT_RID, "e"), "source_rid", quoted=True),
-            ).from_(inner))  # fmt: skip
-        else:
-            below = table(INTERNAL_SCHEMA, f"edges_{base}", "b")
-            parts.append(
-                exp.select(column(RID, "e"), column("source", "b"), column("source_rid", "b")).from_(inner)
-                .join(below, on=exp.EQ(this=column(INPUT_RID, "e"), expression=column(RID, "b")))
-            )  # fmt: skip
-    return _union(parts, None) if parts else None
+def _to_sources(pairs: Pairs, sources: frozenset[str]) -> exp.Select:
+    """Pairs of a block and an input, followed to the sources: (_rid, source, source_rid)."""
+    inner = exp.Subquery(this=pairs.query, alias=exp.TableAlias(this=quoted("e")))
+    if pairs.relation in sources:
+        return exp.select(
+            column(RID, "e"), exp.alias_(exp.Literal.string(pairs.relation), "source", quoted=True),
+            exp.alias_(column(INPUT_RID, "e"), "source_rid", quoted=True),
+        ).from_(inner)  # fmt: skip
+    name = f"{'witnesses' if pairs.witnesses else 'edges'}_{pairs.relation}"
+    return (
+        exp.select(column(RID, "e"), column("source", "b"), column("source_rid", "b")).from_(inner)
+        .join(table(INTERNAL_SCHEMA, name, "b"), on=exp.EQ(this=column(INPUT_RID, "e"), expression=column(RID, "b")))
+    )  # fmt: skip
 
 
 def _union(parts: list[exp.Query], empty: exp.Query | None) -> exp.Query:
@@ -69,29 +72,42 @@ def _union(parts: list[exp.Query], empty: exp.Query | None) -> exp.Query:
 
 def _labelled(block: Block, name: str) -> exp.Select:
     label = exp.alias_(exp.Literal.string(name), "relation", quoted=True)
-    return exp.select(label, column(RID), column("source"), column("source_rid")).from_(table(INTERNAL_SCHEMA, f"edges_{name}"))
+    return exp.select(label, column(RID), column("source"), column("source_rid")).from_(
+        table(INTERNAL_SCHEMA, f"edges_{name}")
+    )
 
 
 def _source_rows(name: str) -> exp.Select:
-    return exp.select(exp.alias_(exp.Literal.string(name), "source", quoted=True), column(RID), column(POS)).from_(table("source", name))
+    return exp.select(exp.alias_(exp.Literal.string(name), "source", quoted=True), column(RID), column(POS)).from_(
+        table("source", name)
+    )
 
 
 def _no_edges() -> exp.Query:
     return exp.maybe_parse(
-        "SELECT NULL::VARCHAR AS relation, NULL::BIGINT AS _rid, NULL::VARCHAR AS source, NULL::BIGINT AS source_rid WHERE false", dialect="duckdb"
+        "SELECT NULL::VARCHAR AS relation, NULL::BIGINT AS _rid, NULL::VARCHAR AS source, NULL::BIGINT AS source_rid "
+        "WHERE false",
+        dialect="duckdb",
     )
 
 
 def _no_rows() -> exp.Query:
-    return exp.maybe_parse("SELECT NULL::VARCHAR AS source, NULL::BIGINT AS _rid, NULL::BIGINT AS _pos WHERE false", dialect="duckdb")
+    return exp.maybe_parse(
+        "SELECT NULL::VARCHAR AS source, NULL::BIGINT AS _rid, NULL::BIGINT AS _pos WHERE false", dialect="duckdb"
+    )
 
 
 def _feature_rows(db: Database, plan: Plan) -> exp.Query:
     """Rows of the feature view with the part of the split they are in."""
     if plan.pipeline.features is None:
-        return exp.maybe_parse("SELECT NULL::VARCHAR AS relation, NULL::BIGINT AS _rid, NULL::VARCHAR AS part WHERE false", dialect="duckdb")
+        return exp.maybe_parse(
+            "SELECT NULL::VARCHAR AS relation, NULL::BIGINT AS _rid, NULL::VARCHAR AS part WHERE false",
+            dialect="duckdb",
+        )
     name = next(b.name for b in plan.blocks if b.name.lower() == plan.pipeline.features.view.lower())
-    return exp.select(exp.alias_(exp.Literal.string(name), "relation", quoted=True), column(RID), column("part")).from_(table(INTERNAL_SCHEMA, "split"))
+    return exp.select(exp.alias_(exp.Literal.string(name), "relation", quoted=True), column(RID), column("part")).from_(
+        table(INTERNAL_SCHEMA, "split")
+    )
 
 
 def _create_view(db: Database, name: str, query: exp.Query) -> None:
@@ -100,7 +116,10 @@ def _create_view(db: Database, name: str, query: exp.Query) -> None:
 
 def check_relation(db: Database, name: str) -> str:
     """The relation of that name, in its declared case; raises InputError listing those that exist."""
-    names: Mapping[str, str] = {n.lower(): n for (n,) in db.rows("SELECT name FROM _lester.relation WHERE name = view OR view IS NULL ORDER BY position")}
+    names: Mapping[str, str] = {
+        n.lower(): n
+        for (n,) in db.rows("SELECT name FROM _lester.relation WHERE name = view OR view IS NULL ORDER BY position")
+    }
     if name.lower() not in names:
         raise InputError(one_of("relation", name, names.values()))
     return names[name.lower()]

@@ -51,8 +51,13 @@ def _constant(block: Block) -> exp.Select:
     )
 
 
-def _body(block: Block, relations: Mapping[str, Relation], substitutes: Substitutes | None) -> exp.Select:
-    tree = sqlglot.parse_one(block.sql, dialect="duckdb")
+def _body(
+    block: Block,
+    relations: Mapping[str, Relation],
+    substitutes: Substitutes | None,
+    tree: exp.Select | None = None,
+) -> exp.Select:
+    tree = tree or sqlglot.parse_one(block.sql, dialect="duckdb")
     occurrences = {id(item.this) for item in [tree.args["from_"], *(tree.args.get("joins") or [])]}
     for node in list(tree.find_all(exp.Table)):
         alias = node.alias_or_name
@@ -112,14 +117,17 @@ def row_projections(block: Block) -> tuple[tuple[str, exp.Expression], ...]:
 
 
 def rows_before_mixing(
-    block: Block, relations: Mapping[str, Relation], substitutes: Substitutes | None = None, filtered: bool = True
+    block: Block,
+    relations: Mapping[str, Relation],
+    substitutes: Substitutes | None = None,
+    tree: exp.Select | None = None,
 ) -> exp.Select:
     """The rows a grouping or window block reads: its keys, base ids and input row ids.
 
-    ``filtered`` keeps the WHERE clause.
+    ``tree`` stands for the block's own SELECT.
     """
-    tree = _body(block, relations, substitutes)
-    for clause in ("group", "having", "qualify", "windows", "distinct") + (() if filtered else ("where",)):
+    tree = _body(block, relations, substitutes, tree)
+    for clause in ("group", "having", "qualify", "windows", "distinct"):
         tree.set(clause, None)
     expressions = [exp.alias_(_parse(k.expression), k.column, quoted=True) for k in block.keys]
     expressions += [exp.alias_(e, name, quoted=True) for name, e in row_projections(block)]
