@@ -120,7 +120,7 @@ def _inline(m: Machine, tree: Tree, hoisted: set[str]) -> Tree:
 
 def _resolve(tree: Tree, by_alias: dict[str, Relation], columns: Columns) -> Tree:
     def resolved(node: Tree) -> Tree | None:
-        if isinstance(node, exp.Column) and node.table in by_alias:
+        if isinstance(node, exp.Column) and node.table in by_alias and node.name not in ("_pos", "_rid"):
             return columns(by_alias[node.table], node.table, node.name)
         return None
 
@@ -160,6 +160,9 @@ def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp
                 sqlx.sql("_1 = _2", here.say(s.sql), render.column(aliases[j.alias], n)) for s, n in j.keys
             )
             kind = "JOIN" if j.alias in block.inner else "LEFT JOIN"
+            if not j.keys:
+                statement = statement.join(_table(j.rel, aliases[j.alias], names), join_type="cross")
+                continue
             statement = statement.join(
                 _table(j.rel, aliases[j.alias], names), on=on, join_type=kind.removesuffix("JOIN").strip()
             )
@@ -292,6 +295,8 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
         statement = statement.where(sqlx.conjunction(where), copy=False)
     if rel.keys:
         statement = statement.group_by(*[said[n].copy() for n, _ in rel.keys], copy=False)
+    if rel.ordered:
+        statement = statement.order_by(*[render.column(None, n) for n, _ in rel.keys], copy=False)
     return _with(statement, ctes)
 
 
@@ -311,6 +316,13 @@ _AGGREGATES = {
     "median": "median(_1)",
     "last": "last(_1 ORDER BY _pos)",
     "first": "first(_1 ORDER BY _pos)",
+    "count_of": "count(_1)",
+    "count_distinct": "count(DISTINCT _1)",
+    "last_known": "last(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
+    "first_known": "first(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
+    "sum_known": "coalesce(sum(_1 ORDER BY _pos), 0)",
+    "count_true": "count(*) FILTER (WHERE _1)",
+    "quantile": "quantile_cont(_1, 0.5)",
 }
 
 

@@ -26,6 +26,8 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Lib, Method, Poison, Refused, Sym, Value
 
 _DEPTH = 40
+LIBRARIES: list[dict[str, library_rules.Rule]] = []
+"""Tables of rules of libraries that are lifted by modules of their own."""
 
 
 def attribute(m: Machine, value: Value, name: str) -> Value:
@@ -41,6 +43,11 @@ def attribute(m: Machine, value: Value, name: str) -> Value:
         found = concrete.attribute(value, name)
         return Method(value, name) if found is v.MISSING else found
     content = m.content(value)
+    if isinstance(content, v.Foreign):
+        return content.attribute(m, value, name)
+    if isinstance(content, v.HDict) and content.default == "row":
+        found = content.get(name)
+        return Method(value, name) if found is v.MISSING else found
     if name == "shape" and isinstance(content, v.Vector | v.Matrix):
         return Poison("the shape of an array", m.line)
     return Method(value, name)
@@ -70,12 +77,19 @@ def call(m: Machine, function: Value, args: list[Value], kwargs: dict[str, Value
         return _method(m, function.receiver, function.name, args, kwargs)
     if isinstance(function, v.Choice):
         return scalars.spread(m, function, lambda f: call(m, f, args, kwargs))
+    if isinstance(function, v.Foreign):
+        return function.call(m, args, kwargs)
     raise Refused(f"a call of a {scalars.kind_name(function)}")
 
 
 def _library(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     short = name.removeprefix("builtins.")
     rule = builtin_rules.RULES.get(short) or library_rules.RULES.get(name)
+    for known in LIBRARIES:
+        if name in known:
+            answer = known[name](m, args, kwargs)
+            if answer is not v.MISSING:
+                return answer
     if rule is not None:
         answer = rule(m, args, kwargs)
         if answer is not v.MISSING:
@@ -94,6 +108,8 @@ def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: d
     if isinstance(receiver, v.Choice):
         return scalars.spread(m, receiver, lambda x: _method(m, x, name, args, kwargs))
     content = m.content(receiver)
+    if isinstance(content, v.Foreign):
+        return content.method(m, receiver, name, args, kwargs)
     if isinstance(content, Sym):
         if content.type == "str":
             return strings.text_method(m, content, name, args, kwargs)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, files, folds, lookups, scalars, sqlx, strings
+from lester_duck.lift import arrays, files, folds, foreign, lookups, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -22,6 +22,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     if isinstance(base, Sym):
         return strings.subscript(m, base, index)
     content = m.content(base)
+    if isinstance(content, v.Foreign):
+        return content.subscript(m, base, index)
     before = content.before if isinstance(content, folds.Evolving) else content
     if (
         isinstance(before, v.HDict)
@@ -71,14 +73,14 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
         found = content.get(key)
         if found is not v.MISSING:
             return found
-        if content.default and isinstance(base, v.Ref):
+        if content.default and content.default != "row" and isinstance(base, v.Ref):
             made = m.new(v.HList()) if content.default == "list" else lookups.empty(content.default)
             m.update(base, content.put(key, made))
             return made
         m.raise_if(exp.true(), "KeyError", f"the key {key!r}")
         raise Refused(f"the script would fail here: no key {key!r}")
     keys = [k for k, _ in content.items]
-    default = lookups.empty(content.default) if content.default else v.MISSING
+    default = lookups.empty(content.default) if content.default and content.default != "row" else v.MISSING
     if default is v.MISSING:
         m.raise_if(sqlx.negate(lookups.member(m, key, keys)), "KeyError", "a key that the table does not have")
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
@@ -87,12 +89,12 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
 def _piece(m: Machine, pieces: v.Pieces, index: Value) -> Value:
     if type(index) is not int:
         raise Refused("a slice of a split text", "an index into it")
-    size = sqlx.sql("len(_1)", pieces.sql)
+    size = length(m, pieces).sql
     needed = index + 1 if index >= 0 else -index
     if needed > 1:
         m.raise_if(sqlx.sql("_1 < _2", size, sqlx.literal(needed)), "IndexError", "a split text is too short")
     position = sqlx.literal(index + 1 if index >= 0 else index)
-    return Sym(sqlx.sql("_1[_2]", pieces.sql, position), "str")
+    return Sym(sqlx.sql("split_part(_1, _2, _3)", pieces.text, sqlx.literal(pieces.delimiter), position), "str")
 
 
 def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
@@ -102,6 +104,8 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
     if isinstance(item, v.Choice | v.Poison):
         return scalars.scalar(scalars.spread(m, item, lambda i: Sym(contains(m, container, i), "bool"))).sql
     content = m.content(container)
+    if isinstance(content, v.Foreign):
+        return content.contains(m, item)
     if isinstance(content, str | Sym) and (isinstance(content, Sym) or isinstance(item, Sym)):
         text, part = scalars.scalar(content), scalars.whole(scalars.scalar(item))
         if text.type != "str" or part.type != "str":
@@ -132,6 +136,8 @@ def _keys(content: Value) -> list[Value] | None:
 def known_items(m: Machine, value: Value) -> list[Value]:
     """The items of something whose length is known; raises Refused otherwise."""
     content = m.content(value)
+    if isinstance(content, v.Foreign):
+        content = m.content(content.rows(m, value))
     if isinstance(content, v.Choice):
         known = m.implied(content.condition)
         if known is not None:
@@ -152,6 +158,9 @@ def known_items(m: Machine, value: Value) -> list[Value]:
 
 def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     """``base[index] = value``."""
+    if isinstance(m.content(base), v.Foreign):
+        m.content(base).store(m, base, index, value)
+        return
     if not isinstance(base, v.Ref):
         raise Refused(f"an assignment into a {scalars.kind_name(base)}")
     frame = m.frame_of(base)
@@ -191,6 +200,8 @@ def length(m: Machine, value: Value) -> Value:
     if isinstance(value, v.Choice | v.Poison):
         return scalars.spread(m, value, lambda x: length(m, x))
     content = m.content(value)
+    if isinstance(content, v.Foreign):
+        return content.length(m, value)
     if isinstance(content, Sym) and content.type == "str":
         return Sym(sqlx.sql("length(_1)", scalars.whole(content).sql), "int", name=content.name)
     if isinstance(content, v.Group):
@@ -198,7 +209,8 @@ def length(m: Machine, value: Value) -> Value:
     if isinstance(content, v.Fields):
         return files.width(m, content)
     if isinstance(content, v.Pieces):
-        return Sym(sqlx.sql("len(_1)", content.sql), "int")
+        tree = sqlx.sql("len(string_split(_1, _2))", content.text, sqlx.literal(content.delimiter))
+        return Sym(tree, "int")
     if isinstance(content, v.Words):
         return Sym(sqlx.sql("len(py_split(_1))", content.text.sql), "int", name=content.text.name)
     if isinstance(content, v.ListOf | v.DictOf | v.SetOf | v.View | v.Vector | v.Matrix | v.Part):
@@ -210,6 +222,9 @@ def length(m: Machine, value: Value) -> Value:
 
 def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """Operators on lists, vectors and matrices; ``MISSING`` where it is none."""
+    answer = foreign.operate(m, op, a, b)
+    if answer is not v.MISSING:
+        return answer
     x, y = m.content(a), m.content(b)
     if isinstance(x, v.HList) and isinstance(y, v.HList) and op is ast.Add:
         return m.new(v.HList(x.items + y.items))
@@ -226,6 +241,9 @@ def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
 
 def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     """Comparisons of vectors, element by element; ``MISSING`` where it is none."""
+    answer = foreign.compare(m, op, a, b)
+    if answer is not v.MISSING:
+        return answer
     x, y = m.content(a), m.content(b)
     if isinstance(x, v.Vector) or isinstance(y, v.Vector):
         return arrays.elementwise(m, x, y, lambda p, q: Sym(scalars.compare(m, op, p, q), "bool"))

@@ -99,6 +99,8 @@ def _unary(m: Machine, node: ast.UnaryOp) -> Value:
     if isinstance(node.op, ast.Not):
         return boolean(condition(m, node))
     value = evaluate(m, node.operand)
+    if isinstance(m.content(value) if isinstance(value, v.Ref) else value, v.Foreign):
+        return m.content(value).unary(m, type(node.op), value)
     if isinstance(node.op, ast.USub):
         if v.is_const(value):
             return -value

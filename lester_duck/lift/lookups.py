@@ -280,7 +280,7 @@ def empty(factory: str) -> Value:
 def thaw(m: Machine, shape: Value) -> Value:
     """A shape as the script sees it: frozen records and lists become heap objects."""
     if isinstance(shape, v.Rec):
-        return m.new(v.HDict(tuple((k, thaw(m, x)) for k, x in shape.items)))
+        return m.new(v.HDict(tuple((k, thaw(m, x)) for k, x in shape.items), shape.default))
     if isinstance(shape, v.Seq):
         return m.new(v.HList(tuple(thaw(m, x) for x in shape.items)))
     if isinstance(shape, tuple):
@@ -292,7 +292,8 @@ def freeze(m: Machine, value: Value) -> Value:
     """The shape of a value: heap records and lists frozen, names expanded later."""
     content = m.content(value)
     if isinstance(content, v.HDict):
-        return v.Rec(tuple((k, freeze(m, x)) for k, x in content.items))
+        default = "row" if content.default == "row" else None
+        return v.Rec(tuple((k, freeze(m, x)) for k, x in content.items), default)
     if isinstance(content, v.HList | v.HArray):
         return v.Seq(tuple(freeze(m, x) for x in content.items))
     if isinstance(content, tuple):

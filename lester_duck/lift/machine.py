@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -107,16 +108,7 @@ class Machine:
             return value.named(name)
         token = fresh("let")
         self.lets[token] = Let(name, value.named(name))
-        return Sym(
-            sqlx.column(token, name),
-            value.type,
-            value.null,
-            name,
-            value.parts,
-            value.choices,
-            value.line,
-            value.position,
-        )
+        return replace(value, sql=sqlx.column(token, name), name=name)
 
     def expand(self, sym: Sym) -> Sym:
         """The scalar with the definitions of local names put in place."""
@@ -261,7 +253,8 @@ class Machine:
         if kind is None:
             return None
         choices = _choices(condition, a, b)
-        return Sym(sqlx.case(condition, x.sql, y.sql), kind, x.null or y.null, x.name or y.name, choices=choices)
+        merged = Sym(sqlx.case(condition, x.sql, y.sql), kind, x.null or y.null, x.name or y.name, choices=choices)
+        return replace(merged, nan=x.nan or y.nan) if x.nan or y.nan else merged
 
     # -- exceptions ------------------------------------------------------------------------------
 
@@ -292,7 +285,8 @@ class Machine:
         depth, line = self.depth, self.line
         try:
             yield saved
-        except Refused:
+        except Refused as error:
+            error.line = error.line or self.line
             self.state = saved
             self.depth, self.line = depth, line
             del self.obligations[owed:], self.exits[exits:], self.guards[guards:], self.frames[frames:]

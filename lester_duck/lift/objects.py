@@ -57,6 +57,12 @@ class HArray:
     items: tuple[Value, ...]
 
 
+class Foreign:
+    """A library's object with rules of its own (``foreign.Library``)."""
+
+    __slots__ = ()
+
+
 class _Missing:
     def __repr__(self) -> str:
         return "missing"
@@ -151,7 +157,8 @@ class Fields:
 class Pieces:
     """A text split at a constant delimiter: a list of unknown length."""
 
-    sql: exp.Expression
+    text: exp.Expression
+    delimiter: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)

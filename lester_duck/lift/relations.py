@@ -34,6 +34,8 @@ class Join:
     @property
     def present(self) -> exp.Expression:
         """True where the key was found."""
+        if not self.keys:
+            return exp.true()
         return exp.Not(this=exp.Is(this=exp.column(self.keys[0][1], table=self.alias), expression=exp.null()))
 
 
@@ -89,6 +91,8 @@ class FileRel(Relation):
     splits: set[tuple[str, str]] = field(default_factory=set)
     names: dict[int, str] = field(default_factory=dict)
     demanded: set[int] = field(default_factory=set)
+    null: tuple[str, ...] = ()
+    form: str = "csv"
 
     def note_split(self, strip: str, delimiter: str) -> None:
         """The script splits the lines like this."""
@@ -144,6 +148,7 @@ class GroupRel(Relation):
     query: Query
     keys: tuple[tuple[str, Sym], ...]
     aggregates: list[Aggregate] = field(default_factory=list)
+    ordered: bool = False
 
     def columns(self) -> dict[str, Sym]:
         keys = {name: self.column(name, sym) for name, sym in self.keys}

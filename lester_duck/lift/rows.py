@@ -64,6 +64,8 @@ def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: 
 
 def as_view(m: Machine, content: Value) -> v.View | None:
     """The rows an iterable yields; None where its items are known."""
+    if isinstance(content, v.Foreign):
+        content = m.content(content.rows(m, content))
     if isinstance(content, v.View):
         return content
     if isinstance(content, v.ListOf):

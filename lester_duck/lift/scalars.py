@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sqlglot import exp
@@ -96,6 +97,8 @@ def is_raw(value: Value) -> bool:
 
 def whole(value: Sym) -> Sym:
     """The text with its line end said."""
+    if value.line is not None and value.line.strip == "field":
+        raise Refused("the last field of a line with its line end", "strip the line, or the field")
     return Sym(sql("_1 || chr(10)", value.sql), "str") if is_raw(value) else value
 
 
@@ -103,7 +106,7 @@ def number(m: Machine, value: Sym) -> Tree:
     """The SQL of a numeric operand; raises where Python would (None)."""
     if value.type not in NUMERIC:
         raise Refused(f"arithmetic on a {value.type}")
-    if value.null:
+    if value.null and not value.nan:
         m.raise_if(sql("_1 IS NULL", value.sql), "TypeError", "arithmetic on None")
     return sql("CAST(_1 AS BIGINT)", value.sql) if value.type == "bool" else value.sql
 
@@ -143,7 +146,12 @@ def constant_binary(op: type[ast.operator], a: Value, b: Value) -> Value:
 
 
 def arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
-    """Numbers: integers stay integers except under ``/``."""
+    """Numbers: integers stay integers except under ``/``; NaN spreads."""
+    result = _arithmetic(m, op, x, y)
+    return replace(result, null=True, nan=True) if x.nan or y.nan else result
+
+
+def _arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
     a, b = number(m, x), number(m, y)
     whole_numbers = {x.type, y.type} <= {"int", "bool"}
     if "number" in (x.type, y.type):
@@ -164,7 +172,10 @@ def arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
         if op is ast.FloorDiv:
             raise Refused("// of floats", "int(a / b) of whole numbers")
     if op is ast.Pow and isinstance(y.sql, exp.Literal) and y.sql.name in ("2", "2e0", "2.0e0"):
-        return Sym(sql("_1 * _2", a, a), kind, name=name)
+        square = sql("_1 * _2", a, a)
+        if kind != "int":
+            m.oblige(sql("isinf(_1)", square), "a square that large")
+        return Sym(square, kind, name=name)
     raise Refused(f"the operator {op.__name__} on {x.type} and {y.type}")
 
 
@@ -228,7 +239,7 @@ def to_text(m: Machine, value: Value) -> Value:
         raise Refused(f"str() of a {value.type}")
     if not value.null:
         return text
-    return Sym(sql("coalesce(_1, 'None')", text.sql), "str", name=value.name)
+    return Sym(sql("coalesce(_1, _2)", text.sql, sqlx.literal("nan" if value.nan else "None")), "str", name=value.name)
 
 
 def truth(m: Machine, value: Value) -> Tree:
@@ -264,7 +275,7 @@ def _truth_of(value: Sym) -> Tree:
         return sql("_1 IS NOT NULL", value.sql) if value.null else tree
     else:
         raise Refused(f"the truth of a {value.type}")
-    return sql("coalesce(_1, FALSE)", tree) if value.null else tree
+    return sql("coalesce(_1, _2)", tree, sqlx.literal(value.nan)) if value.null else tree
 
 
 ORDERINGS = {ast.Lt: "_1 < _2", ast.LtE: "_1 <= _2", ast.Gt: "_1 > _2", ast.GtE: "_1 >= _2"}
@@ -312,7 +323,7 @@ def _identity(op: type[ast.cmpop], a: Value, b: Value) -> Tree:
         a, b = b, a
     if b is not None:
         raise Refused("'is' between values", "== for values, 'is None' for None")
-    null = sql("_1 IS NULL", a.sql) if isinstance(a, Sym) and a.null else exp.false()
+    null = sql("_1 IS NULL", a.sql) if isinstance(a, Sym) and a.null and not a.nan else exp.false()
     return null if op is ast.Is else sqlx.negate(null)
 
 
@@ -328,6 +339,8 @@ def _equal(m: Machine, x: Sym, y: Sym) -> Tree:
         raise Refused(f"{x.type} == {y.type}")
     else:
         return exp.false()
+    if x.nan or y.nan:
+        return sql("coalesce(_1, FALSE)", sql("_1 = _2", a, b))
     return sql("_1 IS NOT DISTINCT FROM _2", a, b) if x.null or y.null else sql("_1 = _2", a, b)
 
 
@@ -355,7 +368,7 @@ def _ordering(m: Machine, op: type[ast.cmpop], x: Sym, y: Sym) -> Tree:
     if not same_kind or x.type == "json":
         raise Refused(f"{x.type} {op.__name__} {y.type}")
     for side in (x, y):
-        if side.null:
+        if side.null and not side.nan:
             m.raise_if(sql("_1 IS NULL", side.sql), "TypeError", "None in an ordering")
     a, b = comparable(whole(x), whole(y))
     tree = sql(ORDERINGS[op], a, b)

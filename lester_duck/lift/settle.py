@@ -37,9 +37,9 @@ class Settled:
             return sqlx.column(table, self.names[int(what)])
         line = sqlx.column(table, "line")
         text = {"both": sql("py_strip(_1)", line), "right": sql("py_rstrip(_1)", line), "none": line}[strip]
-        fields = sql("string_split(_1, _2)", text, sqlx.literal(delimiter))
-        # the tree counts from 0, DuckDB from 1
-        return sql("len(_1)", fields) if what == "width" else sql("_1[_2]", fields, sqlx.literal(int(what)))
+        if what == "width":
+            return sql("len(string_split(_1, _2))", text, sqlx.literal(delimiter))
+        return sql("split_part(_1, _2, _3)", text, sqlx.literal(delimiter), sqlx.literal(int(what) + 1))
 
     def exact_name(self, name: str) -> str:
         """The column's name in the source, for one of a file with a header."""
@@ -69,7 +69,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
         columns = tuple(ir.Column(name=n) for n in names)
         source = ir.Source(
             name=name, format="csv", path=rel.path, columns=columns, header=rel.has_header, delimiter=rel.delimiter,
-            encoding=rel.encoding,
+            encoding=rel.encoding, null=rel.null,
         )  # fmt: skip
         return Settled(source, rel, len(names), names)
     asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}

@@ -48,6 +48,11 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
         if isinstance(value, Sym) and isinstance(index, str):
             value = m.let(index, value)
         containers.store(m, base, index, value)
+    elif isinstance(target, ast.Attribute):
+        base = expressions.evaluate(m, target.value)
+        if not isinstance(m.content(base), v.Foreign):
+            raise Refused("this target of an assignment")
+        m.content(base).set_attribute(m, base, target.attr, value)
     else:
         raise Refused("this target of an assignment")
 

@@ -25,6 +25,7 @@ from lester_duck.lift.objects import (
     DictOf,
     Estimator,
     Fields,
+    Foreign,
     Group,
     GroupedOf,
     HArray,
@@ -78,7 +79,10 @@ class FromModel(Refused):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LineText:
-    """Text of one line of a file: ``strip`` is ``raw`` (with its line end), ``none``, ``right`` or ``both``."""
+    """Text of one line of a file: ``strip`` is ``raw`` (with its line end), ``none``, ``right`` or ``both``.
+
+    ``field`` marks what may be the last field of an unstripped line, and so end with the line end.
+    """
 
     alias: str
     strip: str
@@ -91,7 +95,8 @@ class Sym:
     ``null`` says that it may be None. ``name`` is what a column holding it would be called.
     ``parts`` are the pieces of a concatenated text, ``choices`` the pairs (condition, constant) of
     a lookup in a constant table, ``line`` says that it is (stripped) text of a file's line,
-    ``position`` that it is the place of its relation's row.
+    ``position`` that it is the place of its relation's row. ``nan`` says that a missing value is
+    NaN, which no comparison finds, and not None; ``categories`` are those of a pandas categorical.
     """
 
     sql: exp.Expression
@@ -102,6 +107,8 @@ class Sym:
     choices: tuple = ()
     line: LineText | None = None
     position: str | None = None
+    nan: bool = False
+    categories: tuple | None = None
 
     def named(self, name: str | None) -> Sym:
         """The same expression under another name."""
@@ -175,9 +182,10 @@ class Cls:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rec:
-    """A frozen dict with constant keys: the shape of a record."""
+    """A frozen dict with constant keys: the shape of a record. ``default`` is that of the dict."""
 
     items: tuple[tuple[Value, Value], ...]
+    default: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +209,7 @@ def is_const(value: Value) -> bool:
 _DESCRIPTIONS = (
     Sym, Ref, Choice, Poison, Lib, Method, Func, Cls, Rec, Seq, HList, HDict, HSet, HArray, ListOf, DictOf, SetOf,
     GroupedOf, Group, Slot, View, Fields, Pieces, Words, HFile, HWriter, Cells, Written, Vector, Hashed, Matrix, Part,
-    Estimator, _Missing,
+    Estimator, Foreign, _Missing,
 )  # fmt: skip
 
 
@@ -214,7 +222,7 @@ def map_syms(value: Value, change: Callable[[Sym], Value]) -> Value:
     if isinstance(value, Seq):
         return Seq(tuple(map_syms(v, change) for v in value.items))
     if isinstance(value, Rec):
-        return Rec(tuple((k, map_syms(v, change)) for k, v in value.items))
+        return replace(value, items=tuple((k, map_syms(v, change)) for k, v in value.items))
     if isinstance(value, Choice):
         flag = change(Sym(value.condition, "bool"))
         return Choice(flag.sql, map_syms(value.then, change), map_syms(value.otherwise, change))
@@ -271,6 +279,7 @@ __all__ = [
     "DictOf",
     "Estimator",
     "Fields",
+    "Foreign",
     "FromModel",
     "Func",
     "Group",
