@@ -10,7 +10,7 @@ from sqlglot import exp
 from lester_duck.lift import files, lookups, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import FileRel, Relation, SelectRel
+from lester_duck.lift.relations import FileRel, Join, Relation, SelectRel
 from lester_duck.lift.values import Part, Refused, Sym, Value
 
 
@@ -126,8 +126,45 @@ def at_position(m: Machine, content: Value, alias: str) -> Value:
     if base is None or isinstance(content, Part):
         raise Refused("a position outside its loop")
     shape = v.Seq(content.columns) if isinstance(content, v.Matrix) else content.element
+    if _stands_on(content.rel, base):
+        over_loop = v.map_syms(shape, lambda s: _said_in_loop(m, content.rel, s, alias))
+        return lookups.thaw(m, over_loop)
     aligned = align(m, base, content.rel, shape)
     return lookups.thaw(m, v.rebind(aligned, base.token, alias))
+
+
+def _stands_on(rel: Relation, base: Relation) -> bool:
+    while rel is not base and extends(rel):
+        rel = rel.query.base
+    return rel is base
+
+
+def _said_in_loop(m: Machine, rel: Relation, sym: Sym, alias: str) -> Sym:
+    """A column of a relation that adds to the loop's own, computed anew in the loop (lookups included)."""
+    query = next(f.query for f in m.frames if f.query.alias == alias)
+
+    def over(rel: Relation, tree: exp.Expression) -> exp.Expression:
+        if rel is query.base:
+            return v.rebind(Sym(tree, "str"), rel.token, alias).sql
+        outputs = dict(rel.outputs)
+        return sqlx.replace(
+            tree,
+            lambda n: (
+                below(rel, m.expand(outputs[n.name]).sql)
+                if isinstance(n, exp.Column) and n.table == rel.token
+                else None
+            ),
+        )
+
+    def below(rel: SelectRel, tree: exp.Expression) -> exp.Expression:
+        for made in rel.query.joins:
+            if made.alias in sqlx.tables(tree) and all(j.alias != made.alias for j in query.joins):
+                keys = tuple((Sym(below(rel, m.expand(s).sql), s.type), n) for s, n in made.keys)
+                query.joins.append(Join(made.alias, made.rel, keys))
+        lower = v.rebind(Sym(tree, "str"), rel.query.alias, rel.query.base.token).sql
+        return over(rel.query.base, lower)
+
+    return v.change_sql(sym, lambda tree: over(rel, tree))
 
 
 def align(m: Machine, target: Relation, rel: Relation, shape: Value) -> Value:
@@ -301,4 +338,4 @@ def positions(m: Machine, stop: Value) -> v.View | None:
 
 def place(rel: Relation) -> Sym:
     """The position of a row in its relation, counted from 0."""
-    return Sym(sqlx.column(rel.token, "#position"), "int", name="position", position=rel.token)
+    return Sym(sqlx.column(rel.token, "@position"), "int", name="position", position=rel.token)

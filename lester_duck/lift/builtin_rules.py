@@ -48,7 +48,13 @@ def _int(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     tree = scalars.number(m, value)
     if value.type in ("int", "bool"):
         return Sym(tree, "int", name=value.name)
-    return Sym(sql("CAST(trunc(_1) AS BIGINT)", tree), "int", name=value.name)
+    return _whole(m, sql("TRY_CAST(trunc(_1) AS BIGINT)", tree), value.name)
+
+
+def _whole(m: Machine, tree: exp.Expression, name: str | None) -> Sym:
+    """A float cut to an integer; nan, infinity and what has more than 64 bits are not accepted."""
+    m.oblige(sql("_1 IS NULL", tree), "a number without a 64-bit integer part")
+    return Sym(tree, "int", name=name)
 
 
 def _float(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -94,7 +100,7 @@ def _round(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if args[0].type != "float":
         raise Refused(f"round() of a {args[0].type}")
     if digits is None:
-        return Sym(sql("CAST(round_even(_1, 0) AS BIGINT)", tree), "int", name=args[0].name)
+        return _whole(m, sql("TRY_CAST(round_even(_1, 0) AS BIGINT)", tree), args[0].name)
     if type(digits) is not int or digits < 0:
         raise Refused("round() to these digits")
     return Sym(sql("py_round(_1, _2)", tree, sqlx.literal(digits)), "float", name=args[0].name)

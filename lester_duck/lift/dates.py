@@ -56,7 +56,7 @@ def strptime(m: Machine, text: Sym, form: Value) -> Sym:
     pattern = strptime_pattern(form)
     plain = scalars.whole(text).sql
     value = sql("try_strptime(_1, _2)", plain, sqlx.literal(form))
-    bad = sql("NOT regexp_full_match(_1, _2, 'i') OR _3 IS NULL", plain, sqlx.literal(pattern), value)
+    bad = sql("NOT regexp_full_match(_1, _2, 'i') OR coalesce(year(_3), 0) < 1", plain, sqlx.literal(pattern), value)
     m.raise_if(bad, "ValueError", f"a time that is not of the form {form}")
     return Sym(value, "datetime", name=text.name)
 

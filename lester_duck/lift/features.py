@@ -80,7 +80,7 @@ def _whole(m: Machine, value: Value) -> tuple[Value, ir.Split | None]:
         raise Refused("a part of a part of the rows")
     if content.side == "head":
         rows = content.bound
-        if isinstance(rows, exp.Cast) and isinstance(rows.this, exp.Trunc):
+        if isinstance(rows, exp.Cast | exp.TryCast) and isinstance(rows.this, exp.Trunc):
             rows = rows.this
         return inner, ir.Split(kind="position", params=(("rows", render.expression(rows)),))
     raise Refused("a fit on this part of the rows", "X[:n]")

@@ -158,7 +158,8 @@ def as_text(m: Machine, cell: Sym) -> Sym:
 
 def field_column(fields: Fields, what: int | str) -> exp.Expression:
     """The column that stands for a field (or the number of fields) until the source's form is settled."""
-    return sqlx.column(fields.alias, f"#{fields.strip}:{what}:{fields.delimiter}")
+    strip = "none" if fields.strip == "raw" else fields.strip
+    return sqlx.column(fields.alias, f"#{strip}:{what}:{fields.delimiter}")
 
 
 def observed_widths(m: Machine, rel: FileRel, strip: str, delimiter: str) -> Counter[int]:
@@ -177,7 +178,7 @@ def stripped(line: str, strip: str) -> str:
     >>> stripped(" a ,b \\n", "right")
     ' a ,b'
     """
-    return {"both": line.strip(), "right": line.rstrip(), "none": line.rstrip("\n")}[strip]
+    return {"both": line.strip(), "right": line.rstrip()}.get(strip, line.rstrip("\n"))
 
 
 def field(m: Machine, fields: Fields, index: Value) -> Value:
@@ -191,14 +192,25 @@ def field(m: Machine, fields: Fields, index: Value) -> Value:
         index += next(iter(widths))
     if any(catches(c, "IndexError") for g in m.guards for c in g.caught):
         m.raise_if(sqlx.sql("_1 <= _2", width(m, fields).sql, sqlx.literal(index)), "IndexError", "a line is too short")
-    return _field(fields, index)
+    return _field(m, fields, index)
 
 
-def _field(fields: Fields, index: int) -> Value:
-    value: Value = Sym(field_column(fields, index), "str", name=fields.rel.names.get(index))
+def _field(m: Machine, fields: Fields, index: int, count: int | None = None) -> Value:
+    raw = fields.strip == "raw" and not _is_inner(m, fields, index, count)
+    line = LineText(fields.alias, "field") if raw else None
+    value: Value = Sym(field_column(fields, index), "str", name=fields.rel.names.get(index), line=line)
     for rule in fields.each:
         value = rule(value)
     return value
+
+
+def _is_inner(m: Machine, fields: Fields, index: int, count: int | None) -> bool:
+    """Whether a field of an unstripped line surely is not the last one, which carries the line end."""
+    if count is None:
+        widths = observed_widths(m, fields.rel, fields.strip, fields.delimiter)
+        equal = [n for n in widths if m.implied(sqlx.sql("_1 = _2", width(m, fields).sql, sqlx.literal(n)))]
+        count = equal[0] if equal else min(widths)
+    return index < count - 1
 
 
 def width(m: Machine, fields: Fields) -> Sym:
@@ -214,7 +226,7 @@ def unpack(m: Machine, fields: Fields, count: int) -> list[Value]:
         )
     else:
         fields.rel.demanded.add(count)
-    return [_field(fields, i) for i in range(count)]
+    return [_field(m, fields, i, count) for i in range(count)]
 
 
 def all_fields(m: Machine, fields: Fields) -> list[Value]:
@@ -224,7 +236,7 @@ def all_fields(m: Machine, fields: Fields) -> list[Value]:
         raise Refused("all fields of lines of different lengths")
     count = next(iter(widths))
     fields.rel.demanded.add(count)
-    return [_field(fields, i) for i in range(count)]
+    return [_field(m, fields, i, count) for i in range(count)]
 
 
 def name_field(m: Machine, value: Value, name: str) -> Value:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlglot import exp
+
 from lester_duck.lift import scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -22,6 +24,8 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
 
     def walk(value: Value, wanted: str) -> Callable[[Relation], Value]:
         if isinstance(value, Sym):
+            if any(c.name == "@position" for c in value.sql.find_all(exp.Column)):
+                raise Refused("the number of a row as a value", "rows[i] of collections with the same rows")
             name, sym = column(scalars.whole(value), wanted)
             return lambda rel: rel.column(name, sym)
         if isinstance(value, v.Rec):

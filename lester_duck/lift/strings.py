@@ -40,6 +40,8 @@ def _strip(side: str) -> Rule:
             if stripped is not None:
                 tree = receiver.sql if stripped == "none" else sql(macro, receiver.sql)
                 return replace(receiver, sql=tree, line=LineText(line.alias, stripped))
+            if line.strip == "field" and side != "left" and (characters is None or "\n" in str(characters)):
+                receiver = replace(receiver, line=None)
         if receiver.parts and side != "left":
             return _strip_parts(m, receiver, side, characters)
         text = scalars.whole(receiver)
@@ -54,6 +56,8 @@ def _strip(side: str) -> Rule:
 
 def _strip_line(strip: str, side: str, characters: Value) -> str | None:
     """How a line is stripped after a further strip, or None where that is no whole-line form."""
+    if strip == "field":
+        return None
     if isinstance(characters, str) and set(characters) <= {"\n", "\r"} and "\n" in characters and side != "left":
         return "none" if strip == "raw" else strip
     if (characters is None and side == "both") or (strip == "both" and characters is None):
@@ -147,7 +151,7 @@ def _split(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value
         return split_line(m, receiver, delimiter)
     if any(isinstance(p, str) and delimiter in p for p in receiver.parts):
         return _split_parts(m, receiver, delimiter)
-    return v.Pieces(sql("string_split(_1, _2)", receiver.sql, sqlx.literal(delimiter)))
+    return v.Pieces(receiver.sql, delimiter)
 
 
 def split_line(m: Machine, receiver: Sym, delimiter: str) -> v.Fields:
@@ -157,8 +161,6 @@ def split_line(m: Machine, receiver: Sym, delimiter: str) -> v.Fields:
     if frame is None:
         raise Refused("a line split outside its own loop", "split lines in the loop over the file")
     strip = line.strip
-    if strip == "raw":
-        raise Refused("a line split with its line end", "strip the line first")
     frame.query.base.note_split(strip, delimiter)
     return v.Fields(line.alias, frame.query.base, strip, delimiter)
 
@@ -267,8 +269,11 @@ def _formatted(m: Machine, value: Value, width: str, digits: str | None, kind: s
         return scalars.to_text(m, value)
     tree = scalars.number(m, value)
     if kind == "f":
-        spec = f"%{width}.{digits or 6}f"
-        return Sym(sql("printf(_1, _2)", sqlx.literal(spec), sql("CAST(_1 AS DOUBLE)", tree)), "str", name=value.name)
+        number = tree if value.type == "float" else sql("CAST(_1 AS DOUBLE)", tree)
+        places = sqlx.literal(int(digits) if digits is not None else 6)
+        if width:
+            raise Refused(f"the format %{width}.{digits}f", "%.2f")
+        return Sym(sql("py_fixed(_1, _2)", number, places), "str", name=value.name)
     if kind in "di":
         if value.type not in ("int", "bool"):
             tree = sql("CAST(trunc(_1) AS BIGINT)", tree)

@@ -70,15 +70,26 @@ CREATE OR REPLACE MACRO py_str_bool(x) AS CASE WHEN x THEN 'True' WHEN NOT x THE
 -- str(float)
 CREATE OR REPLACE MACRO py_str_float(x) AS CASE WHEN isnan(x) THEN 'nan' ELSE CAST(x AS VARCHAR) END;
 
--- a // b of integers: rounds down.
-CREATE OR REPLACE MACRO py_floordiv(a, b) AS a // b - CASE WHEN a % b <> 0 AND (a % b < 0) <> (b < 0) THEN 1 ELSE 0 END;
+-- a // b of integers: rounds down; NULL where Python raises (b is 0).
+CREATE OR REPLACE MACRO py_floordiv(a, b) AS
+    a // nullif(b, 0) - CASE WHEN a % nullif(b, 0) <> 0 AND (a % nullif(b, 0) < 0) <> (b < 0) THEN 1 ELSE 0 END;
 
--- a % b of integers: has the sign of b.
-CREATE OR REPLACE MACRO py_mod(a, b) AS a % b + CASE WHEN a % b <> 0 AND (a % b < 0) <> (b < 0) THEN b ELSE 0 END;
+-- a % b of integers: has the sign of b; NULL where b is 0.
+CREATE OR REPLACE MACRO py_mod(a, b) AS
+    a % nullif(b, 0) + CASE WHEN a % nullif(b, 0) <> 0 AND (a % nullif(b, 0) < 0) <> (b < 0) THEN b ELSE 0 END;
+
+-- '%.3f' % x: exact below 1e16; above, DuckDB has not all digits, and it is refused.
+CREATE OR REPLACE MACRO py_fixed(x, n) AS
+    CASE
+        WHEN x IS NULL THEN NULL
+        WHEN isnan(x) THEN 'nan'
+        WHEN abs(x) < 1e16 OR isinf(x) THEN printf('%.' || n || 'f', x)
+        ELSE error('py_fixed: a number of 1e16 or more with all its digits')
+    END;
 
 -- round(x, n) of a float: the decimal nearest to the exact binary value, ties to even.
 CREATE OR REPLACE MACRO py_round(x, n) AS
-    CASE WHEN isfinite(x) THEN CAST(printf('%.' || n || 'f', x) AS DOUBLE) ELSE x END;
+    CASE WHEN abs(x) < 1e15 THEN CAST(printf('%.' || n || 'f', x) AS DOUBLE) ELSE x END;
 
 -- date.fromisoformat(text): YYYY-MM-DD and YYYYMMDD, else NULL; ISO week dates are refused.
 CREATE OR REPLACE MACRO py_date(x) AS
