@@ -69,22 +69,36 @@ def _how(node: exp.Column, root: exp.Expression) -> tuple[str, str]:
     child: exp.Expression = node
     while child is not root:
         parent = child.parent
-        if isinstance(parent, exp.If | exp.Case) and child is parent.this:
-            return "INDIRECT", "CONDITIONAL"
-        if isinstance(parent, exp.Filter) and child is parent.args.get("expression"):
-            return "INDIRECT", "FILTER"
-        if isinstance(parent, exp.Ordered):
-            return "INDIRECT", "SORT"
-        if isinstance(parent, exp.Window):
-            if child is not parent.this:
-                return "INDIRECT", "WINDOW"
-            subtype = "TRANSFORMATION"
-        elif is_aggregate(parent):
+        influence = _influence(parent, child)
+        if influence:
+            return "INDIRECT", influence
+        if isinstance(parent, exp.Window) or is_aggregate(parent):
             subtype = "AGGREGATION"
-        elif isinstance(parent, exp.Subquery | exp.Exists):
-            return "INDIRECT", "FILTER"
         child = parent
     return "DIRECT", subtype
+
+
+def _influence(parent: exp.Expression, child: exp.Expression) -> str | None:
+    """What a part of an expression does to the whole without being part of its value."""
+    if isinstance(parent, exp.If | exp.Case) and child is parent.this:
+        return "CONDITIONAL"
+    if isinstance(parent, exp.Where | exp.Having | exp.Qualify | exp.Exists):
+        return "FILTER"
+    if isinstance(parent, exp.In) and child is parent.args.get("query"):
+        return "FILTER"
+    if isinstance(parent, exp.Filter) and child is not parent.this:
+        return "FILTER"
+    if isinstance(parent, exp.Join):
+        return "JOIN"
+    if isinstance(parent, exp.Group):
+        return "GROUP_BY"
+    if isinstance(parent, exp.Window) and child is not parent.this:
+        return "WINDOW"
+    if isinstance(parent, exp.Ordered) and not (
+        isinstance(parent.parent, exp.Order) and isinstance(parent.parent.parent, exp.Window)
+    ):
+        return "SORT"
+    return None
 
 
 def _clause_edges(tree: exp.Select, block: Block, owner: Mapping[str, str]) -> list[Edge]:
