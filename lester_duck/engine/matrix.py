@@ -18,6 +18,7 @@ from lester_duck.engine.matrix_blocks import Call
 from lester_duck.engine.matrix_maintain import MatrixChange, maintain, rebuild_one
 from lester_duck.engine.matrix_order import OrderTerm, write_order
 from lester_duck.engine.matrix_read import Sources, reader
+from lester_duck.engine.matrix_state import create_moments
 from lester_duck.featurize.base import FeatureColumn
 from lester_duck.featurize.plan import plan_features
 from lester_duck.pipeline.model import Features
@@ -37,6 +38,7 @@ def build(
     """
     plans = plan_features(features, columns)
     write_order(db, order)
+    create_moments(db)
     for plan in plans:
         rebuild_one(db, plan, features.view, call)
     return {plan.name: f"_lester.block_{plan.name}" for plan in plans}

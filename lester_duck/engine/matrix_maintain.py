@@ -7,7 +7,7 @@ A change of more than a fifth of the rows rebuilds the featurizer instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,13 +16,21 @@ import pyarrow as pa
 from lester_duck.db import Database
 from lester_duck.engine.matrix_blocks import Call, build_block, counted_texts
 from lester_duck.engine.matrix_categories import CategoryBook
-from lester_duck.engine.matrix_delta import Delta, Images, read_delta, read_images
-from lester_duck.engine.matrix_state import build_state, read_moments, rows_as_floats, scan_moments, write_moments
+from lester_duck.engine.matrix_delta import Delta, Images, read_delta, temporary
+from lester_duck.engine.matrix_state import (
+    MOMENTS,
+    build_state,
+    read_moments,
+    rows_as_floats,
+    scan_moments,
+    write_moments,
+)
 from lester_duck.engine.matrix_terms import TermBook, term_lists
+from lester_duck.engine.split_maintain import enrol
 from lester_duck.engine.template import block_table, rendered, state_table, view_table
 from lester_duck.featurize.plan import Plan, plan_features
 from lester_duck.featurize.summary import Moments
-from lester_duck.pipeline.model import Features
+from lester_duck.pipeline.model import Features, Split
 
 _REBUILD_SHARE = 0.2
 _REBUILD_ROWS = 1000
@@ -47,38 +55,54 @@ def maintain(
     db: Database,
     features: Features,
     columns: Mapping[str, str],
-    old: str,
-    new: str,
+    images: tuple[str, str],
     call: Call,
+    split: Split,
     split_changes: str | None = None,
 ) -> MatrixChange:
     """Bring every block and state up to the view, which has changed already; runs in the caller's transaction.
 
-    ``old`` and ``new`` name temporary tables with the view's columns, images before and after,
-    paired by ``_rid``. ``split_changes`` names the result of ``maintain_split``, or None if the
-    split has not changed. Afterwards matrix and state equal a rebuild (sums within 1e-9).
+    ``images`` names two temporary tables with the view's columns, the changed rows before and after,
+    paired by ``_rid``. ``split_changes`` names the result of ``maintain_split``, or None if nothing
+    moved; a split of kind ``all`` follows here. Afterwards matrix and state equal a rebuild (sums
+    within 1e-9).
     Raises InputError when a function raised or a text is missing.
     """
     plans = plan_features(features, columns)
-    delta = read_delta(db, plans, old, new, split_changes)
-    touched = {i: plan for i, plan in enumerate(plans) if (delta.changed(plan) | delta.moved(plan)).any()}
-    if not touched:
-        return MatrixChange()
-    rebuild = _is_large(db, features.view, delta)
-    images = None if rebuild else read_images(db, touched, old, new)
-    rows = {plan.name: int(delta.changed(plan).sum()) for plan in touched.values()}
-    rescanned: list[str] = []
-    for i, plan in touched.items():
-        if images is None:
-            rebuild_one(db, plan, features.view, call)
-        elif _MAINTAIN[plan.keeps](db, _Work(i, plan, delta, images, call)):
-            rescanned.append(plan.name)
+    old, new = images
+    large = _is_large(db, features.view, db.value(rendered(_IMAGES, old=temporary(old), new=temporary(new))))
+    delta, values = read_delta(db, plans, old, new, split, split_changes, values=not large)
+    enrolled = split.kind == "all" and enrol(db, delta.rids[delta.had & ~delta.has], delta.rids[delta.has & ~delta.had])
+    touched = [i for i, plan in enumerate(plans) if (delta.changed(plan) | delta.moved(plan)).any()]
+    large = large or _is_large(db, features.view, len(delta.rids))
+    works = [_Work(i, plans[i], delta, values, call) for i in touched]
+    rows = {w.plan.name: int(delta.changed(w.plan).sum()) for w in works}
+    if large:
+        for w in works:
+            rebuild_one(db, w.plan, features.view, call)
+    rescanned = () if large else _follow(db, works)
     blocks = [f"block_{name}" for name, n in rows.items() if n]
-    states = [f"state_{plan.name}" for plan in touched.values() if plan.keeps != "nothing"]
+    states = [f"state_{w.plan.name}" for w in works if w.plan.keeps not in ("nothing", "moments")]
+    moments = [MOMENTS.partition(".")[2]] if any(w.plan.keeps == "moments" for w in works) else []
+    states += ["split"] if enrolled else []
     return MatrixChange(
-        rows={name: n for name, n in rows.items() if n}, tables=(*blocks, *states), rescanned=tuple(rescanned),
-        rebuilt=tuple(rows) if rebuild else (),
+        rows={name: n for name, n in rows.items() if n}, tables=(*blocks, *states, *moments), rescanned=rescanned,
+        rebuilt=tuple(rows) if large else (),
     )  # fmt: skip
+
+
+_IMAGES = "SELECT (SELECT count(*) FROM $old) + (SELECT count(*) FROM $new)"
+
+
+def _follow(db: Database, works: Sequence[_Work]) -> tuple[str, ...]:
+    """Maintain featurizers by delta; returns those whose state needed a scan of their block."""
+    moments = {}
+    for work in works:
+        if work.plan.keeps == "moments":
+            moments[work] = _exchange(db, work)
+        else:
+            _MAINTAIN[work.plan.keeps](db, work)
+    return _moments(db, moments) if moments else ()
 
 
 def rebuild_one(db: Database, plan: Plan, view: str, call: Call) -> None:
@@ -90,10 +114,10 @@ def rebuild_one(db: Database, plan: Plan, view: str, call: Call) -> None:
         build_state(db, plan, view)
 
 
-def _is_large(db: Database, view: str, delta: Delta) -> bool:
-    if len(delta.rids) <= _REBUILD_ROWS:
+def _is_large(db: Database, view: str, rows: int) -> bool:
+    if rows <= _REBUILD_ROWS:
         return False
-    return len(delta.rids) > _REBUILD_SHARE * db.value(rendered("SELECT count(*) FROM $view", view=view_table(view)))
+    return rows > _REBUILD_SHARE * db.value(rendered("SELECT count(*) FROM $view", view=view_table(view)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,13 +151,6 @@ class _Work:
         return np.isin(rids, self.delta.rids[members])
 
 
-def _delete(db: Database, plan: Plan, rids: np.ndarray) -> None:
-    if len(rids):
-        query = rendered("DELETE FROM $block WHERE _rid IN (SELECT _rid FROM _ids)", block=block_table(plan.name))
-        with db.registered("_ids", pa.table({"_rid": rids})):
-            db.execute(query)
-
-
 def _read(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Ids and stored values (rows x width, float) of block rows."""
     if not len(rids):
@@ -145,10 +162,22 @@ def _read(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, np.nd
     return table.column(0).to_numpy(), rows_as_floats(table.column(1), plan.width).astype(float)
 
 
-def _insert(db: Database, plan: Plan, rids: np.ndarray, values: pa.Array) -> None:
-    if len(rids):
-        with db.registered("_values", pa.table({"_rid": rids, "value": values})):
-            db.execute(rendered("INSERT INTO $block SELECT _rid, value FROM _values", block=block_table(plan.name)))
+def _write(db: Database, work: _Work, rids: np.ndarray, values: pa.Array) -> None:
+    """Replace the changed rows of a block by those given."""
+    gone = work.out[~np.isin(work.out, rids)]
+    table = pa.table(
+        {
+            "_rid": np.concatenate([rids, gone]),
+            "value": pa.concat_arrays([values, pa.nulls(len(gone), values.type)]),
+            "stays": np.arange(len(rids) + len(gone)) < len(rids),
+        }
+    )
+    block = block_table(work.plan.name)
+    with db.registered("_values", table):
+        if len(work.out):
+            db.execute(rendered("DELETE FROM $block WHERE _rid IN (SELECT _rid FROM _values)", block=block))
+        if len(rids):
+            db.execute(rendered("INSERT INTO $block SELECT _rid, value FROM _values WHERE stays", block=block))
 
 
 def _exchange(db: Database, work: _Work) -> tuple[np.ndarray, np.ndarray]:
@@ -158,12 +187,11 @@ def _exchange(db: Database, work: _Work) -> tuple[np.ndarray, np.ndarray]:
     """
     plan, keeps = work.plan, work.plan.keeps != "nothing"
     gone = _before(db, work) if keeps else None
-    _delete(db, plan, work.out)
     if plan.storage == "numbers":
         rids, values = work.images.numbers(work.index, after=True, wanted=work.into)
     else:
         rids, values = work.images.computed(work.index, plan, work.into, work.call)
-    _insert(db, plan, rids, values)
+    _write(db, work, rids, values)
     if gone is None:
         return np.zeros((0, plan.width)), np.zeros((0, plan.width))
     came = (rids, rows_as_floats(values, plan.width).astype(float))
@@ -180,32 +208,37 @@ def _before(db: Database, work: _Work) -> tuple[np.ndarray, np.ndarray]:
     return rids, rows_as_floats(values, work.plan.width)
 
 
-# States: one rule for each content. A rule returns whether it needed a scan.
+# States: one rule for each content.
 
 
-def _without_state(db: Database, work: _Work) -> bool:
+def _without_state(db: Database, work: _Work) -> None:
     _exchange(db, work)
-    return False
 
 
-def _moments(db: Database, work: _Work) -> bool:
-    left, entered = _exchange(db, work)
-    before = read_moments(db, work.plan)
-    # What entered comes first, so that a value put back at an extreme needs no scan.
-    after = before.plus(Moments.of(entered, before.center)).minus(Moments.of(left, before.center))
-    rescan = after.unsettled(before)
-    write_moments(db, work.plan, scan_moments(db, work.plan) if rescan else after)
-    return rescan
+def _moments(db: Database, moved: Mapping[_Work, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
+    """Move the moments of featurizers by the rows that left and entered; returns those scanned anew."""
+    before = read_moments(db, [w.plan.name for w in moved])
+    after, rescanned = {}, []
+    for work, (left, entered) in moved.items():
+        own = before[work.plan.name]
+        # What entered comes first, so that a value put back at an extreme needs no scan.
+        now = own.plus(Moments.of(entered, own.center)).minus(Moments.of(left, own.center))
+        if now.unsettled(own):
+            now = scan_moments(db, work.plan)
+            rescanned.append(work.plan.name)
+        after[work.plan.name] = now
+    write_moments(db, after)
+    return tuple(rescanned)
 
 
-def _values(db: Database, work: _Work) -> bool:
+def _values(db: Database, work: _Work) -> None:
     left, entered = _exchange(db, work)
     change = _counted(left, -1)
     for key, n in _counted(entered, 1).items():
         change[key] = change.get(key, 0) + n
     change = {key: n for key, n in change.items() if n}
     if not change:
-        return False
+        return
     state = state_table(work.plan.name)
     with db.registered("_change", _value_rows(change)):
         held = db.rows(
@@ -219,7 +252,6 @@ def _values(db: Database, work: _Work) -> bool:
         change[slot, value] = change.get((slot, value), 0) + n
     with db.registered("_change", _value_rows({key: n for key, n in change.items() if n})):
         db.execute(rendered("INSERT INTO $state SELECT slot, value, n FROM _change", state=state))
-    return False
 
 
 def _counted(rows: np.ndarray, sign: int) -> dict[tuple[int, float | None], int]:
@@ -243,7 +275,7 @@ def _value_rows(change: Mapping[tuple[int, float | None], int]) -> pa.Table:
     )
 
 
-def _categories(db: Database, work: _Work) -> bool:
+def _categories(db: Database, work: _Work) -> None:
     plan = work.plan
     out_ids, out_texts = work.images.numbers(work.index, after=False, wanted=work.out)
     in_ids, in_texts = work.images.numbers(work.index, after=True, wanted=work.into)
@@ -256,12 +288,10 @@ def _categories(db: Database, work: _Work) -> bool:
     book.move(codes, work.fits(moved_ids, after=False), work.fits(moved_ids, after=True))
     new_codes = book.enter(came, work.fits(in_ids, after=True))
     book.close()
-    _delete(db, plan, work.out)
-    _insert(db, plan, in_ids, pa.FixedSizeListArray.from_arrays(pa.array(new_codes.ravel(), pa.int32()), plan.width))
-    return False
+    _write(db, work, in_ids, pa.FixedSizeListArray.from_arrays(pa.array(new_codes.ravel(), pa.int32()), plan.width))
 
 
-def _terms(db: Database, work: _Work) -> bool:
+def _terms(db: Database, work: _Work) -> None:
     plan = work.plan
     held_ids, held = _read_lists(db, plan, np.concatenate([work.out, work.moved]))
     in_ids, texts = work.images.texts(work.index, work.into)
@@ -276,9 +306,7 @@ def _terms(db: Database, work: _Work) -> bool:
     for row, fit_row in zip(numbered, work.fits(in_ids, after=True).tolist(), strict=True):
         book.add(row, fits=int(fit_row), rows=1)
     book.close()
-    _delete(db, plan, work.out)
-    _insert(db, plan, in_ids, term_lists(numbered))
-    return False
+    _write(db, work, in_ids, term_lists(numbered))
 
 
 def _read_lists(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, list[dict[int, int]]]:
@@ -291,6 +319,4 @@ def _read_lists(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray,
     return table.column(0).to_numpy(), values
 
 
-_MAINTAIN = {
-    "nothing": _without_state, "moments": _moments, "values": _values, "categories": _categories, "terms": _terms,
-}  # fmt: skip
+_MAINTAIN = {"nothing": _without_state, "values": _values, "categories": _categories, "terms": _terms}

@@ -2,7 +2,7 @@
 
 | keeps | columns of ``_lester.state_<featurizer>`` |
 |---|---|
-| moments | ``slot, n, missing, center, s1, s2, low, high, at_low, at_high`` |
+| moments | all in ``state__moments``: ``featurizer, slot, n, missing, center, s1, s2, low, high, at_low, at_high`` |
 | values | ``slot, value, n`` (value NULL = missing) |
 | categories | ``slot, id, category, n, total`` (n: fit rows, total: all rows; category NULL = missing) |
 | terms | see ``matrix_terms`` |
@@ -10,17 +10,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 
 from lester_duck.db import Database
 from lester_duck.engine.matrix_order import OrderTerm, order_by
 from lester_duck.engine.matrix_terms import read_terms
-from lester_duck.engine.template import block_table, column, rendered, state_table, statement, view_table
+from lester_duck.engine.template import block_table, column, state_table, statement, view_table
 from lester_duck.featurize.base import Input
 from lester_duck.featurize.categories import Category
 from lester_duck.featurize.plan import Fitted, Plan, fit
@@ -28,7 +29,10 @@ from lester_duck.featurize.summary import Distribution, Moments
 
 _ROWS = 65_536
 _TRAIN = "SEMI JOIN (SELECT _rid FROM _lester.split WHERE part = 'train') USING (_rid)"
-_MOMENTS = tuple(f.name for f in fields(Moments))
+_COUNTS = ("n", "missing", "at_low", "at_high")
+_MOMENTS = {f.name: pa.int64() if f.name in _COUNTS else pa.float64() for f in fields(Moments)}
+MOMENTS = "_lester.state__moments"
+"""The moments of all featurizers; no featurizer's name begins with an underscore."""
 
 
 def rows_as_floats(values: pa.ChunkedArray | pa.Array, width: int) -> np.ndarray:
@@ -42,7 +46,7 @@ def rows_as_floats(values: pa.ChunkedArray | pa.Array, width: int) -> np.ndarray
 def build_state(db: Database, plan: Plan, view: str) -> None:
     """Create the state table of a featurizer from its block (categories: from the view)."""
     if plan.keeps == "moments":
-        write_moments(db, plan, scan_moments(db, plan), create=True)
+        write_moments(db, {plan.name: scan_moments(db, plan)})
     elif plan.keeps == "values":
         _build_values(db, plan)
     elif plan.keeps == "categories":
@@ -83,22 +87,44 @@ def _fit_rows(db: Database, plan: Plan) -> Iterator[np.ndarray]:
                 yield rows_as_floats(batch.column(0), plan.width)
 
 
-def write_moments(db: Database, plan: Plan, moments: Moments, *, create: bool = False) -> None:
-    """Replace the rows of a moments table."""
-    state = state_table(plan.name)
-    table = pa.table({"slot": np.arange(plan.width, dtype=np.int32), **{f: getattr(moments, f) for f in _MOMENTS}})
-    with db.registered("_moments", table):
-        if create:
-            db.execute(statement("CREATE OR REPLACE TABLE $state AS SELECT * FROM _moments", state=state))
-        else:
-            db.execute(rendered("DELETE FROM $state", state=state))
-            db.execute(rendered("INSERT INTO $state SELECT * FROM _moments", state=state))
+def write_moments(db: Database, moments: Mapping[str, Moments]) -> None:
+    """Replace the moments of featurizers, all in two statements."""
+    parts = [
+        pa.table(
+            {
+                "featurizer": pa.array([name] * len(m.n), pa.string()),
+                "slot": np.arange(len(m.n), dtype=np.int32),
+                **{f: pa.array(getattr(m, f), _MOMENTS[f]) for f in _MOMENTS},
+            }
+        )
+        for name, m in moments.items()
+    ]
+    with db.registered("_moments", pa.concat_tables(parts)):
+        db.execute(f"DELETE FROM {MOMENTS} WHERE featurizer IN (SELECT featurizer FROM _moments)")
+        db.execute(f"INSERT INTO {MOMENTS} SELECT * FROM _moments")
 
 
-def read_moments(db: Database, plan: Plan) -> Moments:
-    """The moments kept for a featurizer."""
-    table = db.arrow(rendered("SELECT * FROM $state ORDER BY slot", state=state_table(plan.name)))
-    return Moments(*(table.column(name).to_numpy() for name in _MOMENTS))
+def create_moments(db: Database) -> None:
+    """Create the table of moments, empty."""
+    columns = [
+        exp.alias_(exp.cast(exp.null(), type_, dialect="duckdb"), name)
+        for name, type_ in (("featurizer", "VARCHAR"), ("slot", "INTEGER"), *_duckdb_types())
+    ]
+    db.execute(statement(f"CREATE OR REPLACE TABLE {MOMENTS} AS $query", query=exp.select(*columns).limit(0)))
+
+
+def _duckdb_types() -> list[tuple[str, str]]:
+    return [(name, "BIGINT" if pa.types.is_integer(type_) else "DOUBLE") for name, type_ in _MOMENTS.items()]
+
+
+def read_moments(db: Database, names: Sequence[str]) -> dict[str, Moments]:
+    """The moments kept for featurizers, by name."""
+    table = db.arrow(f"SELECT * FROM {MOMENTS} ORDER BY featurizer, slot")
+    found = {}
+    for name in names:
+        own = table.filter(pc.equal(table.column("featurizer"), name))
+        found[name] = Moments(*(own.column(field).to_numpy() for field in _MOMENTS))
+    return found
 
 
 def _build_values(db: Database, plan: Plan) -> None:
@@ -203,7 +229,7 @@ def _split_join(train: bool) -> str:
 def fitted(db: Database, plan: Plan, view: str, order: tuple[OrderTerm, ...]) -> Fitted:
     """A featurizer with the state the store holds for it."""
     if plan.keeps == "moments":
-        return fit(plan, read_moments(db, plan))
+        return fit(plan, read_moments(db, [plan.name])[plan.name])
     if plan.keeps == "values":
         return fit(plan, _read_values(db, plan))
     if plan.keeps == "categories":

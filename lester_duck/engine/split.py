@@ -17,11 +17,9 @@ from sqlglot import exp
 
 from lester_duck.db import Database, Error, first_line
 from lester_duck.engine.matrix_order import OrderTerm, order_by, row_ids
-from lester_duck.engine.template import Part, column, statement, view_table
+from lester_duck.engine.template import column, statement, view_table
 from lester_duck.errors import InputError, one_of
 from lester_duck.pipeline.model import Split
-
-CHANGES = "_split_changes"
 
 _PARAMETERS = {
     "all": (),
@@ -46,18 +44,18 @@ def assign(
     ``stratify = true`` takes ``label_column``. Raises InputError for a parameter, column, expression
     or size that does not fit, and when no row is in the train part although the view has rows.
     """
-    _check(split)
+    check_split(split)
     if split.kind == "shuffle":
         _assign_shuffle(db, split, view, order, label_column)
     elif split.kind == "position":
         rows = statement(
             "SELECT _rid, CASE WHEN place <= $first THEN 'train' ELSE 'test' END AS part, NULL AS ordinal "
             "FROM ($ranked)",
-            first=exp.Literal.number(_first_rows(db, split, view)), ranked=_ranked(view, order),
+            first=exp.Literal.number(first_rows(db, split, view)), ranked=_ranked(view, order),
         )  # fmt: skip
         db.execute(statement(_CREATE, query=rows))
     else:
-        part = _local_part(db, split, view)
+        part = local_part(db, split, view)
         rows = statement("SELECT _rid, $part AS part, NULL AS ordinal FROM $view", part=part, view=view_table(view))
         _run(db, statement(_CREATE, query=rows), split)
     return _counts(db, split)
@@ -76,7 +74,8 @@ def _counts(db: Database, split: Split) -> dict[str, int]:
     return found
 
 
-def _check(split: Split) -> None:
+def check_split(split: Split) -> None:
+    """Raise InputError for an unknown kind, an unknown parameter or a missing one."""
     allowed = _PARAMETERS.get(split.kind)
     if allowed is None:
         raise InputError(one_of("split kind", split.kind, _PARAMETERS))
@@ -99,7 +98,8 @@ def _run(db: Database, query: exp.Expression, split: Split) -> None:
 # Parts that a row's own columns decide.
 
 
-def _local_part(db: Database, split: Split, view: str) -> exp.Expression:
+def local_part(db: Database, split: Split, view: str) -> exp.Expression:
+    """The part of a row as an expression over its own columns (kinds all, hash, column, predicate)."""
     if split.kind == "all":
         return exp.Literal.string("train")
     if split.kind == "hash":
@@ -129,10 +129,11 @@ def _hash_part(db: Database, split: Split, view: str) -> exp.Expression:
     key = split.get("key") or ("_rid",)
     key = (key,) if isinstance(key, str) else key
     columns = [column(name if name == "_rid" else _known(db, view, name)) for name in key]
-    return _hashed(columns, _share(split.get("train"), "train"))
+    return hashed(columns, _share(split.get("train"), "train"))
 
 
-def _hashed(columns: list[exp.Expression], share: float) -> exp.Expression:
+def hashed(columns: list[exp.Expression], share: float) -> exp.Expression:
+    """'train' for a share of the values by the md5 of their texts, else 'test'."""
     texts = [exp.func("COALESCE", exp.cast(c, "VARCHAR", dialect="duckdb"), exp.Literal.string("")) for c in columns]
     joined = exp.Anonymous(this="concat_ws", expressions=[exp.Literal.string("\x1f"), *texts])
     return statement(
@@ -157,7 +158,8 @@ def _known(db: Database, view: str, name: Any) -> str:
 # Parts that the position decides.
 
 
-def _first_rows(db: Database, split: Split, view: str) -> int:
+def first_rows(db: Database, split: Split, view: str) -> int:
+    """How many rows of a position split are train; raises InputError where that is no number."""
     text = str(split.get("rows"))
     rows = _parsed(text, "number of rows")
     query = statement("SELECT $amount FROM (SELECT count(*) AS n FROM $view)", amount=rows, view=view_table(view))
@@ -205,77 +207,3 @@ def _labels(db: Database, view: str, order: Sequence[OrderTerm], name: Any) -> n
     query = statement("SELECT $label FROM $view AS v", label=column(_known(db, view, name), "v"), view=view_table(view))
     query.set("order", exp.Order(expressions=order_by(order, by_ordinal=False)))
     return db.arrow(query).column(0).to_pandas().to_numpy()
-
-
-# Maintenance.
-
-
-def maintain_split(db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str) -> str:
-    """Follow a change of the view (already applied to it); returns a temporary table of what changed.
-
-    The result ``(_rid, old_part, new_part)`` names every row that came, left or moved. Membership
-    of a shuffle is frozen: new rows go by hash of ``_rid`` with the share of the train part, and
-    come after the others. Every other kind equals ``assign`` afterwards.
-    """
-    _check(split)
-    target = _target(db, split, view, order, old, new)
-    db.execute(
-        statement(
-            "CREATE OR REPLACE TEMP TABLE _split_changes AS "
-            "SELECT coalesce(s._rid, t._rid) AS _rid, s.part AS old_part, t.part AS new_part, "
-            "s._rid IS NOT NULL AS held, t._rid IS NOT NULL AS holds FROM $before AS s "
-            "FULL JOIN ($target) AS t ON s._rid = t._rid "
-            "WHERE s.part IS DISTINCT FROM t.part OR s._rid IS NULL OR t._rid IS NULL",
-            before=_before(split, old, new), target=target,
-        )
-    )  # fmt: skip
-    left, came, strange = db.row(
-        "SELECT count(*) FILTER (WHERE held), count(*) FILTER (WHERE holds), "
-        "min(new_part) FILTER (WHERE new_part NOT IN ('train', 'test')) FROM _split_changes"
-    )
-    if strange is not None:
-        raise InputError(
-            f"split: column '{split.get('column')}' holds {strange!r}", hint="it may hold 'train', 'test' or NULL"
-        )
-    if left:
-        db.execute("DELETE FROM _lester.split WHERE _rid IN (SELECT _rid FROM _split_changes WHERE held)")
-    if came:
-        db.execute("INSERT INTO _lester.split SELECT _rid, new_part, NULL FROM _split_changes WHERE holds")
-    return CHANGES
-
-
-def _before(split: Split, old: str, new: str) -> exp.Expression:
-    """The membership that can change: that of all rows for a position split, else of the images."""
-    if split.kind == "position":
-        return statement("_lester.split")
-    return statement(
-        "(SELECT _rid, part FROM _lester.split WHERE _rid IN "
-        "(SELECT _rid FROM $old UNION ALL SELECT _rid FROM $new))",
-        old=_temp(old), new=_temp(new),
-    )  # fmt: skip
-
-
-def _target(db: Database, split: Split, view: str, order: Sequence[OrderTerm], old: str, new: str) -> exp.Expression:
-    """A query of ``_rid, part`` as they should be."""
-    del old
-    if split.kind == "position":
-        return statement(
-            "SELECT _rid, CASE WHEN place <= $first THEN 'train' ELSE 'test' END AS part FROM ($ranked)",
-            first=exp.Literal.number(_first_rows(db, split, view)), ranked=_ranked(view, order),
-        )  # fmt: skip
-    if split.kind == "shuffle":
-        return statement(
-            "SELECT n._rid, CASE WHEN s._rid IS NOT NULL THEN s.part ELSE $part END AS part "
-            "FROM $new AS n LEFT JOIN _lester.split AS s ON n._rid = s._rid",
-            new=_temp(new), part=_hashed([column("_rid", "n")], _frozen_share(db)),
-        )  # fmt: skip
-    return statement("SELECT _rid, $part AS part FROM $new", part=_local_part(db, split, view), new=_temp(new))
-
-
-def _frozen_share(db: Database) -> float:
-    train, both = db.row("SELECT count(*) FILTER (WHERE part = 'train'), count(part) FROM _lester.split")
-    return train / both if both else 1.0
-
-
-def _temp(name: str) -> Part:
-    return name.removeprefix("temp.")

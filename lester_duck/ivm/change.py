@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lester_duck.db import Database
-from lester_duck.engine import artefacts, checks, matrix, split
+from lester_duck.engine import artefacts, matrix, split_maintain
 from lester_duck.engine.calls import make_worker
 from lester_duck.engine.plan import Plan
-from lester_duck.engine.template import statement
 from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.ivm.delta import SourceChange, normalise
+from lester_duck.ivm.follow_checks import Checks
 from lester_duck.ivm.images import new_name, old_name
 from lester_duck.ivm.maintain import Maintained, Programs, maintain_block
 from lester_duck.ivm.program import exchange_source
@@ -62,6 +62,7 @@ class Maintainer:
         self._db = db
         self._plan = plan
         self._programs = Programs(plan)
+        self._checks = Checks(plan)
         self._worker = make_worker(plan.pipeline)
         block = artefacts.feature_block(plan)
         self._features = block
@@ -139,30 +140,21 @@ class Maintainer:
             featurizers, touched_tables = self._follow_features()
             tables += touched_tables
         if moved:
-            checks.run(self._db, self._plan)
+            self._checks.follow(self._db, frozenset(moved))
         return tuple(views), featurizers, tuple(tables)
 
     def _follow_features(self) -> tuple[dict[str, int], list[str]]:
         block, pipeline = self._features, self._plan.pipeline
         old, new = old_name(block.name), new_name(block.name)
-        moved = None
-        if pipeline.split.kind != "all" or self._rows_came_or_went(old, new):
-            order = artefacts.order_of(block)
-            moved = split.maintain_split(self._db, pipeline.split, block.name, order, old, new)
-        change = matrix.maintain(self._db, pipeline.features, self._types, old, new, self._worker.call, moved)
+        order = artefacts.order_of(block)
+        moved = split_maintain.maintain_split(self._db, pipeline.split, block.name, order, old, new)
+        change = matrix.maintain(
+            self._db, pipeline.features, self._types, (old, new), self._worker.call, pipeline.split, moved
+        )
         if artefacts.map_may_change(pipeline.features, change.tables):
             artefacts.record_features(self._db, self._plan)
         tables = [f"_lester.{name}" for name in change.tables]
         return dict(change.rows), ["_lester.split", *tables] if moved else tables
-
-    def _rows_came_or_went(self, old: str, new: str) -> bool:
-        query = statement(
-            "SELECT 1 FROM $old AS o FULL JOIN $new AS n ON o._rid = n._rid "
-            "WHERE o._rid IS NULL OR n._rid IS NULL LIMIT 1",
-            old=old,
-            new=new,
-        )
-        return self._db.row(query) is not None
 
     def _features_changed(self, views: tuple[Maintained, ...]) -> bool:
         return self._features is not None and any(v.name == self._features.name and v.changed for v in views)

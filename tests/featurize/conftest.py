@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lester_duck.db import Database, connect
-from lester_duck.engine import matrix, split
+from lester_duck.engine import matrix, split, split_maintain
 from lester_duck.pipeline.model import Features, Featurizer, Split, Step
 
 
@@ -98,8 +98,8 @@ class Store:
                 db.execute(f"INSERT INTO new_rows VALUES ({marks})", [*row, last[1] + i, last[0] + i])
             db.execute("DELETE FROM main.prepared WHERE _rid IN (SELECT _rid FROM old_rows)")
             db.execute("INSERT INTO main.prepared SELECT * FROM new_rows")
-            moved = split.maintain_split(db, self.split, "prepared", ORDER, "old_rows", "new_rows")
-            return matrix.maintain(db, features, self.types, "old_rows", "new_rows", call, moved)
+            moved = split_maintain.maintain_split(db, self.split, "prepared", ORDER, "old_rows", "new_rows")
+            return matrix.maintain(db, features, self.types, ("old_rows", "new_rows"), call, self.split, moved)
 
 
 @pytest.fixture

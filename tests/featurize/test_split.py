@@ -4,9 +4,13 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from lester_duck.engine import matrix
+from lester_duck.engine import matrix, split, split_maintain
+from lester_duck.engine.matrix_order import StoredTerm
+from lester_duck.pipeline.model import Split
 
 ROWS = [(i, "abc"[i % 3], i % 2) for i in range(30)]
 TYPES = {"i": "INTEGER", "k": "VARCHAR", "y": "INTEGER"}
@@ -61,6 +65,53 @@ def test_shuffle_membership_is_frozen(store, f):
     assert {i: p for i, p in after.items() if i < 90} == {i: p for i, p in before.items() if i != 0}
     assert {after[90 + i] for i in range(30)} == {"train", "test"}
     assert matrix.dense(s.db, features, part="train")[-1, 0] >= 90
+
+
+key = st.one_of(st.none(), st.integers(0, 4))
+change = st.tuples(
+    st.sets(st.integers(100, 112)), st.dictionaries(st.integers(100, 112), key), st.lists(key, max_size=4)
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    keys=st.lists(key, min_size=1, max_size=9), changes=st.lists(change, min_size=1, max_size=3),
+    rows=st.sampled_from(["n // 2 + 1", "3", "n - 1", "n", "trunc(n * 0.8)"]),
+    descending=st.booleans(), nulls_last=st.booleans(),
+)  # fmt: skip
+def test_a_maintained_position_split_equals_an_assigned_one(store, keys, changes, rows, descending, nulls_last):
+    s = store({"k": "INTEGER"}, [(k,) for k in keys])
+    s.db.execute("INSERT INTO main.prepared VALUES (2, 0, 50), (2, 0, 51)")
+    order = (StoredTerm("k", descending, nulls_last),)
+    declared = Split(kind="position", params=(("rows", rows),))
+    split.assign(s.db, declared, "prepared", order)
+    for deleted, updated, inserted in changes:
+        before = dict(s.db.rows("SELECT _rid, part FROM _lester.split"))
+        apply_images(s.db, deleted, updated, inserted)
+        moved = split_maintain.maintain_split(s.db, declared, "prepared", order, "old_rows", "new_rows")
+        found = dict(s.db.rows("SELECT _rid, part FROM _lester.split"))
+        said = {r[0]: (r[1], r[2]) for r in s.db.rows("SELECT * FROM _split_changes")} if moved else {}
+        every = {**before, **found}
+        assert said == {r: (before.get(r), found.get(r)) for r in every if before.get(r) != found.get(r)}
+        split.assign(s.db, declared, "prepared", order)
+        assert found == dict(s.db.rows("SELECT _rid, part FROM _lester.split"))
+
+
+def apply_images(db, deleted, updated, inserted):
+    """Delete rows, set the key of others, insert rows; leaves ``old_rows`` and ``new_rows``."""
+    updated = {rid: k for rid, k in updated.items() if rid not in deleted}
+    wanted = [*deleted, *updated] or [-1]
+    db.execute("CREATE OR REPLACE TEMP TABLE old_rows AS SELECT * FROM main.prepared WHERE _rid IN (SELECT unnest(?))",
+               [wanted])  # fmt: skip
+    db.execute("CREATE OR REPLACE TEMP TABLE new_rows AS SELECT * FROM old_rows WHERE NOT list_contains(?, _rid)",
+               [list(deleted) or [-1]])  # fmt: skip
+    for rid, k in updated.items():
+        db.execute("UPDATE new_rows SET k = ? WHERE _rid = ?", [k, rid])
+    last = db.value("SELECT max(_rid) FROM main.prepared")
+    for i, k in enumerate(inserted, start=1):
+        db.execute("INSERT INTO new_rows VALUES (?, 0, ?)", [k, last + i])
+    db.execute("DELETE FROM main.prepared WHERE _rid IN (SELECT _rid FROM old_rows)")
+    db.execute("INSERT INTO main.prepared SELECT * FROM new_rows")
 
 
 @pytest.mark.parametrize(
