@@ -19,10 +19,10 @@ from lester_duck.algebra.block import build_blocks
 from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, Relation, quoted, source_relation, table
 from lester_duck.db import Database, Error, connect, first_line, sql_text
-from lester_duck.errors import InputError, LesterError, one_of
+from lester_duck.errors import InputError, LesterError, Unsupported, one_of
 from lester_duck.names import INTERNAL_SCHEMA, RID, SOURCE_SCHEMA, check_name
 from lester_duck.pipeline import codec
-from lester_duck.pipeline.model import Function, Pipeline, Source, View
+from lester_duck.pipeline.model import Check, Function, Pipeline, Source, View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Plan:
     """Everything known of a pipeline before its data is looked at.
 
     ``pipeline`` has the columns of its sources filled in. ``types`` maps each relation to its
-    columns' DuckDB types (internal columns included).
+    columns' DuckDB types (internal columns included). ``checks`` maps each data check to its blocks.
     """
 
     pipeline: Pipeline
@@ -46,6 +46,7 @@ class Plan:
     blocks: tuple[Block, ...]
     stored: Mapping[str, Stored]
     types: Mapping[str, Mapping[str, str]]
+    checks: Mapping[str, tuple[Block, ...]]
 
     @cached_property
     def functions(self) -> frozenset[str]:
@@ -96,7 +97,22 @@ def make_plan(pipeline: Pipeline) -> Plan:
     stored = {b.name: _storage(b, pipeline, blocks) for b in blocks}
     types = _bind(pipeline, tuple(blocks), relations)
     _check_features(pipeline, relations)
-    return Plan(pipeline=pipeline, relations=relations, blocks=tuple(blocks), stored=stored, types=types)
+    return Plan(
+        pipeline=pipeline,
+        relations=relations,
+        blocks=tuple(blocks),
+        stored=stored,
+        types=types,
+        checks={c.name: _blocks_of_check(c, relations, with_functions) for c in pipeline.checks},
+    )
+
+
+def _blocks_of_check(check: Check, relations: Mapping[str, Relation], functions: frozenset[str]) -> tuple[Block, ...]:
+    where = f"{codec.MANIFEST} [[check]] {check.name}"
+    blocks = build_blocks(check.name, check.sql, relations, functions, where=where)
+    if any(b.calls for b in blocks):
+        raise Unsupported("a check cannot call a function", where=where, hint="call it in a view and check the view")
+    return blocks
 
 
 def _blocks_of(
@@ -225,9 +241,20 @@ def _bind(
             if block.own_ids and block.family != "constant":
                 db.execute(exp.Alter(this=table(block.schema, block.table), kind="TABLE", actions=[_add_rid()]))
             types[block.name] = _describe(db, table(block.schema, block.table))
+        db.execute("SET search_path = 'main,source'")
+        for check in pipeline.checks:
+            _bind_check(db, check)
         return types
     finally:
         db.close()
+
+
+def _bind_check(db: Database, check: Check) -> None:
+    try:
+        db.execute(f"DESCRIBE {check.sql}")
+    except Error as error:
+        where = f"{codec.MANIFEST} [[check]] {check.name}"
+        raise InputError(first_line(error), where=where, sql=check.sql) from error
 
 
 def create_fold_tables(db: Database, pipeline: Pipeline, block: Block) -> None:

@@ -74,11 +74,11 @@ def compile_block(plan: Plan, block: Block, changed: frozenset[str], *, full: st
     return Program(
         strategy=rule.strategy,
         reason=rule.reason,
-        prepare=tuple(_fill(p.name, p.query) for p in rule.prepare),
-        old=_fill(images.old_name(block.name), old),
+        prepare=tuple(fill(p.name, p.query) for p in rule.prepare),
+        old=fill(images.old_name(block.name), old),
         folds=_folds(plan, block, rule),
         calls=tuple(_calls(plan, part) for part in rule.parts if part.block.calls),
-        new=_fill(images.new_name(block.name), _identified(plan, block, rule)),
+        new=fill(images.new_name(block.name), _identified(plan, block, rule)),
         same=_same(block.name),
         prune=_prune(block.name),
         apply=exchange(block.name, table(block.schema, block.table), (*block.stored_columns, RID)),
@@ -89,7 +89,7 @@ def _view_program(plan: Plan, block: Block) -> Program:
     """A view that is not stored: its images are computed from its input's."""
     source = next(i for i in block.inputs if i.row)
     before, after = (
-        _fill(name(block.name), compute(block, plan.relations, {source.alias: image(source.relation)}))
+        fill(name(block.name), compute(block, plan.relations, {source.alias: image(source.relation)}))
         for name, image in ((images.old_name, images.old), (images.new_name, images.new))
     )
     return Program(
@@ -106,7 +106,8 @@ def _view_program(plan: Plan, block: Block) -> Program:
     )
 
 
-def _fill(name: str, query: exp.Query) -> str:
+def fill(name: str, query: exp.Query) -> str:
+    """A statement that makes a temporary table of a query's rows."""
     properties = exp.Properties(expressions=[exp.TemporaryProperty()])
     create = exp.Create(this=images.images(name), kind="TABLE", expression=query, replace=True, properties=properties)
     return sql_text(create)

@@ -194,3 +194,19 @@ def test_a_failing_update_leaves_everything_as_it_was():
             r.view("w").to_pylist(),
         ) == before
         r.audit().raise_if_different()
+
+
+def test_checks_look_at_what_a_change_brings_only():
+    checks = (
+        Check(name="known", sql="SELECT t.k FROM t ANTI JOIN u ON u.g = t.g WHERE t.g IS NOT NULL"),
+        Check(name="few", sql="SELECT g FROM t GROUP BY g HAVING count(*) > 2"),
+    )
+    with run(pipeline(checks=checks)) as r:
+        r.update(t=pa.table({"k": [5], "n": [1], "g": ["b"], "_change_type": ["insert"]}))
+        with pytest.raises(InputError, match="check 'few'"):
+            r.update(t=pa.table({"k": [6], "n": [1], "g": ["b"], "_change_type": ["insert"]}))
+        with pytest.raises(InputError, match="check 'known'"):
+            r.update(u=pa.table({"g": ["a"], "w": [1.0], "_change_type": ["delete"]}))
+        assert len(r.changes()) == 1
+    with pytest.raises(InputError, match=r"pipeline.toml \[\[check\]\] wrong: .*nope"):
+        run(pipeline(checks=(Check(name="wrong", sql="SELECT nope FROM t"),)))
