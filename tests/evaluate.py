@@ -37,23 +37,22 @@ def database() -> Database:
     return db
 
 
-def evaluate(db: Database, sql: str, functions: frozenset[str] = frozenset()) -> list[tuple]:
-    """User columns of a view's rows, in its order; the view is called ``v`` and gone afterwards."""
-    blocks = build_blocks("v", sql, RELATIONS, functions)
-    known = {**RELATIONS, **{b.name: b.relation() for b in blocks}}
-    made = []
+def evaluate(db: Database, *views: str, relations: dict[str, Relation] = RELATIONS) -> list[tuple]:
+    """User columns of the last view's rows, in its order; views are called v1, v2, ... and are gone afterwards."""
+    known, made, block = dict(relations), [], None
     try:
-        for block in blocks:
-            target = table(block.schema, block.table)
-            db.execute(f"CREATE TABLE {sql_text(target)} AS {sql_text(compute(block, known))}")
-            made.append(target)
-            if block.own_ids and block.family != "constant":
-                db.execute(f"ALTER TABLE {sql_text(target)} ADD COLUMN _rid BIGINT")
-                db.execute(f"UPDATE {sql_text(target)} SET _rid = rowid + 1")
-        return db.rows(f"SELECT {_columns(blocks[-1])} FROM main.v ORDER BY {_order(blocks[-1])}")
+        for number, sql in enumerate(views, 1):
+            for block in build_blocks(f"v{number}", sql, known, frozenset()):
+                known[block.name] = block.relation()
+                target = sql_text(table(block.schema, block.table))
+                db.execute(f"CREATE TABLE {target} AS {sql_text(compute(block, known))}")
+                made.append(target)
+                if block.own_ids and block.family != "constant":
+                    db.execute(f"ALTER TABLE {target} ADD COLUMN _rid BIGINT; UPDATE {target} SET _rid = rowid + 1")
+        return db.rows(f"SELECT {_columns(block)} FROM main.v{len(views)} ORDER BY {_order(block)}")
     finally:
-        for target in made:
-            db.execute(f"DROP TABLE {sql_text(target)}")
+        for target in reversed(made):
+            db.execute(f"DROP TABLE {target}")
 
 
 def _columns(block: Block) -> str:

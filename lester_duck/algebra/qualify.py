@@ -151,6 +151,8 @@ def _replace_pseudo_columns(tree: exp.Select, aliases: Mapping[str, Relation], w
         parent = node.parent
         if isinstance(parent, exp.Ordered):
             _expand_ordered(parent, alias, terms)
+        elif isinstance(parent, exp.ArgMax | exp.ArgMin) and any(t.descending for t in terms):
+            _as_ordered_aggregate(parent, alias, terms, where)
         else:
             node.replace(_single_value(alias, terms, where))
 
@@ -175,6 +177,17 @@ def ordered_term(expression: exp.Expression, term: OrderTerm, flip: bool = False
     """An ORDER BY item for one order term, reversed when ``flip``."""
     descending = term.descending != flip
     return exp.Ordered(this=expression, desc=descending, nulls_first=term.nulls_last == flip)
+
+
+def _as_ordered_aggregate(node: exp.ArgMax | exp.ArgMin, alias: str, terms: tuple[OrderTerm, ...], where: str) -> None:
+    """``arg_max(x, t._pos)``, which skips NULLs, as ``last(x ORDER BY ...) FILTER (WHERE x IS NOT NULL)``."""
+    if node.args.get("count") or isinstance(node.parent, exp.Filter):
+        _single_value(alias, terms, where)
+    by = [ordered_term(_placeholder(alias, t.column), t) for t in terms]
+    kind = exp.Last if isinstance(node, exp.ArgMax) else exp.First
+    aggregate = kind(this=exp.Order(this=node.this.copy(), expressions=by))
+    known = exp.not_(exp.Is(this=node.this.copy(), expression=exp.null()))
+    node.replace(exp.Filter(this=aggregate, expression=exp.Where(this=known)))
 
 
 def _single_value(alias: str, terms: tuple[OrderTerm, ...], where: str) -> exp.Expression:
