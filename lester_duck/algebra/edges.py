@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from lester_duck.algebra.compute import rows_before_mixing
-from lester_duck.algebra.flatten import is_plain
+from lester_duck.algebra.flatten import is_plain, own_nodes
 from lester_duck.algebra.relation import Block, Relation, column, quoted
 from lester_duck.names import RID
 
@@ -46,11 +46,34 @@ def base_edges(block: Block, relations: Mapping[str, Relation]) -> tuple[Pairs, 
             Pairs(base, _pairs(exp.select().from_(me.copy()), column(RID, "r"), column(name, "r")))
             for name, base in block.provenance
         )
-    joined = _joined_back(block, relations, rows_before_mixing(block, relations))
+    if is_prefix(block):
+        joined = _prefix(block, relations)
+    else:
+        joined = _joined_back(block, relations, rows_before_mixing(block, relations))
     carried = {p.column: p.base for i in block.inputs for p in i.provenance}
     return tuple(
         Pairs(base, _pairs(joined.copy(), column(RID, "r"), column(name, "i"))) for name, base in carried.items()
     )
+
+
+def is_prefix(block: Block) -> bool:
+    """Whether a block's rows come from the rows of their partition up to their own: folds in one order."""
+    windows = list(own_nodes(sqlglot.parse_one(block.sql, dialect="duckdb"), exp.Window)) if block.folds else []
+    return bool(block.folds) and len(windows) == len(block.folds) and len({f.order for f in block.folds}) == 1
+
+
+def _prefix(block: Block, relations: Mapping[str, Relation]) -> exp.Select:
+    """Rows of a fold (``r``) joined with the input rows (``i``) at or before their own place."""
+    row = next(i.row for i in block.inputs if i.row)
+    order = [exp.maybe_parse(o, into=exp.Ordered, dialect="duckdb") for o in block.folds[0].order]
+    keys = [exp.maybe_parse(k.expression, dialect="duckdb") for k in block.keys]
+    place = exp.Window(this=exp.RowNumber(), partition_by=keys, order=exp.Order(expressions=order))
+    numbered = rows_before_mixing(block, relations).select(exp.alias_(place, "_place", quoted=True))
+    own, before = (exp.Subquery(this=numbered.copy(), alias=exp.TableAlias(this=quoted(a))) for a in ("o", "i"))
+    here = exp.EQ(this=column(row, "o"), expression=column(row, "r"))
+    same = [exp.NullSafeEQ(this=column(k.column, "o"), expression=column(k.column, "i")) for k in block.keys]
+    earlier = exp.and_(*same, exp.LTE(this=column("_place", "i"), expression=column("_place", "o")))
+    return exp.select().from_(relations[block.name].reference("r")).join(own, on=here).join(before, on=earlier)
 
 
 def witness_edges(block: Block, relations: Mapping[str, Relation], witnessed: frozenset[str]) -> tuple[Pairs, ...]:
