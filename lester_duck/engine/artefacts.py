@@ -22,7 +22,7 @@ from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError
 from lester_duck.featurize.plan import plan_features
 from lester_duck.names import INTERNAL_SCHEMA, RID
-from lester_duck.pipeline.model import Features, Pipeline
+from lester_duck.pipeline.model import Pipeline
 from lester_duck.store import catalog
 
 Lap = Callable[[str], None]
@@ -94,13 +94,6 @@ def _drop(db: Database) -> None:
         db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="TABLE", cascade=False))
     for name in ("feature", "model", "prediction"):
         db.execute(exp.delete(table(INTERNAL_SCHEMA, name)))
-
-
-def map_may_change(features: Features, tables: tuple[str, ...]) -> bool:
-    """Whether states that were touched decide names or number of matrix columns (learned categories, bins)."""
-    learned = {"one_hot", "ordinal", "bins", "tfidf", "count_words"}
-    names = {f.name for f in features.featurizers if any(s.kind in learned for s in f.steps)}
-    return any(f"state_{name}" in tables for name in names)
 
 
 def source_columns(db: Database, view: str) -> dict[str, list[str]]:

@@ -29,7 +29,8 @@ class CategoryBook:
         self.table = state_table(plan.name)
         self._by_text: dict[tuple[int, str | None], list] = {}
         self._by_id: dict[int, list] = {}
-        self._next_id = 0
+        self._next_id: int | None = None
+        self._fitted: dict[int, bool] = {}
 
     def open(self, texts: Texts, ids: Sequence[int]) -> None:
         """Take out of the table every category that has one of the texts, or one of the ids."""
@@ -42,25 +43,31 @@ class CategoryBook:
                 "category": pa.array([None] * len(held) + [text for _, text in wanted], pa.string()),
             }
         )
-        self._next_id = self.db.value(rendered("SELECT coalesce(max(id), -1) + 1 FROM $state", state=self.table))
         with self.db.registered("_keys", keys):
             rows = self.db.rows(
                 rendered(
-                    "DELETE FROM $state AS t USING _keys AS k WHERE t.id = k.id OR "
-                    "(t.slot = k.slot AND t.category IS NOT DISTINCT FROM k.category) "
-                    "RETURNING t.slot, t.id, t.category, t.n, t.total"
-                    if held
-                    else "DELETE FROM $state AS t USING _keys AS k WHERE t.slot = k.slot "
-                    "AND t.category IS NOT DISTINCT FROM k.category RETURNING t.slot, t.id, t.category, t.n, t.total",
+                    "DELETE FROM $state AS t WHERE t.id IN (SELECT id FROM _keys) "
+                    "OR (t.slot, t.category IS NULL, coalesce(t.category, '')) "
+                    "IN (SELECT (slot, category IS NULL, coalesce(category, '')) FROM _keys) "
+                    "RETURNING t.slot, t.id, t.category, t.n, t.total",
                     state=self.table,
                 )
             )
         for row in rows:
             self._know(list(row))
+            self._fitted[row[1]] = row[3] > 0
 
     def _know(self, row: list) -> list:
         self._by_text[row[0], row[2]] = self._by_id[row[1]] = row
         return row
+
+    def _new_id(self) -> int:
+        """An id above all that are in use."""
+        if self._next_id is None:
+            last = self.db.value(rendered("SELECT coalesce(max(id), -1) FROM $state", state=self.table))
+            self._next_id = max(last, *self._by_id, -1) + 1
+        self._next_id += 1
+        return self._next_id - 1
 
     def leave(self, texts: Texts, fits: np.ndarray) -> None:
         """Rows that left the view, or had other values before; ``fits``: whether they were fit rows."""
@@ -83,15 +90,18 @@ class CategoryBook:
             for j, text in enumerate(row):
                 held = self._by_text.get((j, text))
                 if held is None:
-                    held = self._know([j, self._next_id, text, 0, 0])
-                    self._next_id += 1
+                    held = self._know([j, self._new_id(), text, 0, 0])
                 held[3] += fit_row
                 held[4] += 1
                 codes[i, j] = held[1]
         return codes
 
-    def close(self) -> None:
-        """Put back the categories that still have rows."""
+    def close(self) -> bool:
+        """Put back the categories that still have rows; returns whether one got its first fit row or lost its last."""
+        self._close()
+        return any((row[3] > 0) != self._fitted.get(row[1], False) for row in self._by_id.values())
+
+    def _close(self) -> None:
         rows = [row for row in self._by_id.values() if row[4] > 0]
         if not rows:
             return

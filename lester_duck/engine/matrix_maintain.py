@@ -42,13 +42,15 @@ class MatrixChange:
 
     ``rows``: featurizer -> rows written or removed in its block; ``tables``: tables touched, without
     their schema; ``rescanned``: featurizers whose state needed a scan of their block; ``rebuilt``:
-    featurizers built anew because most rows changed.
+    featurizers built anew because most rows changed; ``renamed``: featurizers whose columns may have
+    other names or another number now.
     """
 
     rows: Mapping[str, int] = field(default_factory=dict)
     tables: tuple[str, ...] = ()
     rescanned: tuple[str, ...] = ()
     rebuilt: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
 
 
 def maintain(
@@ -80,29 +82,31 @@ def maintain(
     if large:
         for w in works:
             rebuild_one(db, w.plan, features.view, call)
-    rescanned = () if large else _follow(db, works)
+    learning = tuple(w.plan.name for w in works if w.plan.keeps != "nothing")
+    rescanned, renamed = ((), learning) if large else _follow(db, works)
     blocks = [f"block_{name}" for name, n in rows.items() if n]
     states = [f"state_{w.plan.name}" for w in works if w.plan.keeps not in ("nothing", "moments")]
     moments = [MOMENTS.partition(".")[2]] if any(w.plan.keeps == "moments" for w in works) else []
     states += ["split"] if enrolled else []
     return MatrixChange(
         rows={name: n for name, n in rows.items() if n}, tables=(*blocks, *states, *moments), rescanned=rescanned,
-        rebuilt=tuple(rows) if large else (),
+        rebuilt=tuple(rows) if large else (), renamed=renamed,
     )  # fmt: skip
 
 
 _IMAGES = "SELECT (SELECT count(*) FROM $old) + (SELECT count(*) FROM $new)"
 
 
-def _follow(db: Database, works: Sequence[_Work]) -> tuple[str, ...]:
-    """Maintain featurizers by delta; returns those whose state needed a scan of their block."""
-    moments = {}
+def _follow(db: Database, works: Sequence[_Work]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Maintain featurizers by delta; returns those whose state needed a scan, and those with other columns."""
+    moments, renamed = {}, []
     for work in works:
         if work.plan.keeps == "moments":
             moments[work] = _exchange(db, work)
-        else:
-            _MAINTAIN[work.plan.keeps](db, work)
-    return _moments(db, moments) if moments else ()
+            renamed += [work.plan.name] if work.plan.names_learned else []
+        elif _MAINTAIN[work.plan.keeps](db, work):
+            renamed.append(work.plan.name)
+    return (_moments(db, moments) if moments else ()), tuple(renamed)
 
 
 def rebuild_one(db: Database, plan: Plan, view: str, call: Call) -> None:
@@ -208,11 +212,12 @@ def _before(db: Database, work: _Work) -> tuple[np.ndarray, np.ndarray]:
     return rids, rows_as_floats(values, work.plan.width)
 
 
-# States: one rule for each content.
+# States: one rule for each content. A rule returns whether names or number of columns may have changed.
 
 
-def _without_state(db: Database, work: _Work) -> None:
+def _without_state(db: Database, work: _Work) -> bool:
     _exchange(db, work)
+    return False
 
 
 def _moments(db: Database, moved: Mapping[_Work, tuple[np.ndarray, np.ndarray]]) -> tuple[str, ...]:
@@ -231,14 +236,14 @@ def _moments(db: Database, moved: Mapping[_Work, tuple[np.ndarray, np.ndarray]])
     return tuple(rescanned)
 
 
-def _values(db: Database, work: _Work) -> None:
+def _values(db: Database, work: _Work) -> bool:
     left, entered = _exchange(db, work)
     change = _counted(left, -1)
     for key, n in _counted(entered, 1).items():
         change[key] = change.get(key, 0) + n
     change = {key: n for key, n in change.items() if n}
     if not change:
-        return
+        return False
     state = state_table(work.plan.name)
     with db.registered("_change", _value_rows(change)):
         held = db.rows(
@@ -252,6 +257,7 @@ def _values(db: Database, work: _Work) -> None:
         change[slot, value] = change.get((slot, value), 0) + n
     with db.registered("_change", _value_rows({key: n for key, n in change.items() if n})):
         db.execute(rendered("INSERT INTO $state SELECT slot, value, n FROM _change", state=state))
+    return work.plan.names_learned
 
 
 def _counted(rows: np.ndarray, sign: int) -> dict[tuple[int, float | None], int]:
@@ -275,7 +281,7 @@ def _value_rows(change: Mapping[tuple[int, float | None], int]) -> pa.Table:
     )
 
 
-def _categories(db: Database, work: _Work) -> None:
+def _categories(db: Database, work: _Work) -> bool:
     plan = work.plan
     out_ids, out_texts = work.images.numbers(work.index, after=False, wanted=work.out)
     in_ids, in_texts = work.images.numbers(work.index, after=True, wanted=work.into)
@@ -287,11 +293,12 @@ def _categories(db: Database, work: _Work) -> None:
     book.leave(gone, work.fits(out_ids, after=False))
     book.move(codes, work.fits(moved_ids, after=False), work.fits(moved_ids, after=True))
     new_codes = book.enter(came, work.fits(in_ids, after=True))
-    book.close()
+    renamed = book.close()
     _write(db, work, in_ids, pa.FixedSizeListArray.from_arrays(pa.array(new_codes.ravel(), pa.int32()), plan.width))
+    return renamed or plan.by_appearance or bool(plan.fills) or plan.names_learned
 
 
-def _terms(db: Database, work: _Work) -> None:
+def _terms(db: Database, work: _Work) -> bool:
     plan = work.plan
     held_ids, held = _read_lists(db, plan, np.concatenate([work.out, work.moved]))
     in_ids, texts = work.images.texts(work.index, work.into)
@@ -307,6 +314,7 @@ def _terms(db: Database, work: _Work) -> None:
         book.add(row, fits=int(fit_row), rows=1)
     book.close()
     _write(db, work, in_ids, term_lists(numbered))
+    return True
 
 
 def _read_lists(db: Database, plan: Plan, rids: np.ndarray) -> tuple[np.ndarray, list[dict[int, int]]]:

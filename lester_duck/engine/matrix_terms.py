@@ -94,7 +94,7 @@ class TermBook:
         self.table = state_table(plan.name)
         self._by_id: dict[int, list] = {}
         self._by_term: dict[str | None, list] = {}
-        self._next_id = 0
+        self._next_id: int | None = None
 
     def open(self, ids: Iterable[int], terms: Iterable[str]) -> None:
         """Take out of the table the terms of these ids, these terms, and the count of rows."""
@@ -103,7 +103,6 @@ class TermBook:
             "id": pa.array(held + [None] * len(wanted), pa.int32()),
             "term": pa.array([None] * len(held) + wanted, pa.string()),
         }
-        self._next_id = self.db.value(rendered("SELECT coalesce(max(id), -1) + 1 FROM $state", state=self.table))
         with self.db.registered("_keys", pa.table(keys)):
             rows = self.db.rows(
                 rendered(
@@ -119,6 +118,14 @@ class TermBook:
         self._by_id[row[0]] = self._by_term[row[1]] = row
         return row
 
+    def _new_id(self) -> int:
+        """An id above all that are in use."""
+        if self._next_id is None:
+            last = self.db.value(rendered("SELECT coalesce(max(id), -1) FROM $state", state=self.table))
+            self._next_id = max(last, *self._by_id, -1) + 1
+        self._next_id += 1
+        return self._next_id - 1
+
     def add(self, row: dict[int, int], *, fits: int, rows: int) -> None:
         """A row's terms (id -> count) join or leave: ``fits`` fit rows, ``rows`` rows, each +1, 0 or -1."""
         for id_, count in [(ROWS_ID, 0), *row.items()]:
@@ -133,8 +140,7 @@ class TermBook:
         for term, count in text.items():
             held = self._by_term.get(term)
             if held is None:
-                held = self._know([self._next_id, term, 0, 0, 0])
-                self._next_id += 1
+                held = self._know([self._new_id(), term, 0, 0, 0])
             found[held[0]] = count
         return found
 

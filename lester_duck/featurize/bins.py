@@ -121,6 +121,11 @@ class Bins:
             raise InputError(f"bins: n_bins is {self.n_bins}", hint="give at least 2")
 
     @property
+    def names_learned(self) -> bool:
+        """Whether columns are named by learned edges."""
+        return self.edges is None and self.encode == "onehot"
+
+    @property
     def needs(self) -> Needs:
         """What must be known of the fit rows."""
         if self.edges is not None:

@@ -101,6 +101,11 @@ class Plan:
         return bool(self.coder and self.coder.by_appearance)
 
     @property
+    def names_learned(self) -> bool:
+        """Whether names or number of numeric columns come from the fit rows (the intervals of bins)."""
+        return any(getattr(step, "names_learned", False) for step in self.steps)
+
+    @property
     def head_slots(self) -> tuple[Slot, ...]:
         """The stored columns, described."""
         return self.head.slots(self.name, self.columns)

@@ -151,8 +151,8 @@ class Maintainer:
         change = matrix.maintain(
             self._db, pipeline.features, self._types, (old, new), self._worker.call, pipeline.split, moved
         )
-        if artefacts.map_may_change(pipeline.features, change.tables):
-            artefacts.record_features(self._db, self._plan)
+        if change.renamed:
+            artefacts.record_features(self._db, self._plan, artefacts.source_columns(self._db, block.name))
         tables = [f"_lester.{name}" for name in change.tables]
         return dict(change.rows), ["_lester.split", *tables] if moved else tables
 
