@@ -21,6 +21,7 @@ REPORT = "REWRITE.md"
         "lester-duck rewrite script.py -o creditcard/",
         "lester-duck rewrite script.py -o creditcard/ --key customers=customer_id --key mails=mail_id",
         "lester-duck rewrite old.py -o old/ --python /opt/old-pandas/bin/python --engine static",
+        "lester-duck rewrite notebook.ipynb -o churn/ --order executed",
         "lester-duck rewrite hard.py -o hard/ --engine llm --model qwen3-coder --base-url http://localhost:11434/v1",
     ),
 )
@@ -39,6 +40,11 @@ REPORT = "REWRITE.md"
 @click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint of the model.")
 @click.option("--rounds", type=click.IntRange(min=0), default=2, show_default=True, help="Repairs at most.")
 @click.option("--key", "keys", multiple=True, metavar="SOURCE=COLUMN[,COLUMN]", help="The columns that name a row.")
+@click.option(
+    "--order",
+    type=click.Choice(["document", "executed"]),
+    help="Cells of a notebook as they stand, or as they were last executed.  [default: document]",
+)
 @click.option("--force", is_flag=True, help="Replace the pipeline in the folder.")
 @json_option
 def rewrite(
@@ -50,6 +56,7 @@ def rewrite(
     base_url: str | None,
     rounds: int,
     keys: tuple[str, ...],
+    order: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -69,7 +76,7 @@ def rewrite(
     with progress(f"running {script}") as shown:
         result = api.rewrite(
             script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
-            progress=shown,
+            order=order, progress=shown,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)
@@ -84,8 +91,13 @@ def rewrite(
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--script", type=click.Path(dir_okay=False), help="The original.  [default: the one rewritten]")
 @click.option("--python", metavar="PATH", help="Interpreter that runs the original.  [default: this one]")
+@click.option(
+    "--order",
+    type=click.Choice(["document", "executed"]),
+    help="Cells of a notebook as they stand, or as they were last executed.  [default: as rewritten]",
+)
 @json_option
-def verify(folder: str, script: str | None, python: str | None, as_json: bool) -> None:
+def verify(folder: str, script: str | None, python: str | None, order: str | None, as_json: bool) -> None:
     """Compare the pipeline in FOLDER with its original again, for instance after an edit by hand.
 
     Exits with 0 when they agree and with 3 when they differ, naming the first view that does.
@@ -93,7 +105,7 @@ def verify(folder: str, script: str | None, python: str | None, as_json: bool) -
     from lester_duck import api
 
     with progress(f"verifying {folder}") as shown:
-        result = api.verify(folder, script=script, python=python, progress=shown)
+        result = api.verify(folder, script=script, python=python, order=order, progress=shown)
     facts = facts_of(result, Path(folder))
     emit(facts, text_of(facts), as_json)
     refuse(result, Path(folder))
@@ -106,6 +118,7 @@ def facts_of(result: Any, folder: Path) -> dict[str, Any]:
         "verdict": str(result.verdict) if result.verdict is not None else None,
         "refusals": [str(refusal) for refusal in result.refusals],
         "suspicions": [str(suspicion) for suspicion in result.suspicions],
+        "warnings": list(result.notes),
         "report": str(folder / REPORT),
     }
 
@@ -115,6 +128,7 @@ def text_of(facts: dict[str, Any]) -> str:
     lines = [f"verdict: {facts['verdict'] or 'none, nothing could be compared'}"]
     lines += [f"refused: {line}" for line in facts["refusals"]]
     lines += [f"suspicion: {line}" for line in facts["suspicions"]]
+    lines += [f"warning: {line}" for line in facts["warnings"]]
     return "\n".join([*lines, f"report: {facts['report']}"])
 
 

@@ -233,6 +233,8 @@ def run(job):
         builtins.__lester_on__ = recorder.on
         builtins.__lester_snap__ = recorder.snap
         builtins.__lester_locals__ = locals
+        if job["script"].endswith(".ipynb"):
+            builtins.display = print
         if "sklearn.base" in sys.modules:
             probe.FitProbe(recorder.call).install()
         main = types.ModuleType("__main__")

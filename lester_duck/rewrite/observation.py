@@ -122,6 +122,8 @@ class Evidence:
     level: SandboxLevel
     unstable: tuple[tuple[str, str], ...] = ()
     """Points already known to differ between two runs, each with ``content`` or ``order``."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the text that was run: cells out of order, lines left out."""
 
 
 def read(folder: Path, out: Path, status: Status) -> Observation:

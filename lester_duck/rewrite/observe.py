@@ -13,8 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from lester_duck.errors import InputError, Unsupported
+from lester_duck.errors import InputError
 from lester_duck.rewrite import sandbox
+from lester_duck.rewrite.code import Code, Order, read_code
 from lester_duck.rewrite.observation import Evidence, Observation, read
 from lester_duck.rewrite.sandbox import Job, Limits, SandboxLevel, Status
 
@@ -39,6 +40,8 @@ class Setting:
     python: str
     level: SandboxLevel
     preimport: tuple[str, ...]
+    code: Code
+    """What the script is taken to be: of a notebook, its cells joined."""
     limits: Limits = field(default_factory=Limits)
     cancel: Event = field(default_factory=Event, compare=False, repr=False)
     """Ends all runs when it is set."""
@@ -60,28 +63,32 @@ def workspace() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
-def setting(script: Path, *, root: Path | None, python: str | None, limits: Limits | None = None) -> Setting:
-    """Look at the script and the system; raises InputError when the script cannot be run from ``root``."""
+def setting(
+    script: Path,
+    *,
+    root: Path | None,
+    python: str | None,
+    limits: Limits | None = None,
+    order: Order | None = None,
+) -> Setting:
+    """Look at the script and the system; raises InputError when the script cannot be run from ``root``.
+
+    ``order`` is the order of a notebook's cells (default: as they stand).
+    """
     script = script.resolve()
-    if not script.is_file():
-        raise InputError(f"no script '{script}'", hint="give the path of a Python file")
-    if script.suffix == ".ipynb":
-        raise Unsupported(f"'{script.name}' is a notebook", hint="save it as a script and give that")
     root = (root or script.parent).resolve()
-    if not script.is_relative_to(root):
+    if script.is_file() and not script.is_relative_to(root):
         raise InputError(f"'{script}' is not inside '{root}'", hint="give a root that holds the script")
-    try:
-        tree = ast.parse(script.read_bytes(), script.name)
-    except (SyntaxError, ValueError) as error:
-        line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        raise InputError(f"not valid Python: {getattr(error, 'msg', error)}", where=f"{script.name}{line}") from error
-    imports = {"sklearn.base"} if _mentions(root, "sklearn") else set()
+    name = str(script.relative_to(root)) if script.is_relative_to(root) else script.name
+    code = read_code(script, name, order)
+    imports = {"sklearn.base"} if _mentions(root, "sklearn") or "sklearn" in code.text else set()
     return Setting(
         root=root,
-        script=str(script.relative_to(root)),
+        script=name,
         python=sandbox.interpreter(python),
         level=sandbox.level(),
-        preimport=tuple(sorted(imports | _heavy(tree))),
+        preimport=tuple(sorted(imports | _heavy(code.tree()))),
+        code=code,
         limits=limits or Limits(),
     )
 
@@ -134,11 +141,14 @@ def observe(how: Setting, space: Path) -> Evidence:
     first, second = (outcome(how, job, status) for job, status in zip(jobs, results, strict=True))
     for observation in (first, second):
         _check(how, observation)
-    return Evidence(script=how.script, first=first, second=second, level=how.level)
+    return Evidence(script=how.script, first=first, second=second, level=how.level, notes=how.code.notes)
 
 
 def run(how: Setting, jobs: Sequence[Job], hash_seed: int) -> list[Status | None]:
-    """Run jobs with one interpreter start."""
+    """Run jobs with one interpreter start; a notebook is run as the text of its cells."""
+    if how.code.notebook:
+        for job in jobs:
+            (job.folder / how.script).write_text(how.code.text, encoding="utf-8")
     return sandbox.run_jobs(
         jobs,
         python=how.python,
@@ -171,8 +181,10 @@ def _check(how: Setting, observation: Observation) -> None:
         return
     message = failure.message.splitlines()[0] if failure.message else "no message"
     hint = _HINTS.get(failure.type, "the script must run as it stands")
+    if how.code.hint and failure.type not in _HINTS:
+        hint = how.code.hint
     raise InputError(
         f"the original fails: {failure.type}: {message}",
-        where=f"{how.script}:{failure.line}" if failure.line else how.script,
+        where=how.code.where(failure.line),
         hint=f"{hint} (run with {how.python})" if how.python != sys.executable else hint,
     )

@@ -103,6 +103,7 @@ def _ran(evidence: Evidence) -> list[str]:
         lines.append("Twice, with different hash seeds and clocks; what differed between the runs is not comparable.")
     lines.append(f"Read: {', '.join(evidence.first.reads) or 'nothing'}.")
     lines.append(f"Wrote: {', '.join(evidence.first.writes) or 'nothing'}.")
+    lines.extend(f"Notebook: {note}." for note in evidence.notes)
     return lines
 
 

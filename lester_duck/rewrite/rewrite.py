@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tokenize
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,10 +12,12 @@ from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import engines, llm
+from lester_duck.rewrite.code import Code, Order
 from lester_duck.rewrite.directed import judge_directed
 from lester_duck.rewrite.execute import execute
 from lester_duck.rewrite.inputs import directed as directed_inputs
 from lester_duck.rewrite.judge import Verdict, judge
+from lester_duck.rewrite.notebook import order_of
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, observe, setting, workspace
 from lester_duck.rewrite.proposal import Attempt, Engine, Exchange, Proposal, Task
@@ -47,6 +48,8 @@ class Rewritten:
     observation: Observation
     report: str
     exchanges: tuple[Exchange, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know of a notebook: its order, lines that were left out."""
 
 
 def rewrite(
@@ -63,28 +66,29 @@ def rewrite(
     keys: Mapping[str, tuple[str, ...]] | None = None,
     exchange: str | Path | None = None,
     limits: Limits | None = None,
+    order: Order | None = None,
     progress: Progress | None = None,
 ) -> Rewritten:
     """Observe the original, propose a pipeline, compare, and repair at most ``rounds`` times.
 
     ``root`` (default: the script's folder) is copied and is the working folder of the runs.
     ``exchange`` is the folder of the files engine (default: beside the script, ``NAME.request``).
+    ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
     Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
     """
     say = progress or (lambda _: None)
     script = Path(script)
-    how = setting(script, root=Path(root) if root else None, python=python, limits=limits)
+    how = setting(script, root=Path(root) if root else None, python=python, limits=limits, order=order)
     roads = _roads(engine, script, model=model, base_url=base_url, api_key=api_key, exchange=exchange)
     with workspace() as space:
         say("running the original twice")
         evidence = observe(how, space)
-        text = _source(script)
-        task = Task(script=script, name=how.script, text=text, evidence=evidence, keys=keys or {})
+        task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
         best, attempts = _try(roads, task, how, rounds, say)
         verdict = best.verdict
         if verdict and best.proposal.pipeline and directed and _worth(verdict):
-            verdict = _directed(best.proposal.pipeline, verdict, how, evidence, text, space, say)
-        return _rewritten(how.script, best.proposal, verdict, evidence, attempts)
+            verdict = _directed(best.proposal.pipeline, verdict, how, evidence, space, say)
+        return _rewritten(how.code, best.proposal, verdict, evidence, attempts)
 
 
 def _roads(
@@ -130,20 +134,14 @@ def _worth(verdict: Verdict) -> bool:
     return verdict.points > 0 and verdict.status != "differs"
 
 
-def _source(script: Path) -> str:
-    """The text of a script, in the encoding it declares."""
-    with tokenize.open(script) as file:
-        return file.read()
-
-
 def _directed(
-    pipeline: Pipeline, verdict: Verdict, how: Setting, evidence: Evidence, text: str, space: Path, say: Progress
+    pipeline: Pipeline, verdict: Verdict, how: Setting, evidence: Evidence, space: Path, say: Progress
 ) -> Verdict:
     return judge_directed(
         _without_keys(pipeline),
         evidence,
         verdict,
-        directed_inputs(how.root, evidence.first.reads, text),
+        directed_inputs(how.root, evidence.first.reads, how.code.text),
         how=how,
         execute=execute,
         space=space,
@@ -158,16 +156,35 @@ def _without_keys(pipeline: Pipeline) -> Pipeline:
 
 
 def _rewritten(
-    name: str, proposal: Proposal, verdict: Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
+    code: Code, proposal: Proposal, verdict: Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
 ) -> Rewritten:
+    proposal = _located(proposal, code)
     return Rewritten(
         pipeline=proposal.pipeline,
         verdict=verdict,
         refusals=proposal.refusals,
         suspicions=proposal.suspicions,
         observation=evidence.first,
-        report=report(name, proposal, verdict, evidence, attempts),
+        report=report(code.name, proposal, verdict, evidence, attempts),
         exchanges=tuple(a.proposal.exchange for a in attempts if a.proposal.exchange),
+        notes=evidence.notes,
+    )
+
+
+def _located(proposal: Proposal, code: Code) -> Proposal:
+    """The proposal with lines of a notebook's text said as lines of its cells."""
+    if not code.notebook:
+        return proposal
+    pipeline = proposal.pipeline
+    if pipeline is not None:
+        views = tuple(replace(view, comment=code.located(view.comment)) for view in pipeline.views)
+        checks = tuple(replace(check, message=code.located(check.message)) for check in pipeline.checks)
+        pipeline = replace(pipeline, views=views, checks=checks)
+    return replace(
+        proposal,
+        pipeline=pipeline,
+        refusals=tuple(code.located(refusal) for refusal in proposal.refusals),
+        suspicions=tuple(code.located(suspicion) for suspicion in proposal.suspicions),
     )
 
 
@@ -192,27 +209,30 @@ def verify(
     python: str | None = None,
     directed: bool = True,
     limits: Limits | None = None,
+    order: Order | None = None,
     progress: Progress | None = None,
 ) -> Rewritten:
     """Judge the pipeline in a folder again, against the original as it is now, on the data as it is now.
 
     ``script`` defaults to the one the pipeline names, looked for in ``script_root`` (default: the
-    folder above the pipeline's, then the current one). Raises InputError when it is not there.
+    folder above the pipeline's, then the current one); ``order`` of a notebook's cells to the one
+    that was rewritten. Raises InputError when it is not there.
     """
     say = progress or (lambda _: None)
     pipeline = codec.load(folder)
     original = _original(pipeline, Path(folder), script_root, script)
     root = Path(script_root) if script_root else None
-    how = setting(original, root=root, python=python, limits=limits)
+    if order is None and pipeline.origin and original.suffix == ".ipynb":
+        order = order_of(original, original.name, pipeline.origin.sha256)
+    how = setting(original, root=root, python=python, limits=limits, order=order)
     with workspace() as space:
         say("running the original twice")
         evidence = observe(how, space)
         say("comparing")
         verdict = judge(pipeline, evidence, execute, how.root)
-        text = _source(original)
         if directed and _worth(verdict):
-            verdict = _directed(pipeline, verdict, how, evidence, text, space, say)
-        return _rewritten(how.script, Proposal(pipeline=pipeline), verdict, evidence, ())
+            verdict = _directed(pipeline, verdict, how, evidence, space, say)
+        return _rewritten(how.code, Proposal(pipeline=pipeline), verdict, evidence, ())
 
 
 def _original(pipeline: Pipeline, folder: Path, root: str | Path | None, script: str | Path | None) -> Path:
