@@ -8,12 +8,12 @@ fitted on exactly this matrix. Exact for exact types; floating values within ``T
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
-import pyarrow as pa
+from scipy import sparse
 from sqlglot import exp
 
 from lester_duck.algebra.compute import compute
@@ -215,28 +215,31 @@ def _audit_matrix(db: Database, shadow: Database, plan: Plan, worker: Worker, ch
 
 def _compare_matrices(db: Database, shadow: Database, plan: Plan) -> list[Difference]:
     rows, examples = 0, []
-    streams = (_arrays(d, plan) for d in (db.cursor(), shadow.cursor()))
+    streams = (matrix.chunks(d, plan.pipeline.features, rows=4096) for d in (db.cursor(), shadow.cursor()))
     for stored, recomputed in zip_longest(*streams):
         if stored is None or recomputed is None or stored.shape != recomputed.shape:
             return [Difference(artefact="matrix", rows=-1, examples=("the numbers of rows differ",))]
-        wrong = ~np.isclose(stored, recomputed, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
-        for row in np.flatnonzero(wrong.any(axis=1)):
-            rows += 1
-            if len(examples) < _EXAMPLES:
-                place = int(np.flatnonzero(wrong[row])[0])
-                examples.append(f"column {place}: {stored[row, place]} stored, {recomputed[row, place]} recomputed")
+        wrong = _unequal(stored, recomputed)
+        rows += len({row for row, *_ in wrong})
+        for _, place, own, other in wrong[: _EXAMPLES - len(examples)]:
+            examples.append(f"column {place}: {own} stored, {other} recomputed")
     return [Difference(artefact="matrix", rows=rows, examples=tuple(examples))] if rows else []
 
 
-def _arrays(db: Database, plan: Plan) -> Iterator[np.ndarray]:
-    for batch in matrix.batches(db, plan.pipeline.features, part="all", rows=4096):
-        yield np.hstack([_as_array(c) for c in batch.columns]) if batch.num_columns else np.empty((batch.num_rows, 0))
+def _unequal(stored: matrix.Matrix, recomputed: matrix.Matrix) -> list[tuple[int, int, float, float]]:
+    """Row, column and both values of each cell that differs by more than the tolerance.
 
-
-def _as_array(values: pa.Array) -> np.ndarray:
-    if pa.types.is_fixed_size_list(values.type):
-        return values.flatten().to_numpy(zero_copy_only=False).reshape(len(values), -1)
-    return values.to_numpy(zero_copy_only=False).reshape(-1, 1)
+    >>> _unequal(np.array([[1.0, np.nan]]), np.array([[1.5, np.nan]]))
+    [(0, 0, 1.0, 1.5)]
+    """
+    rows, columns = (stored != recomputed).nonzero()
+    if not len(rows):
+        return []
+    picked = (m[rows, columns] for m in (stored, recomputed))
+    own, other = (np.asarray(p.toarray() if sparse.issparse(p) else p, dtype=float).ravel() for p in picked)
+    wrong = ~np.isclose(own, other, rtol=TOLERANCE, atol=TOLERANCE, equal_nan=True)
+    cells = (rows[wrong], columns[wrong], own[wrong], other[wrong])
+    return list(zip(*(c.tolist() for c in cells), strict=True))
 
 
 def _audit_model(db: Database, plan: Plan, checked: list[str], unchecked: list[str]) -> list[Difference]:

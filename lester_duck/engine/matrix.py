@@ -6,7 +6,7 @@ A changed mean, median, edge or category order touches no stored row: state is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +22,8 @@ from lester_duck.engine.matrix_state import create_moments
 from lester_duck.featurize.base import FeatureColumn
 from lester_duck.featurize.plan import plan_features
 from lester_duck.pipeline.model import Features
+
+Matrix = np.ndarray | sparse.csr_matrix
 
 __all__ = ["Call", "MatrixChange", "OrderTerm", "batches", "build", "column_map", "csr", "dense", "maintain"]
 
@@ -72,9 +74,14 @@ def csr(
     return matrix_read.csr(reader(db, features, order), part)
 
 
+def chunks(db: Database, features: Features, part: str = "all", rows: int = 8192) -> Iterator[Matrix]:
+    """The matrix of a part in matrix order, some rows at a time; CSR when any block is sparse, else dense."""
+    return matrix_read.chunks(reader(db, features), part, rows)
+
+
 def for_estimator(
     db: Database, features: Features, order: Sequence[OrderTerm] | None = None, part: str = "all"
-) -> np.ndarray | sparse.csr_matrix:
+) -> Matrix:
     """The matrix of a part as an estimator takes it: CSR when any block is sparse, else dense."""
     source = reader(db, features, order)
     return matrix_read.csr(source, part) if source.is_sparse else matrix_read.dense(source, part)

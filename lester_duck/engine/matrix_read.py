@@ -207,6 +207,14 @@ def _stream(source: Reader, part: str, rows: int, own: pa.Schema) -> Iterator[pa
             yield _batch(source, [block[first : first + rows] for block in blocks], own)
 
 
+def chunks(source: Reader, part: str, rows: int) -> Iterator[np.ndarray | sparse.csr_matrix]:
+    """The matrix of a part in matrix order, ``rows`` rows at a time; CSR when any block is sparse, else dense."""
+    rids = source.row_ids(part)
+    for start in range(0, len(rids), rows):
+        blocks = [_lookup(source, f, rids[start : start + rows]) for f in source.fitted]
+        yield sparse.hstack(blocks, format="csr") if source.is_sparse else np.hstack(blocks)
+
+
 def _lookup(source: Reader, f: Fitted, rids: np.ndarray) -> np.ndarray | sparse.csr_matrix:
     with source.db.registered("_wanted", pa.table({"_rid": rids, "place": np.arange(len(rids))})):
         table = source.db.arrow(
