@@ -126,7 +126,7 @@ def table_of(shape: Shape, rows: list[dict], extra: tuple[tuple[str, pa.DataType
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def draw_program(r: Random, views: int = 4) -> Program:
+def draw_program(r: Random, views: int) -> Program:
     """Two or three sources, some keyed, and up to ``views`` views."""
     shapes = list(SOURCES[: r.randint(2, 3)])
     sources, data = [], {}
@@ -351,8 +351,9 @@ def _window(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     numbers = shape.of(INT, REAL)
     if numbers:
         functions.append((f"sum(x.{numbers[0]}) {over}::DOUBLE", REAL))
-    for number, (text, kind) in enumerate(r.sample(functions, r.randint(1, 2)), 1):
-        shown.append((text, f"o{number}", kind))
+    free = [n for n in ("o1", "o2", "o3", "o4", "o5", "o6") if n not in {name for _, name, _ in shown}]
+    for free_name, (text, kind) in zip(free, r.sample(functions, r.randint(1, 2))):
+        shown.append((text, free_name, kind))
     qualify = f" QUALIFY row_number() {over} <= {r.randint(1, 2)}" if r.random() < 0.4 else ""
     return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {shape.name} AS x{qualify}", ties=("x",))
 

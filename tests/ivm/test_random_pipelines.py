@@ -15,7 +15,10 @@ import lester_duck as ld
 from lester_duck.db import Database, connect
 from lester_duck.errors import LesterError
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0")) or 30
+FUZZ = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+EXAMPLES = FUZZ or 20
+VIEWS, STEPS = (4, 4) if FUZZ else (3, 2)
+PHASES = (Phase.generate, Phase.shrink) if FUZZ else (Phase.generate,)
 
 
 def rows_of(run: ld.Run, name: str) -> list[tuple]:
@@ -99,9 +102,9 @@ def change(r: Random, run: ld.Run, program: Program, places) -> dict[str, pa.Tab
     return deltas
 
 
-def one_program(r: Random, steps: int = 3) -> None:
+def one_program(r: Random) -> None:
     """Draw a program, run it, change it step by step; every state is checked."""
-    program = draw_program(r)
+    program = draw_program(r, VIEWS)
     try:
         run = ld.run(program.pipeline, ":memory:", data=program.data)
     except LesterError as error:
@@ -109,7 +112,7 @@ def one_program(r: Random, steps: int = 3) -> None:
     with run:
         check(run, program)
         places = itertools.count(-1, -1)
-        for _ in range(steps):
+        for _ in range(STEPS):
             before = identities(run)
             deltas = change(r, run, program, places)
             run.update(**deltas)
@@ -122,7 +125,7 @@ def one_program(r: Random, steps: int = 3) -> None:
 
 @settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
-    phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+    phases=PHASES, suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 @given(st.randoms(use_true_random=False))
 def test_random_maintained_equals_recomputed(r):
