@@ -44,7 +44,7 @@ bench-quick: $(READY)  ## every benchmark, under 50 seconds each
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script --quick --json bench/results/$$(basename $$script .py)-quick.json || exit 1; done
 
 fuzz: $(READY)  ## the random tests with many more examples
-	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-2000} $(BIN)/python -m pytest -n $(JOBS) -q tests -k 'random or fuzz or property'
+	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-2000} $(BIN)/python -m pytest -n $(JOBS) -q -o faulthandler_timeout=0 tests -k 'random or fuzz or property'
 
 docs: $(READY)  ## write the reference pages from the code
 	$(BIN)/python -m lester_duck.cli.reference docs/reference
