@@ -23,6 +23,7 @@ _READERS = re.compile(
     r"(read_|parquet_|sqlite_|postgres_|mysql_|json_execute|query$|query_table$|glob$|duckdb_|pragma_|getvariable|seq_scan)"
 )
 _SAMPLING = {"reservoir_quantile", "approx_quantile", "approx_top_k"}
+_MANY_ROWS = {"generate_subscripts", "regexp_split_to_table", "json_each", "json_tree"}
 _TABLE_FUNCTIONS = {"unnest", "range", "generate_series", "generate_subscripts"}
 
 
@@ -64,6 +65,14 @@ def _refuse(tree: exp.Expression, where: str) -> None:
 
 def _refuse_function(node: exp.Func, where: str) -> None:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
+    if (isinstance(node, exp.Explode | exp.Unnest) or name in _MANY_ROWS) and node.find_ancestor(
+        exp.From, exp.Join
+    ) is None:
+        raise Unsupported(
+            f"{'unnest' if name not in _MANY_ROWS else name}() makes several rows of one",
+            where=where,
+            hint="join with places: JOIN (VALUES (1), (2), (3)) AS i(n) ON i.n <= len(t.items), and t.items[i.n]",
+        )
     if name in _VOLATILE:
         raise Unsupported(
             f"{name}() changes from run to run",

@@ -112,7 +112,7 @@ SELECT k, upper(b) AS u, length(b) AS l, ascii(b) AS a2, chr(65) AS c2, instr(b,
 SELECT k, json_extract('{"a": 1}', '$.a') AS j, '{"a": {"b": 2}}'::JSON -> 'a' ->> 'b' AS l FROM t
 SELECT k, list_contains([1, 2], a) AS l, a IN (0, 1) AS i, a IN [0, 1] AS j, a BETWEEN 0 AND 1 AS n FROM t
 SELECT k, list_sort([3, 1]) AS l, list_sum([a, k]) AS s, list_aggregate([1, 2], 'max') AS m, array_length([1]) AS n, len(b) AS o FROM t
-SELECT k, unnest([1, 2]) AS u FROM t
+SELECT k, [a, k][i.n] AS item FROM t JOIN (VALUES (1), (2), (3)) AS i(n) ON i.n <= len([a, k])
 SELECT k FROM t SEMI JOIN u USING (k)
 SELECT k FROM t ANTI JOIN u USING (k)
 SELECT t.k FROM t SEMI JOIN u ON t.k = u.k AND u.a > 1
