@@ -12,6 +12,7 @@ from lester_duck.errors import InputError
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite.inputs import DirectedInput
 from lester_duck.rewrite.judge import Comparison, Difference, Execute, Verdict, compare, unstable_points
+from lester_duck.rewrite.mutants import Judged
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, copy_folder, outcome, run
 from lester_duck.rewrite.sandbox import Job
@@ -41,8 +42,11 @@ def judge_directed(
     space: Path,
     seconds: float,
     progress: Progress,
+    keep: Callable[[Judged], None] | None = None,
 ) -> Verdict:
     """The verdict with directed inputs added, as many as fit into the time; at most five differences are kept.
+
+    ``keep`` is called with each input on which no difference was found.
 
     An input on which the original takes longer than its limit is not judged, and said so.
     """
@@ -71,6 +75,8 @@ def judge_directed(
                 if found.differences and not found.malformed:
                     found = _confirm(pipeline, evidence, ran, how, execute, stop)
                 tally.add(ran.input.name, found)
+                if keep and not found.differences:
+                    keep(Judged(name=ran.input.name, data=ran.data, evidence=evidence, refused=found.rejected))
             if not more or len(tally.differences) >= MAX_DIFFERENCES:
                 break
     return tally.verdict(verdict, len(inputs))

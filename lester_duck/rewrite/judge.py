@@ -88,6 +88,8 @@ class Verdict:
     not_comparable: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
     stricter: tuple[str, ...] = ()
+    mutants: tuple[int, int] | None = None
+    """Mutants told apart from the original, and mutants judged (those argued equivalent left out)."""
     """Directed inputs whose form a source or check of the pipeline refuses and the original accepts."""
 
     @property
@@ -117,7 +119,8 @@ class Verdict:
         if self.status == "differs":
             return f"differs: {self.differences[0]}"
         strict = f", {len(self.stricter)} of them refused as malformed" if self.stricter else ""
-        text = f"{self.status} ({self.points} observation points, {self.inputs} inputs{strict})"
+        told = f", {self.mutants[0]} of {self.mutants[1]} mutants told apart" if self.mutants else ""
+        text = f"{self.status} ({self.points} observation points, {self.inputs} inputs{strict}{told})"
         return f"{text}: {self.not_comparable[0]}" if self.not_comparable else text
 
 
@@ -191,6 +194,39 @@ def _about_form(pipeline: Pipeline, error: LesterError) -> bool:
     where = error.where or ""
     paths = [source.path for source in pipeline.sources if source.path]
     return any(where.startswith(path) for path in paths) or where.startswith("check ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """An observation point, what the original had there, and whether its order is compared."""
+
+    point: Point
+    expected: Expected
+    ordered: bool
+
+
+def wanted(pipeline: Pipeline, evidence: Evidence) -> tuple[Wanted, ...]:
+    """The points that can be compared on one input, in dependency order."""
+    found = []
+    for point in points(pipeline):
+        try:
+            want = expected(point, evidence.first)
+            unstable = dict(evidence.unstable).get(point.describe()) or _unstable(point, want, evidence.second)
+        except (NotReached, NotKept, InputError):
+            continue
+        if unstable != "content":
+            found.append(Wanted(point=point, expected=want, ordered=unstable is None))
+    return tuple(found)
+
+
+def mismatch_at(pipeline: Pipeline, want: Wanted, executed: Executed) -> Mismatch | None:
+    """The first difference at a point, or None."""
+    try:
+        return _compare_point(pipeline, want.point, want.expected, executed, ordered=want.ordered)
+    except NotKept:
+        return None
+    except InputError as error:
+        return _error(str(error))
 
 
 def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) -> Comparison:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite.judge import Verdict
+from lester_duck.rewrite.mutants import Outcome
 from lester_duck.rewrite.observation import Evidence
 from lester_duck.rewrite.proposal import Attempt, Proposal
 
@@ -17,7 +18,12 @@ _MEANING = {
 
 
 def report(
-    name: str, proposal: Proposal, verdict: Verdict | None, evidence: Evidence, attempts: Sequence[Attempt] = ()
+    name: str,
+    proposal: Proposal,
+    verdict: Verdict | None,
+    evidence: Evidence,
+    attempts: Sequence[Attempt] = (),
+    mutants: Outcome | None = None,
 ) -> str:
     """The text of REWRITE.md. Deterministic: the same evidence gives the same text."""
     pipeline = proposal.pipeline
@@ -29,6 +35,7 @@ def report(
         parts += _section("What the verdict does not cover", [*verdict.not_comparable, *verdict.not_checked])
         lead = "A source or check refuses these directed inputs with an error; the original accepts them."
         parts += _section("Where the pipeline is stricter", verdict.stricter, lead)
+        parts += _mutants(mutants) if mutants else []
         parts += _section("Differences", [str(d) for d in verdict.differences])
     parts += _section("Refused", proposal.refusals)
     parts += _section("Suspicions", proposal.suspicions, "Bugs of the original are reproduced, not repaired.")
@@ -45,6 +52,16 @@ def _section(title: str, lines: Sequence[str], lead: str = "") -> list[str]:
     return ["", f"## {title}", "", *([lead, ""] if lead else []), *(f"- {_flat(line)}" for line in lines)]
 
 
+def _mutants(outcome: Outcome) -> list[str]:
+    """What the comparison would have noticed, and what it would not."""
+    sites = f" ({outcome.sites} sites in all)" if outcome.sites > outcome.counted else ""
+    lead = f"Mistakes put into the pipeline on purpose, to see whether the comparison notices: {outcome}{sites}."
+    lines = [f"survives: {m}" for m in outcome.survivors]
+    lines += [f"argued equivalent: {m} ({why})" for m, why in outcome.equivalent]
+    lines += [f"too slow to judge: {m}" for m in outcome.slow]
+    return ["", "## Mutants", "", lead, *([""] if lines else []), *(f"- {_flat(line)}" for line in lines)]
+
+
 def _flat(text: str) -> str:
     return " ".join(text.split())
 
@@ -54,12 +71,16 @@ def _verdict(verdict: Verdict | None, proposal: Proposal) -> list[str]:
         why = proposal.problem or "the translator refused it"
         return [f"**No verdict**: there is no pipeline to compare ({_flat(why)})."]
     counts = f"{verdict.points} observation points, {verdict.inputs} directed inputs"
+    if verdict.mutants:
+        counts += f", {verdict.mutants[0]} of {verdict.mutants[1]} mutants told apart"
     return [f"**{verdict.status}** ({counts}). {_MEANING[verdict.status]}"]
 
 
 def _pieces(pipeline: Pipeline) -> Iterator[str]:
+    folds = sum(function.fold for function in pipeline.functions)
     yield (
-        f"{len(pipeline.sources)} sources, {len(pipeline.views)} views, {len(pipeline.functions)} functions, 0 folds, "
+        f"{len(pipeline.sources)} sources, {len(pipeline.views)} views, "
+        f"{len(pipeline.functions) - folds} functions, {folds} folds, "
         f"{len(pipeline.features.featurizers) if pipeline.features else 0} featurizers."
     )
     yield ""
@@ -72,7 +93,8 @@ def _pieces(pipeline: Pipeline) -> Iterator[str]:
     for function in pipeline.functions:
         arguments = ", ".join(f"{a.name} {a.type}" for a in function.arguments)
         kind = "pure" if function.pure else "declared not pure"
-        yield _row(f"function `{function.name}`", f"({arguments}) -> {function.returns}, {kind}")
+        what = "fold" if function.fold else "function"
+        yield _row(f"{what} `{function.name}`", f"({arguments}) -> {function.returns}, {kind}")
     for featurizer in pipeline.features.featurizers if pipeline.features else ():
         steps = ", ".join(step.kind for step in featurizer.steps)
         yield _row(f"featurizer `{featurizer.name}`", f"{steps} of {', '.join(featurizer.columns)}")

@@ -12,11 +12,11 @@ from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import engines, llm
+from lester_duck.rewrite.beyond import Beyond
 from lester_duck.rewrite.code import Code, Order
-from lester_duck.rewrite.directed import judge_directed
 from lester_duck.rewrite.execute import execute
-from lester_duck.rewrite.inputs import directed as directed_inputs
 from lester_duck.rewrite.judge import Verdict, judge
+from lester_duck.rewrite.mutants import Outcome, number_of
 from lester_duck.rewrite.notebook import order_of
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, observe, setting, workspace
@@ -29,7 +29,8 @@ Progress = Callable[[str], None]
 EngineName = Literal["auto", "static", "llm", "files"]
 REPORT = "REWRITE.md"
 ANSWERS = "answers"
-DIRECTED_SECONDS = 20.0
+MUTANTS = 100
+"""Mutants tried unless another number is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Rewritten:
 
     ``pipeline`` and ``verdict`` are None when nothing could be proposed. ``observation`` is the
     first run of the original; its scratch folder is gone. ``exchanges`` are the questions to a
-    model and its raw answers.
+    model and its raw answers. ``mutants`` is None when none were tried.
     """
 
     pipeline: Pipeline | None
@@ -49,6 +50,7 @@ class Rewritten:
     report: str
     exchanges: tuple[Exchange, ...] = ()
     notes: tuple[str, ...] = ()
+    mutants: Outcome | None = None
     """What a person should know of a notebook: its order, lines that were left out."""
 
 
@@ -63,6 +65,7 @@ def rewrite(
     base_url: str | None = None,
     api_key: str | None = None,
     directed: bool = True,
+    mutants: int | str = MUTANTS,
     keys: Mapping[str, tuple[str, ...]] | None = None,
     exchange: str | Path | None = None,
     limits: Limits | None = None,
@@ -74,9 +77,12 @@ def rewrite(
     ``root`` (default: the script's folder) is copied and is the working folder of the runs.
     ``exchange`` is the folder of the files engine (default: beside the script, ``NAME.request``).
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
+    ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
+    ``directed`` inputs none are.
     Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
     """
     say = progress or (lambda _: None)
+    number = number_of(mutants)
     script = Path(script)
     how = setting(script, root=Path(root) if root else None, python=python, limits=limits, order=order)
     roads = _roads(engine, script, model=model, base_url=base_url, api_key=api_key, exchange=exchange)
@@ -85,10 +91,11 @@ def rewrite(
         evidence = observe(how, space)
         task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
         best, attempts = _try(roads, task, how, rounds, say)
-        verdict = best.verdict
-        if verdict and best.proposal.pipeline and directed and _worth(verdict):
-            verdict = _directed(best.proposal.pipeline, verdict, how, evidence, space, say)
-        return _rewritten(how.code, best.proposal, verdict, evidence, attempts)
+        verdict, outcome = best.verdict, None
+        if verdict and best.proposal.pipeline and directed:
+            beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
+            verdict, outcome = beyond.judge(best.proposal.pipeline, verdict)
+        return _rewritten(how.code, best.proposal, verdict, evidence, attempts, outcome)
 
 
 def _roads(
@@ -129,34 +136,13 @@ def _try(
     return max(everything, key=lambda a: (not a.proposal.refusals, a.rank)), tuple(everything)
 
 
-def _worth(verdict: Verdict) -> bool:
-    """Whether more inputs can say more: something was compared, and nothing differs yet."""
-    return verdict.points > 0 and verdict.status != "differs"
-
-
-def _directed(
-    pipeline: Pipeline, verdict: Verdict, how: Setting, evidence: Evidence, space: Path, say: Progress
-) -> Verdict:
-    return judge_directed(
-        _without_keys(pipeline),
-        evidence,
-        verdict,
-        directed_inputs(how.root, evidence.first.reads, how.code.text),
-        how=how,
-        execute=execute,
-        space=space,
-        seconds=DIRECTED_SECONDS,
-        progress=say,
-    )
-
-
-def _without_keys(pipeline: Pipeline) -> Pipeline:
-    """Keys are what the user says of the data; directed inputs repeat rows, as the original allows."""
-    return replace(pipeline, sources=tuple(replace(source, key=()) for source in pipeline.sources))
-
-
 def _rewritten(
-    code: Code, proposal: Proposal, verdict: Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
+    code: Code,
+    proposal: Proposal,
+    verdict: Verdict | None,
+    evidence: Evidence,
+    attempts: tuple[Attempt, ...],
+    outcome: Outcome | None,
 ) -> Rewritten:
     proposal = _located(proposal, code)
     return Rewritten(
@@ -165,7 +151,8 @@ def _rewritten(
         refusals=proposal.refusals,
         suspicions=proposal.suspicions,
         observation=evidence.first,
-        report=report(code.name, proposal, verdict, evidence, attempts),
+        report=report(code.name, proposal, verdict, evidence, attempts, outcome),
+        mutants=outcome,
         exchanges=tuple(a.proposal.exchange for a in attempts if a.proposal.exchange),
         notes=evidence.notes,
     )
@@ -208,6 +195,7 @@ def verify(
     script: str | Path | None = None,
     python: str | None = None,
     directed: bool = True,
+    mutants: int | str = MUTANTS,
     limits: Limits | None = None,
     order: Order | None = None,
     progress: Progress | None = None,
@@ -219,6 +207,7 @@ def verify(
     that was rewritten. Raises InputError when it is not there.
     """
     say = progress or (lambda _: None)
+    number = number_of(mutants)
     pipeline = codec.load(folder)
     original = _original(pipeline, Path(folder), script_root, script)
     root = Path(script_root) if script_root else None
@@ -230,9 +219,11 @@ def verify(
         evidence = observe(how, space)
         say("comparing")
         verdict = judge(pipeline, evidence, execute, how.root)
-        if directed and _worth(verdict):
-            verdict = _directed(pipeline, verdict, how, evidence, space, say)
-        return _rewritten(how.code, Proposal(pipeline=pipeline), verdict, evidence, ())
+        outcome = None
+        if directed:
+            beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
+            verdict, outcome = beyond.judge(pipeline, verdict)
+        return _rewritten(how.code, Proposal(pipeline=pipeline), verdict, evidence, (), outcome)
 
 
 def _original(pipeline: Pipeline, folder: Path, root: str | Path | None, script: str | Path | None) -> Path:

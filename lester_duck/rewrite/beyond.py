@@ -1,0 +1,71 @@
+"""What directed inputs and mutants say of a pipeline that agrees on the user's data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite.directed import judge_directed
+from lester_duck.rewrite.inputs import directed
+from lester_duck.rewrite.judge import Verdict
+from lester_duck.rewrite.mutants import Judged, Outcome, judge_mutants, rate_of
+from lester_duck.rewrite.observation import Evidence
+from lester_duck.rewrite.observe import Setting
+from lester_duck.rewrite.rerun import Planned
+
+DIRECTED_SECONDS = 28.0
+SECONDS = 58.0
+"""What directed inputs and mutants may take together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beyond:
+    """How to go beyond the user's data: ``mutants`` is a number, None for all, 0 for none."""
+
+    how: Setting
+    evidence: Evidence
+    space: Path
+    mutants: int | None
+    progress: Callable[[str], None]
+
+    def judge(self, pipeline: Pipeline, verdict: Verdict) -> tuple[Verdict, Outcome | None]:
+        """The verdict with directed inputs and mutants added; as it is when it says *differs* already."""
+        if not _worth(verdict):
+            return verdict, None
+        started = time.monotonic()
+        pipeline = _without_keys(pipeline)
+        kept = [Judged(name="", data=self.how.root, evidence=self.evidence)]
+        planned = Planned(pipeline)
+        try:
+            verdict = judge_directed(
+                pipeline,
+                self.evidence,
+                verdict,
+                directed(self.how.root, self.evidence.first.reads, self.how.code.text),
+                how=self.how,
+                execute=planned,
+                space=self.space,
+                seconds=DIRECTED_SECONDS,
+                progress=self.progress,
+                keep=kept.append,
+            )
+        finally:
+            planned.close()
+        if self.mutants == 0 or not _worth(verdict):
+            return verdict, None
+        left = SECONDS - (time.monotonic() - started)
+        outcome = judge_mutants(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
+        return replace(verdict, mutants=rate_of(outcome)), outcome
+
+
+def _worth(verdict: Verdict) -> bool:
+    """Whether more can be said: something was compared, and nothing differs yet."""
+    return verdict.points > 0 and verdict.status != "differs"
+
+
+def _without_keys(pipeline: Pipeline) -> Pipeline:
+    """Keys are what the user says of the data; directed inputs repeat rows, as the original allows."""
+    return replace(pipeline, sources=tuple(replace(source, key=()) for source in pipeline.sources))

@@ -1,0 +1,223 @@
+"""One mutant on one input: its blocks are built in place of the pipeline's, compared, and undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Timer
+
+from sqlglot import exp
+
+from lester_duck.algebra.block import build_blocks
+from lester_duck.algebra.relation import Block, table
+from lester_duck.db import Database, Error, first_line
+from lester_duck.engine import artefacts, checks
+from lester_duck.engine.build import build_block
+from lester_duck.engine.calls import create_caches, drop_caches
+from lester_duck.engine.plan import Plan, Stored, fold_names, function_names, order_views
+from lester_duck.engine.read import ordered_rows
+from lester_duck.engine.worker import Worker
+from lester_duck.errors import InputError, InternalError, LesterError
+from lester_duck.rewrite.execute import StoreRun
+from lester_duck.rewrite.judge import Wanted, mismatch_at
+from lester_duck.rewrite.mutate import Mutant
+from lester_duck.rewrite.points import last_views
+from lester_duck.rewrite.rerun import State
+
+SECONDS = 5.0
+"""The most one mutant may take on one input."""
+
+
+class TooSlow(Exception):
+    """The mutant did not end within its time (a join that multiplies rows, say)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A mutant's plan; ``changed`` names the blocks that differ from those of the pipeline."""
+
+    mutant: Mutant
+    plan: Plan
+    changed: frozenset[str]
+    declared: bool
+    """Whether featurizers, label or split differ."""
+    code: bool
+    """Whether the code of functions differs."""
+
+
+def plan_mutant(mutant: Mutant, base: State, worker: Worker) -> Planned:
+    """Plan a mutant and bind it over the empty store of the pipeline.
+
+    Raises a LesterError when the engine would refuse it.
+    """
+    was = base.plan.pipeline
+    pipeline = replace(mutant.pipeline, sources=was.sources, model=None)
+    relations = dict(base.plan.relations)
+    blocks: list[Block] = []
+    for view in order_views(pipeline):
+        mine = [b for b in base.plan.blocks if b.view == view.name]
+        reads = {r for b in mine for r in b.reads}
+        if view.name == mutant.view or any(relations[r] != base.plan.relations[r] for r in reads):
+            functions, folds = function_names(pipeline), fold_names(pipeline)
+            mine = list(build_blocks(view.name, view.sql, relations, functions, first_line=1, folds=folds))
+        for block in mine:
+            blocks.append(block)
+            relations[block.name] = block.relation()
+    same = {b.name: b for b in base.plan.blocks}
+    changed = frozenset(b.name for b in blocks if b != same.get(b.name))
+    stored = {
+        b.name: base.plan.stored[b.name] if b.name not in changed else Stored(how="table", reason="a mutant")
+        for b in blocks
+    }
+    plan = replace(base.plan, pipeline=pipeline, relations=relations, blocks=tuple(blocks), stored=stored)
+    declared = (pipeline.features, pipeline.split, pipeline.label) != (was.features, was.split, was.label)
+    found = Planned(mutant=mutant, plan=plan, changed=changed, declared=declared, code=pipeline.code != was.code)
+    return replace(found, plan=_bound(found, base, worker))
+
+
+def _bound(found: Planned, base: State, worker: Worker) -> Plan:
+    types = dict(base.plan.types)
+    plan = found.plan
+    try:
+        with _undone(base.db):
+            exists = {b.name for b in base.plan.blocks}
+            if found.code:
+                _new_caches(base.db, plan)
+            for block in plan.blocks:
+                retyped = any(types.get(r) != base.plan.types.get(r) for r in block.reads)
+                if _own(found, block) or retyped:
+                    _put(base, block, found, worker, exists=block.name in exists)
+                    name = table(block.schema, block.table).sql("duckdb")
+                    types[block.name] = {c: t for c, t, *_ in base.db.rows(f"DESCRIBE {name}")}
+            plan = replace(plan, types=types)
+            for check in plan.pipeline.checks:
+                base.db.rows(f"SELECT * FROM ({check.sql}) LIMIT 0")
+    except Error as error:
+        raise InputError(first_line(error)) from error
+    artefacts.check_declared(plan)
+    return plan
+
+
+@contextmanager
+def _undone(db: Database) -> Iterator[None]:
+    """A transaction that is rolled back, with a limit on its time."""
+    db.execute("BEGIN TRANSACTION")
+    timer = Timer(SECONDS, db.connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except Error as error:
+        if type(error).__name__ == "InterruptException":
+            raise TooSlow from error
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+        db.execute("ROLLBACK")
+
+
+def _own(found: Planned, block: Block) -> bool:
+    """Whether the mutant changes what this block computes."""
+    return block.name in found.changed or (found.code and bool(block.calls or block.folds))
+
+
+def _new_caches(db: Database, plan: Plan) -> None:
+    drop_caches(db)
+    create_caches(db, plan.pipeline)
+
+
+def _put(state: State, block: Block, found: Planned, worker: Worker, *, exists: bool) -> None:
+    """Build a block of the mutant in the place of the pipeline's."""
+    if exists:
+        how = state.plan.stored[block.name].how
+        state.db.execute(exp.Drop(tables=[table(block.schema, block.table)], kind=how.upper()))
+    build_block(state.db, found.plan, block, worker)
+
+
+def _building(found: Planned, state: State, worker: Worker) -> Iterator[Block]:
+    """Build what the mutant changes and what reads it, block by block; yields those whose rows differ.
+
+    What reads a block that came out equal is left as it is.
+    """
+    db, plan = state.db, found.plan
+    if found.code:
+        _new_caches(db, plan)
+    exists = {b.name for b in state.plan.blocks[: state.built]}
+    different: set[str] = set()
+    touched = _downstream(found, state)
+    for name in touched & exists - state.content.keys():
+        state.content[name] = _rows(db, state.plan, name)
+    for block in plan.blocks:
+        if block.name in exists and not _own(found, block) and not different.intersection(block.reads):
+            continue
+        _put(state, block, found, worker, exists=block.name in exists)
+        if block.name not in exists or not _rows(db, plan, block.name).equals(state.content[block.name]):
+            different.add(block.name)
+            yield block
+
+
+def _downstream(found: Planned, state: State) -> set[str]:
+    names: set[str] = set()
+    for block in found.plan.blocks:
+        if _own(found, block) or names.intersection(block.reads):
+            names.add(block.name)
+    return names
+
+
+def _rows(db: Database, plan: Plan, name: str):
+    """A block's rows in order, its order columns with them, without row ids."""
+    relation = plan.relations[name]
+    extra = [t.column for t in relation.order if t.column not in relation.columns]
+    return db.arrow(ordered_rows(relation, *dict.fromkeys(extra)))
+
+
+def told_apart(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bool, worker: Worker) -> str:
+    """What tells a mutant from the original on one input ('' when nothing does).
+
+    ``refused`` says that the original ends with an error there and the pipeline refuses the data
+    too. Raises TooSlow.
+    """
+    try:
+        with _undone(state.db):
+            return _told(found, state, wanted, refused=refused, worker=worker)
+    except InternalError:
+        raise
+    except LesterError as error:
+        return "" if refused else f"refuses the data: {error}"
+    except Error as error:
+        return "" if refused else f"refuses the data: {first_line(error)}"
+
+
+def _told(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bool, worker: Worker) -> str:
+    executed = StoreRun(state.db, found.plan)
+    pipeline = found.plan.pipeline
+    different: set[str] = set()
+    for block in _building(found, state, worker):
+        different.add(block.name)
+        for want in wanted if not refused else ():
+            if want.point.view == block.name and not isinstance(want.point.claim, str):
+                mismatch = mismatch_at(pipeline, want, executed)
+                if mismatch:
+                    return f"{want.point.describe()}: {mismatch.text}"
+    feature = artefacts.feature_block(found.plan)
+    matrix = feature is not None and (found.declared or found.code or refused or feature.name in different)
+    if different or refused:
+        checks.run(state.db, found.plan)
+    if matrix:
+        lap = _no_lap
+        artefacts.build(state.db, found.plan, worker, rebuilt=[feature.name], live=None, model="later", lap=lap)
+    if refused:
+        results = [feature.name] if feature else last_views(pipeline)
+        accepted = any(executed.view(name).num_rows for name in results)
+        return "accepts data on which the original ends with an error" if accepted else ""
+    for want in wanted if matrix else ():
+        mismatch = mismatch_at(pipeline, want, executed) if isinstance(want.point.claim, str) else None
+        if mismatch:
+            return f"{want.point.describe()}: {mismatch.text}"
+    return ""
+
+
+def _no_lap(step: str) -> None:
+    """Nobody listens."""
