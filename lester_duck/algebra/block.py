@@ -8,6 +8,7 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
+from lester_duck.algebra.compute import ordinal
 from lester_duck.algebra.flatten import Flat, flatten, is_aggregate, is_plain, own_aggregates, own_nodes
 from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.parse import parse_view
@@ -275,7 +276,8 @@ def _select(
     family = _family(tree)
     inputs = _inputs(tree, relations, taken, where)
     break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in _input_order(inputs, relations)])
-    order = _order(tree, family, inputs, relations)
+    unnested = _unnested(tree, family, functions, where)
+    order = _order(tree, family, inputs, relations, unnested)
     keys = _keys(tree, family, where)
     names = tuple(e.alias_or_name for e in tree.expressions)
     _check_outputs(names, where)
@@ -288,7 +290,22 @@ def _select(
     return Block(
         name=name, view=view, family=family, schema=schema, table=table, columns=names, sql=tree.sql("duckdb"),
         inputs=inputs, references=_references(tree), calls=calls, keys=keys, order=order,
+        unnested=unnested,
     )  # fmt: skip
+
+
+def _unnested(tree: exp.Select, family: str, functions: frozenset[str], where: str) -> str | None:
+    """The list that a SELECT unnests into rows, as SQL; None for most."""
+    node = next(own_nodes(tree, exp.Explode), None)
+    if node is None:
+        return None
+    if family != "spj" or calls_in(tree, functions):
+        raise Unsupported(
+            "unnest() together with grouping, windows or function calls is not supported",
+            where=where,
+            hint="unnest in a CTE of its own",
+        )
+    return node.this.sql("duckdb")
 
 
 def _distinct_on(tree: exp.Select) -> exp.Select:
@@ -323,7 +340,7 @@ def _family(tree: exp.Select) -> str:
         return "group"
     bare = tree.copy()
     bare.set("order", None)
-    if not is_plain(bare):
+    if not is_plain(bare) and not any(own_nodes(tree, exp.Explode)):
         raise InternalError("a SELECT that is neither plain, grouped nor windowed", sql=tree.sql("duckdb"))
     return "spj"
 
@@ -370,9 +387,13 @@ def _join_kind(item: exp.Expression) -> JoinKind:
 
 
 def _order(
-    tree: exp.Select, family: str, inputs: tuple[Input, ...], relations: Mapping[str, Relation]
+    tree: exp.Select,
+    family: str,
+    inputs: tuple[Input, ...],
+    relations: Mapping[str, Relation],
+    unnested: str | None,
 ) -> tuple[Order, ...]:
-    """The order key: ORDER BY first, then the inputs' keys from left to right.
+    """The order key: ORDER BY first, then the inputs' keys from left to right, then the place in an unnested list.
 
     A group takes the key of its first row in input order.
     """
@@ -385,6 +406,8 @@ def _order(
             expression = outputs[expression.name]
         terms.append((expression.copy(), bool(item.args.get("desc")), not item.args.get("nulls_first")))
     inherited = [(column(t.column, alias), t.descending, t.nulls_last) for alias, t in _input_order(inputs, relations)]
+    if unnested:
+        inherited.append((sqlglot.parse_one(ordinal(unnested), dialect="duckdb"), False, True))
     if family == "group":
         inherited = _first_of_group(inherited)
     terms = _without_repeats(terms + inherited)

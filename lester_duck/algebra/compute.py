@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from lester_duck.algebra.calls import ERROR, Call, consumed_error, extract, join_cache, request
 from lester_duck.algebra.folds import join_folds
-from lester_duck.algebra.relation import Block, Relation, column, quoted
+from lester_duck.algebra.relation import ORDINAL, Block, Relation, column, quoted
 from lester_duck.names import RID
 
 Substitutes = Mapping[str, exp.Expression]
@@ -86,6 +86,8 @@ def _projections(block: Block, tree: exp.Select) -> list[exp.Expression]:
             done.add(name)
             projections.append(exp.alias_(expression, name, quoted=True))
 
+    if block.unnested:
+        add(ORDINAL, _parse(ordinal(block.unnested)))
     for order in block.order:
         add(order.term.column, _parse(order.expression))
     for name, expression in row_projections(block) if block.family != "group" else ():
@@ -107,6 +109,15 @@ def input_rows(
         tree.set(clause, None)
     tree.set("expressions", [])
     return tree
+
+
+def ordinal(unnested: str) -> str:
+    """The place of an element in a list that is unnested beside it.
+
+    >>> ordinal("t.items")
+    'generate_subscripts(t.items, 1)'
+    """
+    return f"generate_subscripts({unnested}, 1)"
 
 
 def row_projections(block: Block) -> tuple[tuple[str, exp.Expression], ...]:

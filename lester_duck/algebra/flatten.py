@@ -188,7 +188,7 @@ def own_aggregates(tree: exp.Expression):
 def is_plain(tree: exp.Select) -> bool:
     """Whether a SELECT is selection, projection and join only, without an order of its own."""
     busy = any(tree.args.get(key) for key in ("group", "having", "distinct", "qualify", "order", "with_", "windows"))
-    return not busy and not any(own_nodes(tree, exp.Window)) and not any(own_aggregates(tree))
+    return not busy and not any(own_nodes(tree, exp.Window, exp.Explode)) and not any(own_aggregates(tree))
 
 
 def own_nodes(tree: exp.Expression, *types: type[exp.Expression]):

@@ -63,15 +63,23 @@ def _refuse(tree: exp.Expression, where: str) -> None:
             _refuse_function(node, where)
 
 
+def _is_unnested_column(node: exp.Func) -> bool:
+    """Whether ``unnest(list) AS name`` is a column of a SELECT, the only one of its kind in it."""
+    column = node.parent if isinstance(node.parent, exp.Alias) else node
+    select = column.parent
+    if not isinstance(node, exp.Explode) or not isinstance(select, exp.Select) or column.arg_key != "expressions":
+        return False
+    return len(list(select.find_all(exp.Explode))) == 1
+
+
 def _refuse_function(node: exp.Func, where: str) -> None:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
-    if (isinstance(node, exp.Explode | exp.Unnest) or name in _MANY_ROWS) and node.find_ancestor(
-        exp.From, exp.Join
-    ) is None:
+    many = (isinstance(node, exp.Explode | exp.Unnest) and not _is_unnested_column(node)) or name in _MANY_ROWS
+    if many and node.find_ancestor(exp.From, exp.Join) is None:
         raise Unsupported(
             f"{'unnest' if name not in _MANY_ROWS else name}() makes several rows of one",
             where=where,
-            hint="join with places: JOIN (VALUES (1), (2), (3)) AS i(n) ON i.n <= len(t.items), and t.items[i.n]",
+            hint="unnest one list as a column of its own, in a SELECT without grouping: unnest(items) AS item",
         )
     if name in _VOLATILE:
         raise Unsupported(

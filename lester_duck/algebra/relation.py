@@ -12,6 +12,9 @@ from sqlglot import exp
 
 from lester_duck.names import INTERNAL_SCHEMA, RID, SOURCE_SCHEMA, VIEW_SCHEMA, provenance_column
 
+ORDINAL = "_ordinal"
+"""Place of a row among those that one list was unnested to."""
+
 Family = Literal["spj", "group", "window", "union", "constant"]
 JoinKind = Literal["from", "inner", "left", "semi", "anti"]
 
@@ -113,11 +116,13 @@ class Block:
     branches: tuple[Block, ...] = ()
     branch: bool = False
     folds: tuple = ()
+    unnested: str | None = None
 
     @property
     def own_ids(self) -> bool:
         """Whether rows get ids of their own (otherwise they keep their only input's)."""
-        return self.branch or self.family != "spj" or len([i for i in self.inputs if i.row]) != 1
+        one = len([i for i in self.inputs if i.row]) == 1
+        return self.branch or self.family != "spj" or not one or self.unnested is not None
 
     @property
     def mixes_rows(self) -> bool:
@@ -129,7 +134,7 @@ class Block:
         """Columns that together identify a row by its inputs' rows (joins, unions, windows)."""
         if self.family == "union":
             return tuple(dict.fromkeys(c for b in self.branches for c in b.row_columns))
-        return tuple(i.row for i in self.inputs if i.row)
+        return tuple(i.row for i in self.inputs if i.row) + ((ORDINAL,) if self.unnested else ())
 
     @property
     def provenance(self) -> tuple[tuple[str, str], ...]:

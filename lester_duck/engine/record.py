@@ -63,7 +63,7 @@ class Relations:
 
 
 def _role(name: str) -> str:
-    roles = {"_rid": "row id", "_pos": "order", "_prov": "provenance", "_row_": "input row", "_key_": "key"}
+    roles = {"_rid": "row id", "_ordinal": "order", "_pos": "order", "_prov": "provenance", "_row_": "input row", "_key_": "key"}
     return next(role for prefix, role in roles.items() if name.startswith(prefix))
 
 
