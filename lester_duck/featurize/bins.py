@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lester_duck.errors import InputError, InternalError
+from lester_duck.errors import InputError, InternalError, Unsupported
 from lester_duck.featurize.base import Needs, Slot, choice
 from lester_duck.featurize.summary import Distribution, Summary
 
@@ -28,6 +28,7 @@ class FittedBins:
     open_ended: bool
     onehot: bool
     outside: float
+    drop: bool = False
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """The bin of each value as float, ``outside`` beyond the edges, NaN when missing."""
@@ -53,7 +54,7 @@ class FittedBins:
         return np.hstack([self._indicators(codes[:, [j]], j) for j in range(codes.shape[1])])
 
     def _indicators(self, codes: np.ndarray, column: int) -> np.ndarray:
-        return (codes == np.arange(len(self.edges[column]) - 1)).astype(float)
+        return (codes == np.arange(int(self.drop), len(self.edges[column]) - 1)).astype(float)
 
     def through(self, summary: Summary) -> Summary:
         """The distribution of the codes, or of the indicators."""
@@ -80,7 +81,7 @@ class FittedBins:
         return tuple(
             Slot(f"{slot.name}={interval}", slot.inputs, interval)
             for slot, edges in zip(slots, self.edges, strict=True)
-            for interval in self._intervals(edges)
+            for interval in self._intervals(edges)[int(self.drop) :]
         )
 
     def _intervals(self, edges: np.ndarray) -> list[str]:
@@ -96,7 +97,9 @@ class Bins:
     With ``edges``: as pandas.cut (``right``, ``include_lowest``); a value in no bin becomes
     ``outside`` (default: missing). With ``n_bins``: as scikit-learn's KBinsDiscretizer, with
     ``strategy`` uniform or quantile (percentiles by ``quantile_method``, from value counts: exact
-    after deletes, no subsample).
+    after deletes, no subsample); or as pandas with ``strategy`` cut (``pandas.cut(x, n_bins)``) or
+    qcut (``pandas.qcut(x, n_bins)``, ``duplicates`` "raise" or "drop"). ``encode``: ordinal or
+    onehot, without the first bin where ``drop`` is "first".
     """
 
     edges: tuple[float, ...] | None = None
@@ -107,11 +110,19 @@ class Bins:
     strategy: str = "quantile"
     quantile_method: str = "averaged_inverted_cdf"
     encode: str = "ordinal"
+    duplicates: str = "raise"
+    drop: str | None = None
 
     role: ClassVar[str] = "numeric"
+    reshapes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        choice("bins", "strategy", self.strategy, ("uniform", "quantile"))
+        if self.strategy == "kmeans":
+            hint = "its edges come from a clustering of all rows; use quantile or uniform"
+            raise Unsupported("bins with strategy 'kmeans' is not supported", hint=hint)
+        choice("bins", "strategy", self.strategy, ("uniform", "quantile", "cut", "qcut"))
+        choice("bins", "duplicates", self.duplicates, ("raise", "drop"))
+        choice("bins", "drop", self.drop, (None, "first"))
         choice("bins", "encode", self.encode, ("ordinal", "onehot"))
         if (self.edges is None) == (self.n_bins is None):
             raise InputError("bins needs either edges or n_bins")
@@ -130,7 +141,7 @@ class Bins:
         """What must be known of the fit rows."""
         if self.edges is not None:
             return Needs.NOTHING
-        return Needs.MOMENTS if self.strategy == "uniform" else Needs.DISTRIBUTION
+        return Needs.MOMENTS if self.strategy in ("uniform", "cut") else Needs.DISTRIBUTION
 
     def fit(self, summary: Summary | None, slots: Sequence[Slot]) -> FittedBins:
         """The edges of each column."""
@@ -139,13 +150,20 @@ class Bins:
         else:
             edges = tuple(self._learned(summary, j, slot) for j, slot in enumerate(slots))
         outside = np.nan if self.outside is None else float(self.outside)
-        learned = self.edges is None
-        return FittedBins(edges, self.right, self.include_lowest, learned, self.encode == "onehot", outside)
+        open_ended = self.edges is None and self.strategy in ("uniform", "quantile")
+        lowest = self.include_lowest or (self.edges is None and self.strategy == "qcut")
+        right = self.right or self.strategy == "qcut"
+        onehot = self.encode == "onehot"
+        return FittedBins(edges, right, lowest, open_ended, onehot, outside, onehot and self.drop == "first")
 
     def _learned(self, summary: Summary, column: int, slot: Slot) -> np.ndarray:
         low, high = summary.low[column], summary.high[column]
         if np.isnan(low):
             raise InputError(f"bins: column '{slot.name}' has no value in the fit rows")
+        if self.strategy == "cut":
+            return _equal_width(low, high, self.n_bins, right=self.right)
+        if self.strategy == "qcut":
+            return self._quantiles(_distribution(summary).sample(column), slot)
         if low == high:
             return np.array([-np.inf, np.inf])
         if self.strategy == "uniform":
@@ -153,6 +171,28 @@ class Bins:
         levels = np.linspace(0, 100, self.n_bins + 1)
         edges = np.percentile(_distribution(summary).sample(column), levels, method=self.quantile_method)
         return edges[np.ediff1d(edges, to_begin=np.inf) > 1e-8]
+
+    def _quantiles(self, sample: np.ndarray, slot: Slot) -> np.ndarray:
+        edges = np.percentile(sample, np.linspace(0, 1, self.n_bins + 1) * 100)
+        distinct = np.unique(edges)
+        if self.duplicates == "raise" and len(distinct) < len(edges):
+            hint = 'say duplicates = "drop", or fewer n_bins'
+            raise InputError(f"bins: column '{slot.name}' has the same quantile twice", hint=hint)
+        return distinct
+
+
+def _equal_width(low: float, high: float, bins: int, *, right: bool) -> np.ndarray:
+    """The edges that pandas.cut gives a number of bins.
+
+    >>> _equal_width(0.0, 10.0, 2, right=True).tolist()
+    [-0.01, 5.0, 10.0]
+    """
+    if low == high:
+        around = 0.001 * abs(low) if low != 0 else 0.001
+        return np.linspace(low - around, high + around, bins + 1)
+    edges = np.linspace(low, high, bins + 1)
+    edges[0 if right else -1] += (high - low) * (-0.001 if right else 0.001)
+    return edges
 
 
 def _distribution(summary: Summary) -> Distribution:

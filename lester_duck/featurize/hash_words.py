@@ -13,38 +13,35 @@ from sklearn.feature_extraction.text import HashingVectorizer
 
 from lester_duck.errors import InputError
 from lester_duck.featurize.base import Input, Slot, choice
+from lester_duck.featurize.words import TOKEN_PATTERN, WordOptions, ngrams, stop_list
 
 DENSE_LIMIT = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class HashWords:
+class HashWords(WordOptions):
     """Counts of hashed words of one text column. Stateless, exact.
 
     ``hash="crc32"``: bucket ``zlib.crc32(word in UTF-8) % n_features``, counted with sign +1.
     ``hash="murmur3"``: scikit-learn's HashingVectorizer (signed 32-bit MurmurHash3, seed 0,
-    ``abs(h) % n_features``), with its ``alternate_sign`` and ``norm``.
-    ``tokenizer="split"`` is ``str.split()``; ``"sklearn"`` the token pattern ``(?u)\\b\\w\\w+\\b``.
-    Unless given, options are those of hand-written code for crc32 (no lower case, no norm) and
-    scikit-learn's defaults for murmur3. Up to 4,096 buckets are stored dense, more as sparse lists.
+    ``abs(h) % n_features``), with its ``alternate_sign``, ``norm`` and options of words. Unless
+    given, options are those of hand-written code for crc32 (``str.split()``, no lower case, no norm)
+    and scikit-learn's defaults for murmur3; ``tokenizer="sklearn"`` asks for its token pattern. Up to
+    4,096 buckets are stored dense, more as sparse lists.
     """
 
     n_features: int
     hash: str = "crc32"
-    tokenizer: str | None = None
     lowercase: bool | None = None
-    ngram_range: tuple[int, int] = (1, 1)
     alternate_sign: bool | None = None
     norm: str | None = "default"
-    binary: bool = False
     dtype: str = "float64"
 
     role: ClassVar[str] = "text_head"
-    fitted: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        self.check("hash_words")
         choice("hash_words", "hash", self.hash, ("crc32", "murmur3"))
-        choice("hash_words", "tokenizer", self.tokenizer, (None, "split", "sklearn"))
         choice("hash_words", "norm", self.norm, ("default", None, "l1", "l2"))
         choice("hash_words", "dtype", self.dtype, ("float64", "float32"))
         if not isinstance(self.n_features, int) or self.n_features < 1:
@@ -75,16 +72,17 @@ class HashWords:
 
     def _vectorizer(self) -> HashingVectorizer:
         crc32 = self.hash == "crc32"
-        split = (self.tokenizer or ("split" if crc32 else "sklearn")) == "split"
-        words = {"tokenizer": str.split, "token_pattern": None} if split else {}
+        by_hand = crc32 and self.tokenizer is None and self.token_pattern == TOKEN_PATTERN and self.analyzer == "word"
+        words = self.analysis() | {"lowercase": not crc32 if self.lowercase is None else self.lowercase}
         return HashingVectorizer(
             n_features=self.n_features,
-            lowercase=not crc32 if self.lowercase is None else self.lowercase,
-            ngram_range=tuple(self.ngram_range),
+            ngram_range=ngrams(self.ngram_range),
+            stop_words=stop_list(self),
             alternate_sign=True if self.alternate_sign is None else self.alternate_sign,
             norm=(None if crc32 else "l2") if self.norm == "default" else self.norm,
             binary=self.binary,
-            **words,
+            dtype=np.float32 if self.dtype == "float32" else np.float64,
+            **words | ({"tokenizer": str.split, "token_pattern": None} if by_hand else {}),
         )
 
     def _crc32(self, texts: Sequence[str], vectorizer: HashingVectorizer) -> sparse.csr_matrix:

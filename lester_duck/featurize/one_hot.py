@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -63,7 +63,8 @@ class OneHot:
 
     ``categories``: "sorted", "appearance", or one tuple per column. ``handle_unknown``: "error" or
     "ignore" (all zeros). ``drop``: None, "first", "if_binary". ``missing``: "category" (NULL and
-    NaN together, last, as scikit-learn) or "ignore" (all zeros, as pandas.get_dummies).
+    NaN together, last, as scikit-learn), "ignore" (all zeros, as pandas.get_dummies) or "always" (a
+    last column for them even where there are none, as pandas.get_dummies with dummy_na).
     State: rows per category; one that loses its last fit row disappears. Exact.
     """
 
@@ -79,7 +80,7 @@ class OneHot:
             choice("one_hot", "categories", self.categories, ("sorted", "appearance"))
         choice("one_hot", "handle_unknown", self.handle_unknown, ("error", "ignore"))
         choice("one_hot", "drop", self.drop, (None, "first", "if_binary"))
-        choice("one_hot", "missing", self.missing, ("category", "ignore"))
+        choice("one_hot", "missing", self.missing, ("category", "ignore", "always"))
 
     @property
     def by_appearance(self) -> bool:
@@ -88,13 +89,24 @@ class OneHot:
 
     def fit(self, categories: Sequence[tuple[Category, ...]], columns: Sequence[Input]) -> FittedOneHot:
         """Order the categories of each column."""
-        with_missing = self.missing == "category"
+        with_missing = self.missing != "ignore"
         encoded = tuple(
             arrange(found, self.categories, column, j, with_missing)
             for j, (found, column) in enumerate(zip(categories, columns, strict=True))
         )
+        if self.missing == "always":
+            encoded = tuple(_with_missing(e) for e in encoded)
         drop = tuple(self.drop == "first" or (self.drop == "if_binary" and len(e.known) == 2) for e in encoded)
         return FittedOneHot(encoded, drop, (self.handle_unknown == "error",) * len(encoded))
+
+
+def _with_missing(encoded: Encoded) -> Encoded:
+    """The same order with the missing value as last category, if it is none yet."""
+    if any(c.value is None for c in encoded.known):
+        return encoded
+    absent = next((c for c in encoded.unknown if c.value is None), Category(None, (), 0))
+    others = tuple(c for c in encoded.unknown if c is not absent)
+    return replace(encoded, known=(*encoded.known, absent), unknown=others)
 
 
 def _present(values: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -194,6 +194,9 @@ def _check_chain(featurizer: Featurizer, head: Any, fills: list, coder: Any, res
     misplaced = [step for step in rest if step.role != "numeric"]
     if misplaced or (coder and not isinstance(head, Raw)):
         raise Unsupported(f"steps in this order: {' then '.join(later)}", hint="divide them over two featurizers")
+    if any(step.needs > Needs.NOTHING for step in _after(rest, "mixes_columns")):
+        hint = "a step that learns from columns cannot follow one that mixes them"
+        raise Unsupported(f"steps in this order: {' then '.join(later)}", hint=hint)
     if any(not hasattr(step, "fill_categories") for step in fills):
         hint = "only impute may stand before an encoding"
         raise Unsupported(f"steps in this order: {' then '.join(later)}", hint=hint)
@@ -202,11 +205,16 @@ def _check_chain(featurizer: Featurizer, head: Any, fills: list, coder: Any, res
 
 
 def _needs(steps: Sequence[Any]) -> Needs:
-    """What the fitted steps need together; a fitted step after bins needs the distribution."""
+    """What the fitted steps need together; a fitted step after bins or a threshold needs the distribution."""
     needs = max((step.needs for step in steps), default=Needs.NOTHING)
-    kinds = [hasattr(step, "edges") for step in steps]
-    after_bins = steps[kinds.index(True) + 1 :] if True in kinds else ()
-    return Needs.DISTRIBUTION if any(step.needs > Needs.NOTHING for step in after_bins) else needs
+    after = _after(steps, "reshapes")
+    return Needs.DISTRIBUTION if any(step.needs > Needs.NOTHING for step in after) else needs
+
+
+def _after(steps: Sequence[Any], property_: str) -> Sequence[Any]:
+    """The steps that follow the first one with a property."""
+    has = [getattr(step, property_, False) for step in steps]
+    return steps[has.index(True) + 1 :] if True in has else ()
 
 
 def fit(plan: Plan, state: Summary | TermState | Sequence[tuple[Category, ...]] | None) -> Fitted:

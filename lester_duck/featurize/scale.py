@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import ClassVar
 
 import numpy as np
 
-from lester_duck.errors import InputError
+from lester_duck.errors import InputError, InternalError
 from lester_duck.featurize.base import Needs, Slot, choice
 from lester_duck.featurize.passthrough import FittedAffine
-from lester_duck.featurize.summary import Moments, Summary
+from lester_duck.featurize.summary import Distribution, Moments, Summary
 
 _EPS = np.finfo(np.float64).eps
 
@@ -45,6 +46,58 @@ class StandardScale:
         deviation = np.where(constant, 1.0 if self.zero_variance == "one" else 0.0, np.sqrt(variance))
         one, zero = np.ones_like(mean), np.zeros_like(mean)
         return FittedAffine(mean if self.with_mean else zero, deviation if self.with_std else one)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxAbs:
+    """Divide by the largest absolute value of the fit rows, as scikit-learn's MaxAbsScaler; exact after deletes."""
+
+    role: ClassVar[str] = "numeric"
+    needs: ClassVar[Needs] = Needs.MOMENTS
+
+    def fit(self, summary: Summary, slots: Sequence[Slot]) -> FittedAffine:
+        """The largest absolute value of each column, 1 for a column of zeros."""
+        del slots
+        largest = np.maximum(np.abs(summary.low), np.abs(summary.high))
+        return FittedAffine(np.zeros_like(largest), np.where(largest < 10 * _EPS, 1.0, largest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustScale:
+    """``(x - median) / (high quantile - low quantile)``, as scikit-learn's RobustScaler.
+
+    ``quantile_range`` in percent, by linear interpolation; ``unit_variance`` divides as if the values
+    were normal. Read from value counts: exact after deletes.
+    """
+
+    with_centering: bool = True
+    with_scaling: bool = True
+    quantile_range: tuple[float, float] = (25.0, 75.0)
+    unit_variance: bool = False
+
+    role: ClassVar[str] = "numeric"
+    needs: ClassVar[Needs] = Needs.DISTRIBUTION
+
+    def __post_init__(self) -> None:
+        pair = self.quantile_range
+        if len(pair) != 2 or not 0 <= pair[0] <= pair[1] <= 100:
+            raise InputError(f"robust_scale: quantile_range is {pair!r}", hint="give two percentages such as [25, 75]")
+
+    def fit(self, summary: Summary, slots: Sequence[Slot]) -> FittedAffine:
+        """Median and distance of the quantiles of each column."""
+        if not isinstance(summary, Distribution):
+            raise InternalError("robust_scale was asked for a distribution, and only moments were kept")
+        samples = [summary.sample(j) for j in range(len(slots))]
+        one = np.ones(len(samples))
+        center = np.array([np.median(s) if len(s) else np.nan for s in samples])
+        low, high = (
+            np.array([np.percentile(s, q) if len(s) else np.nan for s in samples]) for q in self.quantile_range
+        )
+        spread = np.where(high - low < 10 * _EPS, 1.0, high - low)
+        if self.unit_variance:
+            low, high = (NormalDist().inv_cdf(q / 100) for q in self.quantile_range)
+            spread = spread / (high - low)
+        return FittedAffine(center if self.with_centering else one * 0.0, spread if self.with_scaling else one)
 
 
 @dataclass(frozen=True)

@@ -70,8 +70,8 @@ def test_the_column_map_follows_updates(run, values):
 
 def test_an_audit_finds_a_wrong_sparse_row(run):
     run.db.execute(
-        "UPDATE _lester.block_many SET value = {'indices': value.indices, "
-        "'counts': list_transform(value.counts, lambda c: 2 * c)} WHERE _rid = (SELECT min(_rid) FROM _lester.block_many)"
+        "UPDATE _lester.block_many SET value = {'indices': value.indices, 'counts': list_transform(value.counts, "
+        "lambda c: 2 * c)} WHERE _rid = (SELECT min(_rid) FROM _lester.block_many)"
     )
     found = run.audit()
     assert not found.agreed

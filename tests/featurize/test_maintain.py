@@ -35,12 +35,25 @@ def all_kinds(f):
         f("ranged_all", ("b",), "min_max", fit="all"),
         f("middle", ("a",), ("impute", {"strategy": "constant", "fill_value": 2}), ("bins", {"n_bins": 3}), "min_max"),
         f("cut", ("a",), ("bins", {"edges": (-5, 0, 5), "encode": "onehot"})),
+        f("largest", ("a", "b"), "max_abs"),
+        f("robust", ("a", "b"), "robust_scale"),
+        f("above", ("a",), ("impute", {"strategy": "constant"}), "binarize", "standard_scale"),
+        f("rows", ("a", "b"), ("impute", {"strategy": "constant"}), "normalize"),
+        f(
+            "thirds",
+            ("a",),
+            ("impute", {"strategy": "constant"}),
+            ("bins", {"n_bins": 3, "strategy": "qcut", "duplicates": "drop", "encode": "onehot"}),
+        ),
+        f("common", ("c", "b"), "frequency"),
         f("country", ("c", "b"), ("one_hot", onehot)),
         f("country_all", ("c",), "one_hot", fit="all"),
         f("seen", ("c",), ("ordinal", {"categories": "appearance", "unknown": -1})),
         f("filled", ("c",), ("impute", {"strategy": "constant", "fill_value": "?"}), ("one_hot", onehot)),
         f("length", ("t",), "text_length", "standard_scale"),
+        f("dummies", ("c",), ("one_hot", {**onehot, "missing": "always"})),
         f("words", ("t",), ("hash_words", {"n_features": 4})),
+        f("terms", ("t",), ("tfidf", {"token_pattern": "[a-z]+", "vocabulary": ("p", "q")})),
         f("bag", ("t",), ("hash_words", {"n_features": 4}), "standard_scale"),
         f("called", ("t", "b"), ("function", {"function": "shout", "width": 2})),
     )
@@ -52,7 +65,7 @@ def frozen(store, features):
     return columns, matrix.dense(store.db, features), store.db.rows("SELECT * FROM _lester.split ORDER BY ALL")
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=rows, steps=st.lists(step, min_size=1, max_size=3), kind=splits)
 def test_maintained_equals_rebuilt(store, f, data, steps, kind):
     s = store(TYPES, data)
@@ -79,7 +92,7 @@ def test_only_featurizers_whose_inputs_differ_are_touched(store, f):
     s = store(TYPES, [(1.0, 1, "u", "p"), (2.0, 2, "v", "q"), (3.0, 3, "w", "r")])
     features = s.build(*all_kinds(f))
     change = s.change(features, updates={101: (2.0, 2, "z", "q")})
-    assert set(change.rows) == {"country", "country_all", "seen", "filled"}
+    assert set(change.rows) == {"common", "country", "country_all", "dummies", "seen", "filled"}
     assert not s.change(features, updates={101: (2.0, 2, "z", "q")}).rows
 
 
@@ -131,7 +144,7 @@ def test_a_large_change_rebuilds(store, f, monkeypatch):
 
 def test_a_view_that_becomes_empty_and_fills_again(store, f):
     s = store(TYPES, [(1.0, 1, "u", "p"), (2.0, 2, "v", "q")])
-    kinds = [k for k in all_kinds(f) if k.name != "middle"]
+    kinds = [k for k in all_kinds(f) if k.name not in ("middle", "thirds")]
     features = s.build(*kinds)
     s.change(features, deletes=[100, 101])
     empty = matrix.dense(s.db, features)
@@ -146,6 +159,6 @@ def test_a_view_that_becomes_empty_and_fills_again(store, f):
 
 def test_an_empty_view_is_built(store, f):
     s = store(TYPES)
-    features = s.build(*[k for k in all_kinds(f) if k.name != "middle"])
+    features = s.build(*[k for k in all_kinds(f) if k.name not in ("middle", "thirds")])
     assert matrix.dense(s.db, features).shape[0] == 0
     assert matrix.csr(s.db, features).shape[0] == 0
