@@ -62,9 +62,18 @@ class Relations:
         return rows
 
 
+_ROLES = {
+    "_rid": "row id",
+    "_ordinal": "order",
+    "_pos": "order",
+    "_prov": "provenance",
+    "_row_": "input row",
+    "_key_": "key",
+}
+
+
 def _role(name: str) -> str:
-    roles = {"_rid": "row id", "_ordinal": "order", "_pos": "order", "_prov": "provenance", "_row_": "input row", "_key_": "key"}
-    return next(role for prefix, role in roles.items() if name.startswith(prefix))
+    return next(role for prefix, role in _ROLES.items() if name.startswith(prefix))
 
 
 def _row(relation: str, edge: Edge) -> tuple:
