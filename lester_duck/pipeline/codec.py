@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -216,7 +217,8 @@ def render_manifest(pipeline: ir.Pipeline) -> str:
         _put(origin, "output", origin.pop("outputs", []))
         _put(origin, "checkpoint", origin.pop("checkpoints", []))
         document["origin"] = origin
-    return tomli_w.dumps(document, multiline_strings=True)
+    # TOML reads a line end in a multi-line string as a plain newline, and a carriage return would be lost
+    return tomli_w.dumps(document, multiline_strings="\\r" not in json.dumps(document, default=str))
 
 
 def _put(document: dict[str, Any], key: str, items: list[Any]) -> None:
