@@ -17,6 +17,7 @@ from itertools import chain, zip_longest
 from pathlib import Path
 
 from lester_duck.rewrite.harvest import Constants, harvest, parse
+from lester_duck.rewrite.mixes import Table, mixes
 
 MAX_COLUMNS = 12
 MAX_ADDED = 200
@@ -129,6 +130,9 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     if file.lines[0].startswith("{"):
         yield from _json_lines(file)
     yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
+    table = Table(lines=file.lines, delimiter=file.delimiter, is_json=file.lines[0].startswith("{"))
+    for what, lines in mixes(table, constants, not table.is_json, file.path):
+        yield file.change(what, lines)
     middle = len(file.lines) // 2
     if file.delimiter:
         yield from _fields(file, file.regular(middle))

@@ -47,9 +47,10 @@ class Outcome:
     """What became of the mutants.
 
     ``survivors`` were not told apart on any input they were tried on; ``equivalent`` are those of
-    them for which a rule shows that no input can; ``stillborn`` is the number the engine refuses,
-    ``slow`` those that did not end in their time: neither counts. ``tried`` of ``inputs`` inputs
-    were used before the time was up. ``sites`` is the number of all mutants, before sampling.
+    them for which a rule shows that no input can. ``stillborn`` is the number the engine refuses,
+    ``slow`` are those that did not end in their time, ``untried`` is the number of those for which
+    no time was left: none of these counts. ``tried`` of ``inputs`` inputs were used on all that
+    lived. ``sites`` is the number of all mutants, before sampling.
     """
 
     sites: int
@@ -58,6 +59,7 @@ class Outcome:
     equivalent: tuple[tuple[Mutant, str], ...]
     slow: tuple[Mutant, ...]
     stillborn: int
+    untried: int
     tried: int
     inputs: int
 
@@ -74,6 +76,7 @@ class Outcome:
     def __str__(self) -> str:
         left = f", {len(self.equivalent)} argued equivalent" if self.equivalent else ""
         slow = f", {len(self.slow)} too slow to judge" if self.slow else ""
+        slow += f", {self.untried} not tried (time)" if self.untried else ""
         return (
             f"{len(self.told)} of {self.counted} mutants told apart ({self.rate:.0%}) on {self.tried} of {self.inputs} "
             f"inputs{left}{slow}, {self.stillborn} refused by the engine"
@@ -124,6 +127,7 @@ class _Trial:
         self.deadline = deadline
         self.progress = progress
         self.told: list[Told] = []
+        self.tries: set[int] = set()
         self.slow: list[Mutant] = []
 
     def run(self, number: int | None) -> Outcome:
@@ -134,17 +138,16 @@ class _Trial:
             everything = mutants(state.plan.pipeline, types_of(state.plan.types))
             chosen = everything if number is None else sample(everything, number, SEED)
             living = self._plan(chosen, state.plan)
-            stillborn = len(chosen) - len(living)
-            living, finished = self._on(self.inputs[0], state, living)
         finally:
             state.close()
-        tried = int(finished)
-        for judged in self.inputs[1:]:
+        stillborn, tried = len(chosen) - len(living), 0
+        # small data first: a mutant that twelve rows tell apart need not be run on a million
+        for judged in sorted(self.inputs, key=self._size):
             if not living or time.monotonic() > self.deadline:
                 break
             living, finished = self._next(judged, living)
             tried += finished
-        left = [found.mutant for found in living]
+        left = [found.mutant for found in living if id(found) in self.tries]
         arguments = {id(m): argument(self.planned.pipeline, m) for m in left}
         return Outcome(
             sites=len(everything),
@@ -153,6 +156,7 @@ class _Trial:
             equivalent=tuple((m, arguments[id(m)]) for m in left if arguments[id(m)]),
             slow=tuple(self.slow),
             stillborn=stillborn,
+            untried=len(living) - len(left),
             tried=tried if living else len(self.inputs),
             inputs=len(self.inputs),
         )
@@ -175,6 +179,11 @@ class _Trial:
         finally:
             empty.close()
         return found
+
+    def _size(self, judged: Judged) -> int:
+        """Bytes of the files the pipeline reads."""
+        paths = [judged.data / s.path for s in self.planned.pipeline.sources if s.path]
+        return sum(path.stat().st_size for path in paths if path.is_file())
 
     def _next(self, judged: Judged, living: list[try_mutant.Planned]) -> tuple[list[try_mutant.Planned], bool]:
         try:
@@ -202,6 +211,7 @@ class _Trial:
                 what = f"{len(living)} mutants on {judged.name or 'the data'}"
                 self.progress(f"{what}: {number} tried, {len(self.told)} told apart so far")
             worker = self.planned.worker(found.plan.pipeline)
+            self.tries.add(id(found))
             try:
                 how = try_mutant.told_apart(found, state, points, refused=refused, worker=worker)
             except TooSlow:
@@ -229,6 +239,7 @@ def describe(outcome: Outcome) -> dict[str, object]:
         "counted": outcome.counted,
         "rate": round(outcome.rate, 4),
         "stillborn": outcome.stillborn,
+        "untried": outcome.untried,
         "inputs": outcome.inputs,
         "inputs_tried": outcome.tried,
         "survivors": [_facts(m) for m in outcome.survivors],

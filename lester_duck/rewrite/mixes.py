@@ -1,0 +1,200 @@
+"""Seeded mixtures of small edits: many lines of a file changed at once, each in a way the script may react to.
+
+Kinds stay apart, so that an edit that stops the original (a blank where a number is read) does not
+hide the others. The same file and seed give the same mixture.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from lester_duck.rewrite.harvest import Constants, parse
+
+SHARE = 0.15
+MAX_EDITS = 300
+FEW = 12
+_SAMPLE = 200
+KINDS = (
+    ("values of the data and the script moved", ("other", "twin", "constant", "near"), False),
+    ("few lines, values moved", ("other", "twin", "constant", "near"), True),
+    ("values moved, in another case or padded", ("other", "twin", "case", "pad"), False),
+    ("few lines, some repeated", ("other", "repeat", "twin", "key"), True),
+    ("values moved, some blank", ("other", "blank", "constant", "key"), False),
+    ("lines repeated and left out", ("repeat", "drop", "key", "swap"), False),
+    ("few lines, some blank", ("other", "near", "blank", "key"), True),
+)
+
+Row = list[Any]
+"""The fields of a line; of a JSON line the values of the record, with its names beside."""
+
+
+@dataclass(slots=True)
+class Table:
+    """A text file as rows that can be edited and written again; rows without a safe form stay as they are."""
+
+    lines: Sequence[str]
+    delimiter: str
+    is_json: bool
+
+    def row(self, number: int) -> tuple[tuple[str, ...], Row] | None:
+        """Names (of a JSON record) and fields of a line, or None when it cannot be written again as it was."""
+        line = self.lines[number]
+        if self.is_json:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                return None
+            return (tuple(record), list(record.values())) if isinstance(record, dict) else None
+        if '"' in line and self.delimiter:
+            fields = next(csv.reader([line], delimiter=self.delimiter), [])
+            return ((), fields) if self.text((), fields) == line else None
+        return (), line.split(self.delimiter) if self.delimiter else [line]
+
+    def text(self, names: tuple[str, ...], row: Row) -> str:
+        """A row as a line."""
+        if self.is_json:
+            return json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False)
+        if any(self.delimiter and (self.delimiter in v or '"' in v) for v in row):
+            target = io.StringIO()
+            csv.writer(target, delimiter=self.delimiter, lineterminator="").writerow(row)
+            return target.getvalue()
+        return self.delimiter.join(row) if self.delimiter else row[0]
+
+
+def mixes(table: Table, constants: Constants, header: bool, seed: str) -> Iterator[tuple[str, list[str]]]:
+    """What was mixed, and the lines; ``header`` says that the first line holds names."""
+    for number, (what, kinds, few) in enumerate(KINDS):
+        yield what, _Mix(table, constants, int(header), Random(f"{seed}:{number}")).lines(kinds, few)
+
+
+class _Mix:
+    """One mixture in the making."""
+
+    def __init__(self, table: Table, constants: Constants, start: int, random: Random) -> None:
+        self.table = table
+        self.constants = constants
+        self.random = random
+        self.head = list(table.lines[:start])
+        self.rows = [found for n in range(start, len(table.lines)) if (found := table.row(n)) and found[1]]
+        self.width = max((len(r) for _, r in self.rows[:_SAMPLE]), default=0)
+        self.kinds = [self._kind(column) for column in range(self.width)]
+
+    def lines(self, kinds: tuple[str, ...], few: bool) -> list[str]:
+        rows = [(names, list(row)) for names, row in self.rows]
+        if few and len(rows) > FEW:
+            rows = [rows[n] for n in sorted(self.random.sample(range(len(rows)), FEW))]
+        share = 0.7 if few else SHARE
+        for _ in range(min(MAX_EDITS, max(4, int(len(rows) * share)))):
+            if rows:
+                self._edit(rows, self.random.choice(kinds))
+        return self.head + [self.table.text(names, row) for names, row in rows]
+
+    def _edit(self, rows: list[tuple[tuple[str, ...], Row]], kind: str) -> None:
+        at = self.random.randrange(len(rows))
+        names, row = rows[at]
+        if kind == "repeat":
+            rows.insert(self.random.randrange(at, len(rows)) + 1, (names, list(row)))
+        elif kind == "drop":
+            del rows[at]
+        elif kind == "swap":
+            other = self.random.randrange(len(rows))
+            rows[at], rows[other] = rows[other], rows[at]
+        elif kind == "key":
+            column = self.random.randrange(len(row))
+            _, other = self.random.choice(self.rows)
+            copied = list(other)
+            if len(copied) == len(row):
+                copied[column] = row[column]
+                rows.insert(self.random.randrange(at, len(rows)) + 1, (names, copied))
+        else:
+            column = self.random.randrange(len(row))
+            row[column] = self._value(row, column, kind)
+
+    def _value(self, row: Row, column: int, kind: str) -> Any:
+        value = row[column]
+        what = self.kinds[column] if column < self.width else ""
+        if kind == "blank":
+            return ("" if isinstance(value, str) else None) if self._may_be_blank(column) else value
+        if kind == "constant":
+            return self._constant(value, what)
+        if kind == "twin":
+            twins = [v for n, v in enumerate(row) if n != column and n < self.width and self.kinds[n] == what != "text"]
+            return self._moved(self.random.choice(twins), what) if twins else self._other(column, value)
+        if kind == "near":
+            return self._moved(value, what)
+        if what == "text" and isinstance(value, str) and kind == "case":
+            return self.random.choice((value.upper(), value.lower(), value.swapcase()))
+        if what == "text" and isinstance(value, str) and kind == "pad" and value:
+            return self.random.choice((f" {value}", f"{value} ", f"  {value} "))
+        return self._other(column, value)
+
+    def _other(self, column: int, value: Any) -> Any:
+        _, other = self.random.choice(self.rows)
+        return other[column] if column < len(other) else value
+
+    def _may_be_blank(self, column: int) -> bool:
+        sample = [row[column] for _, row in self.rows[:_SAMPLE] if column < len(row)]
+        return self.kinds[column] == "text" or any(v in ("", None) for v in sample)
+
+    def _constant(self, value: Any, what: str) -> Any:
+        if what == "number" and self.constants.numbers:
+            number = self.random.choice(self.constants.numbers) + self.random.choice((-1, 0, 1))
+            return number if not isinstance(value, str) else _as_text(number, value)
+        if what == "date" and self.constants.dates and isinstance(value, str):
+            read = parse(value.strip(), self.constants.formats)
+            date = self.random.choice(self.constants.dates) + timedelta(days=self.random.choice((-1, 0, 1)))
+            return date.strftime(read[1]) if read else value
+        if what == "text" and self.constants.texts and isinstance(value, str):
+            known = {str(v) for _, row in self.rows[:_SAMPLE] for v in row if isinstance(v, str)}
+            held = [t for t in self.constants.texts if any(t in v or t == v.lower() for v in known)]
+            return self.random.choice(held or self.constants.texts) if held else value
+        return value
+
+    def _moved(self, value: Any, what: str) -> Any:
+        """A number or date, one less, the same, or one more."""
+        step = self.random.choice((-1, 0, 1))
+        if isinstance(value, bool) or value in ("", None):
+            return value
+        if isinstance(value, int | float):
+            return value + step
+        if what == "number" and _is_number(value):
+            return _as_text(float(value) + step, value)
+        read = parse(value.strip(), self.constants.formats) if what == "date" and isinstance(value, str) else None
+        return (read[0] + timedelta(days=step)).strftime(read[1]) if read else value
+
+    def _kind(self, column: int) -> str:
+        """``number``, ``date`` or ``text``: what nearly all values of a column are."""
+        values = [row[column] for _, row in self.rows[:_SAMPLE] if column < len(row)]
+        values = [v for v in values if v not in ("", None)]
+        if not values or not all(isinstance(v, str | int | float) for v in values):
+            return ""
+        numbers = sum(_is_number(v) for v in values)
+        dates = sum(isinstance(v, str) and parse(v.strip(), self.constants.formats) is not None for v in values)
+        most = 0.9 * len(values)
+        return "number" if numbers > most else "date" if dates > most else "text"
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _as_text(number: float, like: str) -> str:
+    """A number written as the text it replaces: with a point only when that has one.
+
+    >>> _as_text(3.0, "12"), _as_text(3.0, "1.5"), _as_text(2.25, "1.50")
+    ('3', '3.0', '2.25')
+    """
+    if "." not in like:
+        return str(int(number))
+    return repr(round(float(number), 6))
