@@ -1,12 +1,13 @@
 """The program that runs a script inside the sandbox and writes down what it did.
 
-Run as a file by the user's interpreter: ``python child.py REQUEST.json``. Standard library only,
-and syntax that Python 3.8 accepts. Each job of the request runs in a process forked from one that
-has already imported the large libraries, so that running a script again costs little.
+Run as a file by the user's interpreter: ``python child.py OPTIONS``, jobs as JSON lines on its
+standard input. Standard library only, and syntax that Python 3.8 accepts. Each job runs in a process
+forked from one that has already imported the large libraries, so that running a script again costs
+little.
 """
 
 # old interpreters read this file, and os.path costs them no import
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM105, UP031
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120, PTH123, RUF059, SIM115, UP031
 from __future__ import annotations
 
 import ast
@@ -15,6 +16,7 @@ import importlib
 import importlib.util
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -22,14 +24,16 @@ import traceback
 import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-MAX_BYTES = 512 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024
 MAX_CALLS = 100
+MAX_OUTPUT = 1024 * 1024
+"""Bytes kept of what a run prints; it may print more."""
 POLL = 0.01
 
 
-def sibling(name):
-    """Import a file that stands beside this one, without its folder being on the path."""
-    spec = importlib.util.spec_from_file_location("_lester_" + name, os.path.join(HERE, name + ".py"))
+def sibling(name, path=None):
+    """Import a file, by default one that stands beside this one, without its folder being on the path."""
+    spec = importlib.util.spec_from_file_location("_lester_" + name, path or os.path.join(HERE, name + ".py"))
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -152,7 +156,8 @@ def limit(limits):
     """Lower this process's limits; they cannot be raised again without privileges."""
     import resource
 
-    names = {"cpu": "RLIMIT_CPU", "memory": "RLIMIT_AS", "file": "RLIMIT_FSIZE", "processes": "RLIMIT_NPROC"}
+    names = {"cpu": "RLIMIT_CPU", "memory": "RLIMIT_AS", "file": "RLIMIT_FSIZE", "processes": "RLIMIT_NPROC",
+             "files": "RLIMIT_NOFILE"}  # fmt: skip
     for key, name in names.items():
         if limits.get(key) and hasattr(resource, name):
             kind = getattr(resource, name)
@@ -212,7 +217,16 @@ def _shift_datetime():
     datetime.date, datetime.datetime = date, datetime_
 
 
-def run(job):
+def narrow(job, path):
+    """Let this process change its own folders only; the confinement around it stays."""
+    try:
+        landlock = sibling("landlock", path)
+    except ImportError:
+        return  # an interpreter without ctypes: the confinement around it has to do
+    landlock.restrict([], [job["folder"], job["out"], "/dev/null", "/dev/shm"], reading=False)
+
+
+def run(job, options):
     """Run one job in this process; returns the exit code to leave with."""
     os.chdir(job["folder"])
     script = os.path.join(job["folder"], job["script"])
@@ -245,6 +259,8 @@ def run(job):
         if job.get("shift"):
             shift_clock(job["shift"], source.decode("utf-8", "replace"))
         limit(job["limits"])
+        if options.get("landlock"):
+            narrow(job, options["landlock"])
         sys.addaudithook(recorder.audit)
         exec(code, main.__dict__)
     except probe.Stop:
@@ -258,36 +274,86 @@ def run(job):
     return 1 if failure else 0
 
 
-def main(path):
-    """Run the jobs of a request one after the other, each in a forked process with its own time limit."""
-    with open(path, encoding="utf-8") as file:
-        request = json.load(file)
+def main(options):
+    """Serve jobs until the pipe is closed, each in a forked process with its own time limit."""
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != HERE]
-    for name in request["preimport"]:
+    requests, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    for name in options["preimport"]:
         try:
             importlib.import_module(name)
         except ImportError:
             continue  # the script will say so itself, with its own line
     sibling("child_encode")
     sibling("child_probe")
-    for job in request["jobs"]:
-        sys.stdout.flush()
-        process = os.fork()
-        if process == 0:
-            os.setpgid(0, 0)
-            for number, name in ((1, "stdout"), (2, "stderr")):
-                target = os.open(os.path.join(job["out"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-                os.dup2(target, number)
-                os.close(target)
-            sys.exit(run(job))
-        status = wait(process, job["limits"]["wall"])
-        with open(os.path.join(job["out"], "status.json"), "w", encoding="ascii") as file:
-            json.dump(status, file)
+    os.write(replies, b"ready\n")
+    rest = b""
+    while True:
+        read = os.read(requests, 65536)
+        if not read:
+            return
+        rest += read
+        while b"\n" in rest:
+            line, rest = rest.split(b"\n", 1)
+            status = serve(json.loads(line.decode()), options, (requests, replies))
+            os.write(replies, json.dumps(status).encode() + b"\n")
 
 
-def wait(process, seconds):
-    """Wait for a process; at the deadline its whole group is killed."""
+def serve(job, options, ours):
+    """Fork a process for a job and wait for it; what it prints is kept in part."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pipes = {name: os.pipe() for name in ("stdout", "stderr")}
+    process = os.fork()
+    if process == 0:
+        os.setpgid(0, 0)
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(pipes[name][1], number)
+        for descriptor in ours + pipes["stdout"] + pipes["stderr"]:
+            os.close(descriptor)
+        private = os.path.join(job["out"], "tmp")
+        if "TMPDIR" in os.environ and not options.get("trusted"):
+            os.environ["HOME"] = os.environ["TMPDIR"] = private
+        if "tempfile" in sys.modules:
+            sys.modules["tempfile"].tempdir = None
+        sys.exit(run(job, options))
+    kept = {}
+    for name, (reading, writing) in pipes.items():
+        os.close(writing)
+        os.set_blocking(reading, False)
+        kept[reading] = [open(os.path.join(job["out"], name), "wb"), MAX_OUTPUT]
+    status = wait(process, job["limits"]["wall"], kept)
+    end_left(process, options["own"])
+    drain(kept, list(kept))
+    for reading, (file, _) in kept.items():
+        file.close()
+        os.close(reading)
+    return status
+
+
+def drain(kept, ready):
+    """Read what was printed, and keep its beginning; closed pipes are no longer waited for."""
+    open_ = []
+    for reading in ready:
+        try:
+            data = os.read(reading, 1 << 16)
+        except BlockingIOError:
+            continue
+        file, left = kept[reading]
+        file.write(data[:left])
+        kept[reading][1] = max(0, left - len(data))
+        if data:
+            open_.append(reading)
+    return open_
+
+
+def wait(process, seconds, kept):
+    """Wait for a process; at the deadline it is killed."""
     start = time.monotonic()
+    waiting = list(kept)
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         spent = time.monotonic() - start
@@ -297,14 +363,31 @@ def wait(process, seconds):
             os.kill(process, signal.SIGKILL)
             _, status = os.waitpid(process, 0)
             break
-        time.sleep(POLL)
-    try:
-        os.killpg(process, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nothing of it was left
+        ready = select.select(waiting, [], [], POLL)[0]
+        still = drain(kept, ready)
+        waiting = [reading for reading in waiting if reading not in ready or reading in still]
     killed = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
     return {"exit": killed, "seconds": round(spent, 3), "timeout": spent > seconds}
 
 
+def end_left(process, own):
+    """Kill what the job left: in a process namespace of our own everything, else its group."""
+    alone = own and os.getpid() == 1
+    while True:
+        try:
+            if alone:
+                os.kill(-1, signal.SIGKILL)
+            else:
+                os.killpg(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass  # nothing of it is left
+        try:
+            os.waitpid(-1, 0 if alone else os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not alone:
+            return
+
+
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(json.loads(sys.argv[1]))

@@ -13,7 +13,7 @@ from typing import Literal
 from lester_duck.errors import InputError
 
 Order = Literal["document", "executed"]
-_LINES = re.compile(r"\blines? (\d+)(?:(-| to )(\d+))?\b")
+_LINES = re.compile(r"(\bcell \d+, )?\blines? (\d+)(?:(-| to )(\d+))?\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,8 @@ class Code:
         >>> code = Code(name="a.ipynb", text="", starts=(Start(line=2, cell=4), Start(line=9, cell=6)))
         >>> code.located("line 3: no; see lines 10-12, and a.ipynb:9")
         'cell 4, line 2: no; see cell 6, lines 2-4, and a.ipynb, cell 6, line 1'
+        >>> code.located("cell 4, line 2")
+        'cell 4, line 2'
         """
         if not self.notebook:
             return message
@@ -82,12 +84,14 @@ class Code:
         return re.sub(re.escape(self.name) + r":(\d+)", lambda m: self.where(int(m[1])), message)
 
     def _span(self, found: re.Match[str]) -> str:
-        first, last = int(found[1]), int(found[3] or found[1])
+        if found[1]:
+            return found[0]  # a cell's line already
+        first, last = int(found[2]), int(found[4] or found[2])
         one, two = self._start(first), self._start(last)
-        if found[3] is None:
+        if found[4] is None:
             return f"cell {one.cell}, line {first - one.line + 1}"
         if one == two:
-            return f"cell {one.cell}, lines {first - one.line + 1}{found[2]}{last - one.line + 1}"
+            return f"cell {one.cell}, lines {first - one.line + 1}{found[3]}{last - one.line + 1}"
         return f"cell {one.cell}, line {first - one.line + 1} to cell {two.cell}, line {last - two.line + 1}"
 
     def _start(self, line: int) -> Start:

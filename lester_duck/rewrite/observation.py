@@ -105,11 +105,7 @@ class Observation:
 
     def output(self, name: str) -> str:
         """What the run printed (``stdout`` or ``stderr``), its beginning."""
-        path = self.out / name
-        if not path.is_file() or path.is_symlink():
-            return ""
-        with path.open("rb") as file:
-            return file.read(MAX_TEXT).decode("utf-8", errors="replace")
+        return output(self.out, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +120,15 @@ class Evidence:
     """Points already known to differ between two runs, each with ``content`` or ``order``."""
     notes: tuple[str, ...] = ()
     """What a person should know of the text that was run: cells out of order, lines left out."""
+
+
+def output(out: Path, name: str) -> str:
+    """The beginning of what a run printed."""
+    path = out / name
+    if not path.is_file() or path.is_symlink():
+        return ""
+    with path.open("rb") as file:
+        return file.read(MAX_TEXT).decode("utf-8", errors="replace")
 
 
 def read(folder: Path, out: Path, status: Status) -> Observation:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,13 +18,39 @@ from threading import Event
 from lester_duck.errors import InputError
 from lester_duck.rewrite import sandbox
 from lester_duck.rewrite.code import Code, Order, read_code
-from lester_duck.rewrite.observation import Evidence, Observation, read
-from lester_duck.rewrite.sandbox import Job, Limits, SandboxLevel, Status
+from lester_duck.rewrite.observation import Evidence, Failure, Observation, output, read
+from lester_duck.rewrite.sandbox import Interpreter, Job, Limits, SandboxLevel, Status
+from lester_duck.rewrite.serving import Server
 
 _HINTS = {
     "ModuleNotFoundError": "give an interpreter that has it, with --python PATH",
     "ImportError": "give an interpreter that has it, with --python PATH",
     "FileNotFoundError": "it runs in a copy of its own folder: files elsewhere are not there unless root holds both",
+}
+_SANDBOXED = (
+    (
+        re.compile(r"gaierror|Network is unreachable|Name or service|name resolution|URLError|Cannot assign requested"),
+        "there is no network here: put what it downloads into its folder, or run it with --trust",
+    ),
+    (
+        re.compile(r"PermissionError|Permission denied|Read-only file system|Operation not permitted"),
+        "it may read and change only its own folder: put what it needs there, or run it with --trust",
+    ),
+    (
+        re.compile(r"Resource temporarily unavailable|can't start new thread"),
+        "it starts more processes or threads than the {limits.processes} it may have",
+    ),
+    (
+        re.compile(r"MemoryError|Cannot allocate memory"),
+        "it needs more memory than the {limits.memory} bytes it may have",
+    ),
+    (re.compile(r"File too large"), "it writes a file of more than the {limits.file} bytes it may have"),
+    (re.compile(r"Too many open files"), "it opens more than the {limits.files} files it may have open"),
+)
+_CAUSES = {
+    "memory": "the original's processes held more than {limits.memory} bytes of memory together",
+    "disk": "the original wrote more than {limits.disk} bytes",
+    "gone": "the original ended the process that runs it",
 }
 LEFT_OUT = (".git", ".hg", ".svn", "__pycache__", "node_modules", ".venv", "venv", ".ipynb_checkpoints")
 MAX_COPY = 4 * 2**30
@@ -37,7 +65,7 @@ class Setting:
 
     root: Path
     script: str
-    python: str
+    interpreter: Interpreter
     level: SandboxLevel
     preimport: tuple[str, ...]
     code: Code
@@ -45,6 +73,18 @@ class Setting:
     limits: Limits = field(default_factory=Limits)
     cancel: Event = field(default_factory=Event, compare=False, repr=False)
     """Ends all runs when it is set."""
+    servers: dict[int, Server] = field(default_factory=dict, compare=False, repr=False)
+    """A process for each hash seed that serves all runs; ``close`` ends them."""
+
+    @property
+    def python(self) -> str:
+        """The path of the interpreter."""
+        return self.interpreter.executable
+
+    def close(self) -> None:
+        """End the processes that serve runs; a later run starts them again."""
+        for server in self.servers.values():
+            server.close()
 
     @contextmanager
     def abandoning(self) -> Iterator[None]:
@@ -70,10 +110,11 @@ def setting(
     python: str | None,
     limits: Limits | None = None,
     order: Order | None = None,
+    trust: bool = False,
 ) -> Setting:
     """Look at the script and the system; raises InputError when the script cannot be run from ``root``.
 
-    ``order`` is the order of a notebook's cells (default: as they stand).
+    ``order`` is the order of a notebook's cells (default: as they stand); ``trust`` leaves the sandbox away.
     """
     script = script.resolve()
     root = (root or script.parent).resolve()
@@ -85,8 +126,8 @@ def setting(
     return Setting(
         root=root,
         script=name,
-        python=sandbox.interpreter(python),
-        level=sandbox.level(),
+        interpreter=sandbox.interpreter(python),
+        level=sandbox.level(trust),
         preimport=tuple(sorted(imports | _heavy(code.tree()))),
         code=code,
         limits=limits or Limits(),
@@ -145,34 +186,39 @@ def observe(how: Setting, space: Path) -> Evidence:
 
 
 def run(how: Setting, jobs: Sequence[Job], hash_seed: int) -> list[Status | None]:
-    """Run jobs with one interpreter start; a notebook is run as the text of its cells."""
+    """Run jobs in the process kept for a hash seed; a notebook is run as the text of its cells."""
     if how.code.notebook:
         for job in jobs:
             (job.folder / how.script).write_text(how.code.text, encoding="utf-8")
-    return sandbox.run_jobs(
-        jobs,
-        python=how.python,
-        preimport=how.preimport,
-        hash_seed=hash_seed,
-        reached=how.level,
-        cancel=how.cancel,
-    )
+    if hash_seed not in how.servers:
+        how.servers[hash_seed] = Server(how.interpreter, how.preimport, hash_seed, how.level, how.cancel)
+    return how.servers[hash_seed].run(jobs, tuple(str(job.folder.parent) for job in jobs[:1]))
 
 
 def outcome(how: Setting, job: Job, status: Status | None) -> Observation:
     """The record of a job; raises InputError, saying which limit, when it was ended from outside."""
     if status is None:
         raise InputError("the run did not end in its time", where=how.script)
+    more = "give it less data, or call rewrite() with other limits"
+    if status.cause:
+        raise InputError(_CAUSES[status.cause].format(limits=job.limits), where=how.script, hint=more)
     if status.timeout:
-        text = f"the original did not end within {job.limits.wall:g} s"
-        raise InputError(text, where=how.script, hint="give it less data, or call rewrite() with other limits")
+        raise InputError(f"the original did not end within {job.limits.wall:g} s", where=how.script, hint=more)
     if not (job.out / "events.json").is_file():
-        what = f"signal {-status.exit}" if status.exit < 0 else f"exit status {status.exit}"
-        errors = (job.out / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        tail = f": {errors[-1]}" if errors else ""
-        text = f"the original was ended by {what}{tail}"
-        raise InputError(text, where=how.script, hint="give it less data, or call rewrite() with other limits")
+        errors = output(job.out, "stderr").strip().splitlines()
+        tail = f": {errors[-1][:200]}" if errors else ""
+        hint = more if status.exit < 0 else "it must run to its end: os._exit leaves no record"
+        raise InputError(f"the original was ended by {_ended(status.exit)}{tail}", where=how.script, hint=hint)
     return read(job.folder, job.out, status)
+
+
+def _ended(code: int) -> str:
+    """A negative exit code as the name of a signal, with the limit it stands for."""
+    if code >= 0:
+        return f"exit status {code}"
+    name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+    why = {"SIGXCPU": " (its CPU time was used up)", "SIGSEGV": " (a library crashed)"}.get(name, "")
+    return f"{name}{why}"
 
 
 def _check(how: Setting, observation: Observation) -> None:
@@ -180,11 +226,22 @@ def _check(how: Setting, observation: Observation) -> None:
     if failure is None:
         return
     message = failure.message.splitlines()[0] if failure.message else "no message"
-    hint = _HINTS.get(failure.type, "the script must run as it stands")
-    if how.code.hint and failure.type not in _HINTS:
-        hint = how.code.hint
+    hint = _hint(how, failure)
     raise InputError(
         f"the original fails: {failure.type}: {message}",
         where=how.code.where(failure.line),
         hint=f"{hint} (run with {how.python})" if how.python != sys.executable else hint,
     )
+
+
+def _hint(how: Setting, failure: Failure) -> str:
+    """What a person can do about a failure: most of those the sandbox causes have a text of their own."""
+    lines = how.code.text.splitlines()
+    line = lines[failure.line - 1] if 0 < failure.line <= len(lines) else ""
+    if not how.level.trusted:
+        for pattern, hint in _SANDBOXED:
+            if pattern.search(f"{failure.type}: {failure.message}"):
+                return hint.format(limits=how.limits)
+        if failure.type == "KeyError" and "environ" in line:
+            return "the environment is empty here: give the value in the script, or run it with --trust"
+    return _HINTS.get(failure.type) or how.code.hint or "the script must run as it stands"

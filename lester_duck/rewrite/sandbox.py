@@ -1,68 +1,45 @@
-"""Processes that run untrusted programs: limits, an empty environment, no network where possible.
+"""Runs of untrusted programs: what a run is, what it may use, how it ended.
 
-Python cannot be confined from inside, so the confinement is the operating system's: a process of
-its own in a session of its own, resource limits, and, where the system lets a user make them,
-namespaces without a network and with processes that die together. The level reached is a value.
+How a process is confined is ``lester_duck.confine``'s matter; how runs are served is
+``lester_duck.rewrite.serving``'s.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import BinaryIO
 
+from lester_duck import confine
+from lester_duck.confine import Interpreter
+from lester_duck.confine import Level as SandboxLevel
 from lester_duck.errors import InputError
 
-CHILD = Path(__file__).with_name("child.py")
-_ISOLATE = ("--user", "--map-root-user", "--net")
-_TOGETHER = ("--pid", "--fork", "--kill-child=KILL")
-_START_SECONDS = 60.0
-POLL = 0.1
+__all__ = ["Interpreter", "Job", "Limits", "SandboxLevel", "Status", "environment", "interpreter", "level", "run_jobs"]
+
+TRUSTED = SandboxLevel(network=False, processes=False, trusted=True)
+"""What ``--trust`` asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one run may use: seconds of wall clock and CPU, bytes of memory and per file, processes."""
+    """What one run may use: seconds of wall clock and CPU, bytes, numbers.
+
+    ``memory`` binds each of its processes and all together; ``file`` one file, ``disk`` what is
+    written in all.
+    """
 
     wall: float = 120.0
     cpu: int = 120
     memory: int = 6 * 2**30
     file: int = 2 * 2**30
+    disk: int = 8 * 2**30
     processes: int = 256
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxLevel:
-    """What kept the original away from the rest of the system."""
-
-    network: bool
-    """True when the run had no network."""
-    processes: bool
-    """True when every process it started was bound to end with it."""
-
-    def describe(self) -> str:
-        """One line for the report.
-
-        >>> SandboxLevel(network=False, processes=False).describe()
-        'scratch copy, empty environment, limits; network open, other files readable'
-        """
-        apart = [w for w, on in (("no network", self.network), ("own process space", self.processes)) if on]
-        left = [] if self.network else ["network open"]
-        return (
-            ", ".join(["scratch copy", "empty environment", "limits", *apart])
-            + "; "
-            + ", ".join([*left, "other files readable"])
-        )
+    files: int = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,96 +64,54 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How a job ended: exit code (negative: signal), seconds, and whether its time ran out."""
+    """How a job ended: exit code (negative: signal), seconds, and whether its time ran out.
+
+    ``cause`` says what ended it from outside when that was neither: ``memory``, ``disk``, or
+    ``gone`` when the process that serves runs was ended with it.
+    """
 
     exit: int
     seconds: float
     timeout: bool
+    cause: str = ""
 
 
-def level() -> SandboxLevel:
-    """The strongest level this system allows."""
-    together = _works((*_ISOLATE, *_TOGETHER))
-    return SandboxLevel(network=together or _works(_ISOLATE), processes=together)
-
-
-def _works(flags: Sequence[str]) -> bool:
-    tool = shutil.which("unshare")
-    if tool is None:
-        return False
-    probe = subprocess.run([tool, *flags, "true"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return probe.returncode == 0
+def level(trust: bool = False) -> SandboxLevel:
+    """The strongest level this system allows; none at all when the original is trusted."""
+    return TRUSTED if trust else confine.level()
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, python: str, preimport: Sequence[str], hash_seed: int, reached: SandboxLevel, cancel: Event
+    jobs: Sequence[Job],
+    *,
+    python: str | Interpreter,
+    preimport: Sequence[str],
+    hash_seed: int,
+    reached: SandboxLevel,
+    cancel: Event,
 ) -> list[Status | None]:
-    """Run jobs one after the other in one sandbox; None stands for a job that was never started.
+    """Run jobs one after the other in one sandbox of their own; None stands for a job that was never started.
 
     Setting ``cancel`` (from another thread) ends the sandbox. Raises InputError when the interpreter
     cannot be started. Whatever happens (Ctrl-C included), no process of the sandbox is left.
     """
+    from lester_duck.rewrite.serving import Server
+
     if not jobs:
         return []
-    for job in jobs:
-        job.out.mkdir(parents=True, exist_ok=True)
-    base = jobs[0].out
-    request = base / "request.json"
-    request.write_text(
-        json.dumps({"preimport": list(preimport), "jobs": [j.as_request() for j in jobs]}), encoding="utf-8"
-    )
-    flags = (*_ISOLATE, *(_TOGETHER if reached.processes else ())) if reached.network else ()
-    prefix = [shutil.which("unshare") or "unshare", *flags] if flags else []
-    # not -I: it would ignore PYTHONHASHSEED; the environment is empty of other settings
-    command = [*prefix, python, "-s", "-B", str(CHILD), str(request)]
-    seconds = _START_SECONDS + sum(job.limits.wall for job in jobs)
-    with (base / "start.err").open("wb") as errors:
-        _run(command, environment(python, base, hash_seed), base, errors, seconds, cancel)
-    results = [_status(job.out) for job in jobs]
-    if results[0] is None and not (jobs[0].out / "stdout").exists():
-        text = (base / "start.err").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        raise InputError(
-            f"'{python}' did not start: {text[-1] if text else 'no message'}",
-            hint="give a Python 3.8 or later that has what the script imports, with --python PATH",
-        )
-    return results
-
-
-def _run(
-    command: list[str], env: dict[str, str], folder: Path, errors: BinaryIO, seconds: float, cancel: Event
-) -> None:
+    served = python if isinstance(python, Interpreter) else confine.interpreter(python)
+    places = tuple(dict.fromkeys(str(path) for job in jobs for path in (job.folder, job.out)))
+    server = Server(served, tuple(preimport), hash_seed, reached, cancel)
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, env=env, cwd=folder, start_new_session=True
-        )
-    except OSError as error:
-        raise InputError(
-            f"cannot run '{command[0]}': {error.strerror}", hint="give a Python interpreter with --python PATH"
-        ) from error
-    deadline = time.monotonic() + seconds
-    try:
-        while time.monotonic() < deadline and not cancel.is_set():
-            with suppress(subprocess.TimeoutExpired):  # look again whether the time is up or the user has given up
-                process.wait(timeout=POLL)
-                break
+        return server.run(jobs, places)
     finally:
-        with suppress(ProcessLookupError, PermissionError):  # the group has ended by itself
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        server.close()
 
 
-def _status(out: Path) -> Status | None:
-    path = out / "status.json"
-    if not path.is_file() or path.is_symlink():
-        return None
-    raw = json.loads(path.read_text(encoding="ascii"))
-    return Status(exit=int(raw["exit"]), seconds=float(raw["seconds"]), timeout=bool(raw["timeout"]))
-
-
-def environment(python: str, home: Path, hash_seed: int) -> dict[str, str]:
-    """The whole environment of a sandboxed run; only the time zone is the user's."""
+def environment(python: str, home: Path, hash_seed: int, reached: SandboxLevel | None = None) -> dict[str, str]:
+    """The whole environment of a sandboxed run; only the time zone is the user's. A trusted run keeps the user's."""
     threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
-    return {
+    made = {
         "PATH": os.pathsep.join([str(Path(python).parent), os.defpath]),
         "HOME": str(home),
         "TMPDIR": str(home),
@@ -187,13 +122,14 @@ def environment(python: str, home: Path, hash_seed: int) -> dict[str, str]:
         **dict.fromkeys(threads, "1"),
         **({"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}),
     }
+    return {**made, **os.environ, "PYTHONHASHSEED": str(hash_seed)} if reached and reached.trusted else made
 
 
-def interpreter(python: str | None) -> str:
-    """The path of the interpreter that runs the original: the given one, or this one."""
+def interpreter(python: str | None) -> Interpreter:
+    """The interpreter that runs the original: the given one, or this one. Raises InputError when it does not run."""
     if python is None:
-        return sys.executable
+        return confine.interpreter(sys.executable)
     found = shutil.which(python)
     if found is None:
         raise InputError(f"no Python interpreter '{python}'", hint="give the path of an executable with --python PATH")
-    return str(Path(found).absolute())
+    return confine.interpreter(str(Path(found).absolute()))
