@@ -1,0 +1,147 @@
+"""Aggregates over all rows of a series, which views join as a table of one row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import scalars, sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Frame, Rows, Series
+from lester_duck.lift.relations import GroupRel, Join, Query, Relation, SelectRel
+from lester_duck.lift.sqlx import Tree
+from lester_duck.lift.state import Whole
+from lester_duck.lift.values import Refused, Sym, Value
+
+_NUMBERS = frozenset(["sum", "mean", "median", "std_sample", "var_sample"])
+KINDS = {
+    "sum": "sum", "mean": "mean", "median": "median", "min": "min", "max": "max", "std": "std_sample",
+    "var": "var_sample", "count": "count_of", "nunique": "count_distinct",
+}  # fmt: skip
+TEMPLATES = {
+    "sum": "sum_known", "mean": "mean", "median": "median", "min": "min", "max": "max", "std_sample": "std_sample",
+    "var_sample": "var_sample", "count_of": "count_of", "count_distinct": "count_distinct", "count": "count",
+    "count_true": "count_true",
+}  # fmt: skip
+
+
+def result_type(kind: str, sym: Sym) -> str:
+    """The type of an aggregate of a column."""
+    if kind in ("count_of", "count_distinct", "count", "count_true"):
+        return "int"
+    if kind in ("mean", "median", "std_sample", "var_sample", "std", "var"):
+        return "float"
+    return "int" if sym.type == "bool" else sym.type
+
+
+def argument(kind: str, sym: Sym) -> Sym:
+    """What is aggregated: booleans as numbers."""
+    if kind in _NUMBERS and sym.type not in scalars.NUMERIC:
+        raise Refused(f"the {kind} of a column of {sym.type}")
+    if sym.type == "bool" and kind != "count_distinct" and kind != "count_of":
+        return replace(sym, sql=series_rules.number(sym), type="int")
+    return sym
+
+
+def whole(m: Machine, series: Series, kind: str) -> Sym:
+    """The aggregate as a scalar that stands for it."""
+    if series.rows_.part is not None:
+        raise Refused("an aggregate over a part of a split", "SimpleImputer or a scaler, fitted on the training part")
+    closed = frames.close_series(m, series)
+    sym = argument(kind, closed.sym)
+    made = m.whole(kind, closed.rows_.rel, sym, result_type(kind, closed.sym))
+    return made.named(f"{kind.removesuffix('_sample').removesuffix('_of')}_{closed.sym.name or 'value'}")
+
+
+def _rule(name: str) -> frames.SeriesRule:
+    def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        chosen = frames.options(kwargs, args, (), name, ddof=1, skipna=True, axis=0)
+        frames.only(chosen, name, skipna=(True,), axis=(0,))
+        kind = KINDS[name]
+        if kind in ("std_sample", "var_sample"):
+            if chosen["ddof"] not in (0, 1):
+                raise Refused(f"{name} with this ddof")
+            kind = kind if chosen["ddof"] == 1 else kind.removesuffix("_sample")
+        return whole(m, series, kind)
+
+    return rule
+
+
+def _any(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    total = whole(m, series, "sum")
+    return Sym(sqlx.sql("_1 > 0", total.sql), "bool")
+
+
+def _quantile(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    level = frames.options(kwargs, args, ("q",), "quantile", q=0.5)["q"]
+    if level == 0.5:
+        return whole(m, series, "median")
+    if not isinstance(level, float) or not 0 < level < 1:
+        raise Refused("quantile of this level")
+    return whole(m, series, f"quantile:{level}")
+
+
+def count(m: Machine, rows: Rows) -> Sym:
+    """``len(df)``; positions of the rows can be made from it."""
+    if rows.part is not None:
+        raise Refused("the number of rows of a part of a split")
+    key = ("length", rows.rel.token, tuple(sqlx.text(c) for c in rows.where), tuple(j.alias for j in rows.joins))
+    if key not in m.files:
+        plain = Frame(rows, ())
+        made = plain if not rows.where and not rows.joins else frames.closed(m, plain, rows.title or rows.rel.name)
+        m.files[key] = made.rows_.rel
+        m.files["rows of", made.rows_.rel.token] = rows
+    return m.whole("count", m.files[key], None, "int")
+
+
+# -- aggregates in views --------------------------------------------------------------------------------
+
+
+def place(m: Machine, roots: list[Relation]) -> None:
+    """Join every aggregate that a relation speaks of as a table of one row."""
+    seen: set[str] = set()
+    queue = list(roots)
+    while queue:
+        rel = queue.pop()
+        if rel.token in seen or not isinstance(rel, SelectRel | GroupRel):
+            continue
+        seen.add(rel.token)
+        known = {j.alias for j in rel.query.joins}
+        for token in sorted(_spoken(m, rel) - known):
+            rel.query.joins.append(Join(token, table_of(m, m.wholes[token]), ()))
+        queue += [rel.query.base, *[j.rel for j in rel.query.joins]]
+
+
+def _spoken(m: Machine, rel: SelectRel | GroupRel) -> set[str]:
+    trees: list[Tree] = list(rel.query.where) + [s.sql for s, _ in rel.query.order]
+    trees += [s.sql for j in rel.query.joins for s, _ in j.keys]
+    if isinstance(rel, SelectRel):
+        trees += [s.sql for _, s in rel.outputs]
+    else:
+        trees += [s.sql for _, s in rel.keys] + [a.argument.sql for a in rel.aggregates if a.argument is not None]
+    return {t for tree in trees for t in sqlx.tables(m.expand_tree(tree)) if t in m.wholes}
+
+
+def table_of(m: Machine, made: Whole) -> GroupRel:
+    """The relation of one row that holds an aggregate, under its kind as name."""
+    key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "")
+    if key not in m.files:
+        name = made.element.name if made.element is not None and made.element.name else "rows"
+        short = made.kind.split(":")[0].removesuffix("_sample").removesuffix("_of")
+        rel = GroupRel(
+            name=f"{made.rel.name}_{short}_{name}", what=f"{short} of {name} over all rows of {made.rel.name}",
+            lines=made.rel.lines, query=Query(made.rel.token, made.rel), keys=(),
+        )  # fmt: skip
+        kind = made.kind if ":" in made.kind else TEMPLATES.get(made.kind, made.kind)
+        whole = made.element is not None and made.element.type == "int" and made.kind in ("sum", "min", "max")
+        rel.require(kind, made.element, "int" if whole or made.kind == "count" else "float", made.kind)
+        m.files[key] = rel
+    return m.files[key]
+
+
+for _name in KINDS:
+    frames.SERIES_METHODS[_name] = _rule(_name)
+frames.SERIES_METHODS["any"] = _any
+frames.SERIES_METHODS["quantile"] = _quantile
+frames.FRAME_RULES["length"] = count

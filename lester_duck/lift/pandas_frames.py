@@ -1,0 +1,575 @@
+"""pandas frames and series as descriptions: a set of rows, and columns that are expressions over it.
+
+A frame is an open query: a relation, joins that find at most one row each or multiply rows once for
+all, conditions, and columns not yet written as a view. It is closed ("frozen") into a relation when
+something needs its rows as such: a grouping, a window, a sort, an aggregate.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from sqlglot import exp
+
+from lester_duck.lift import folds, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import GroupRel, Join, Query, Relation, SelectRel, UnionRel, free_name, fresh
+from lester_duck.lift.render import column_name
+from lester_duck.lift.sqlx import Tree
+from lester_duck.lift.state import Let, Obligation
+from lester_duck.lift.values import Refused, Sym, Value
+from lester_duck.pipeline import model as ir
+
+_PLAIN = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Which rows a frame or series has, in order.
+
+    ``labels`` stands for the index: rows of two sets with the same labels can be matched. ``index``
+    is ``range`` (0, 1, 2 ...), ``subset`` (some positions, in some order), ``keys`` (the columns
+    ``keys``) or ``repeated``. ``part`` is a side of a split, ``owner`` the frame a series is from.
+    """
+
+    rel: Relation
+    labels: str
+    where: tuple[Tree, ...] = ()
+    joins: tuple[Join, ...] = ()
+    index: str = "range"
+    keys: tuple[tuple[str, Sym], ...] = ()
+    part: tuple[ir.Split, str] | None = None
+    owner: int | None = None
+    since: int = 0
+    title: str = ""
+
+    def query(self) -> Query:
+        """The rows as a query over the relation's own token."""
+        return Query(self.rel.token, self.rel, list(self.joins), self.where)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Columns of a frame that an encoder makes of ``inputs``; ``fit`` are the rows it was fitted on."""
+
+    inputs: tuple[Sym, ...]
+    steps: tuple[ir.Step, ...]
+    fit: Rows | None = None
+    label: str = ""
+
+
+FrameRule = Callable[[Machine, Value, "Frame", list[Value], dict[str, Value]], Value]
+SeriesRule = Callable[[Machine, "Series", list[Value], dict[str, Value]], Value]
+FRAME_METHODS: dict[str, FrameRule] = {}
+FRAME_ATTRIBUTES: dict[str, Callable[[Machine, Value, Frame], Value]] = {}
+FRAME_RULES: dict[str, Callable] = {}
+SERIES_METHODS: dict[str, SeriesRule] = {}
+SERIES_ATTRIBUTES: dict[str, Callable[[Machine, Series], Value]] = {}
+SERIES_RULES: dict[str, Callable] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Series(Library):
+    """One scalar per row."""
+
+    what_rows: Rows
+    sym: Sym
+    what = "Series"
+
+    @property
+    def rows_(self) -> Rows:
+        """Which rows it has."""
+        return self.what_rows
+
+    def attribute(self, m: Machine, ref: Value, name: str) -> Value:
+        """``.str``, ``.dt``, ``.loc`` ..., else a method."""
+        if name in SERIES_ATTRIBUTES:
+            return SERIES_ATTRIBUTES[name](m, self)
+        return v.Method(ref, name)
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """A method by its rule."""
+        if name not in SERIES_METHODS:
+            raise Refused(f"the method .{name}() of a Series")
+        return SERIES_METHODS[name](m, self, args, kwargs)
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """``s[mask]`` and slices."""
+        return SERIES_RULES["subscript"](m, self, index)
+
+    def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+        """Arithmetic, ``&`` and ``|``."""
+        return SERIES_RULES["operate"](m, op, a, b)
+
+    def compare(self, m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
+        """An element-wise comparison."""
+        return SERIES_RULES["compare"](m, op, a, b)
+
+    def unary(self, m: Machine, op: type[ast.unaryop], value: Value) -> Value:
+        """``-s``, ``~s``."""
+        return SERIES_RULES["unary"](m, op, self)
+
+    def contains(self, m: Machine, item: Value) -> Value:
+        """``in``, which asks the index."""
+        raise Refused("'in' of a Series, which asks its index", "s.isin([...]).any()")
+
+    def length(self, m: Machine, ref: Value) -> Value:
+        """The number of rows."""
+        return FRAME_RULES["length"](m, self.what_rows)
+
+    def called(self, m: Machine, name: str) -> None:
+        """A grouping is known by the name it is assigned to."""
+        title(self.what_rows, name)
+
+    def rows(self, m: Machine, ref: Value) -> Value:
+        """A loop over the values."""
+        return SERIES_RULES["rows"](m, self)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame(Library):
+    """Named columns over a set of rows."""
+
+    what_rows: Rows
+    columns: tuple[tuple[str, Value], ...]
+    what = "DataFrame"
+
+    @property
+    def rows_(self) -> Rows:
+        """Which rows it has."""
+        return self.what_rows
+
+    @property
+    def names(self) -> list[str]:
+        """Its column names."""
+        return [n for n, _ in self.columns]
+
+    def attribute(self, m: Machine, ref: Value, name: str) -> Value:
+        """``.loc``, ``.shape``, a column, else a method."""
+        if name in FRAME_ATTRIBUTES:
+            return FRAME_ATTRIBUTES[name](m, ref, self)
+        if name not in FRAME_METHODS and name in self.names:
+            return column(m, ref, self, name)
+        return v.Method(ref, name)
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """A method by its rule."""
+        if name not in FRAME_METHODS:
+            raise Refused(f"the method .{name}() of a DataFrame")
+        return FRAME_METHODS[name](m, ref, self, args, kwargs)
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """A column, some columns, or the rows of a mask."""
+        return FRAME_RULES["subscript"](m, ref, self, index)
+
+    def store(self, m: Machine, ref: Value, index: Value, value: Value) -> None:
+        """``df[name] = values``."""
+        FRAME_RULES["store"](m, ref, self, index, value)
+
+    def set_attribute(self, m: Machine, ref: Value, name: str, value: Value) -> None:
+        """``df.columns = names``."""
+        FRAME_RULES["set_attribute"](m, ref, self, name, value)
+
+    def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+        """Arithmetic on every column."""
+        return FRAME_RULES["operate"](m, op, a, b)
+
+    def compare(self, m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
+        """A comparison of every column."""
+        return FRAME_RULES["compare"](m, op, a, b)
+
+    def contains(self, m: Machine, item: Value) -> Value:
+        """Whether there is a column of that name."""
+        return sqlx.literal(item in self.names)
+
+    def length(self, m: Machine, ref: Value) -> Value:
+        """The number of rows."""
+        return FRAME_RULES["length"](m, self.what_rows)
+
+    def called(self, m: Machine, name: str) -> None:
+        """A grouping or concatenation is known by the name it is assigned to."""
+        title(self.what_rows, name)
+
+    def rows(self, m: Machine, ref: Value) -> Value:
+        """A loop over a frame yields its column names."""
+        return m.new(v.HList(tuple(self.names)))
+
+
+@dataclass(frozen=True, eq=False)
+class Accessor(Library):
+    """``.str``, ``.dt``, ``.loc``, ``.iloc``, ``.at``, a grouping ...: rules by name, over ``of``."""
+
+    of: Value
+    kind: str
+    methods: dict[str, Callable] = field(default_factory=dict)
+    extra: tuple = ()
+
+    @property
+    def what(self) -> str:
+        """What a refusal calls it."""
+        return self.kind
+
+    def attribute(self, m: Machine, ref: Value, name: str) -> Value:
+        """A property by its rule, else a method."""
+        rule = self.methods.get(f"{name}!")
+        if rule is None and "attribute" in self.methods and name not in self.methods:
+            return self.methods["attribute"](m, self, name)
+        return rule(m, self) if rule is not None else v.Method(ref, name)
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """A method by its rule."""
+        if name not in self.methods:
+            raise Refused(f"{self.kind}.{name}()")
+        return self.methods[name](m, self, args, kwargs)
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """An index by its rule."""
+        if "[]" not in self.methods:
+            raise Refused(f"an index into {self.kind}")
+        return self.methods["[]"](m, self, index)
+
+    def store(self, m: Machine, ref: Value, index: Value, value: Value) -> None:
+        """An assignment by its rule."""
+        if "[]=" not in self.methods:
+            raise Refused(f"an assignment into {self.kind}")
+        self.methods["[]="](m, self, index, value)
+
+    def rows(self, m: Machine, ref: Value) -> Value:
+        """A loop by its rule."""
+        if "rows" not in self.methods:
+            raise Refused(f"a loop over {self.kind}")
+        return self.methods["rows"](m, self)
+
+
+def title(rows: Rows, name: str) -> None:
+    """Name a fresh grouping or concatenation, which has no where and no name of its own yet."""
+    rel = rows.rel
+    if isinstance(rel, GroupRel | UnionRel) and rows.title == rel.name and not rows.where and not rows.joins:
+        rel.name = name
+
+
+# -- columns ------------------------------------------------------------------------------------------
+
+
+def owned(rows: Rows, ref: Value) -> Rows:
+    """The rows of a series taken from the frame ``ref``."""
+    return replace(rows, owner=ref.id if isinstance(ref, v.Ref) else None)
+
+
+def column(m: Machine, ref: Value, frame: Frame, name: Value) -> Series:
+    """``df[name]``; raises Refused where there is no such column, or no plain one."""
+    found = dict(frame.columns).get(name, v.MISSING)
+    if found is v.MISSING:
+        raise Refused(f"the frame has no column {name!r}")
+    if not isinstance(found, Sym):
+        raise Refused(f"the encoded column {name!r} used by itself", "the column before it was encoded")
+    return Series(owned(frame.rows_, ref), found)
+
+
+def syms(frame: Frame, names: Iterable[str]) -> list[Sym]:
+    """Plain columns by name."""
+    known = dict(frame.columns)
+    for name in names:
+        if not isinstance(known.get(name), Sym):
+            raise Refused(f"the frame has no plain column {name!r}")
+    return [known[n] for n in names]
+
+
+def is_plain(tree: Tree) -> bool:
+    """Whether an expression is too small to deserve a name of its own."""
+    return sum(1 for n in tree.walk() if not isinstance(n, exp.Identifier | exp.Paren | exp.DataType)) < _PLAIN
+
+
+def named(m: Machine, name: str, sym: Sym) -> Sym:
+    """A column's expression under its name, so that long ones are written once."""
+    name = column_name(name)
+    renamed = isinstance(sym.sql, exp.Column) and sym.sql.table in m.lets and sym.sql.name != name
+    if is_plain(sym.sql) and not renamed:
+        return sym.named(name)
+    token = fresh("let")
+    m.lets[token] = Let(name, sym.named(name))
+    return replace(sym, sql=sqlx.column(token, name), name=name, parts=())
+
+
+def put(frame: Frame, name: str, value: Value) -> Frame:
+    """The frame with a column set: in its place, or at the end."""
+    if name in frame.names:
+        return replace(frame, columns=tuple((n, value if n == name else x) for n, x in frame.columns))
+    return replace(frame, columns=(*frame.columns, (name, value)))
+
+
+def assign(m: Machine, frame: Frame, name: str, series: Series) -> Frame:
+    """The frame after ``df[name] = series``, matched by index."""
+    sym = carry(m, frame.rows_, series.rows_, series.sym)
+    rows = with_joins(frame.rows_, series.rows_.joins if series.rows_.rel is frame.rows_.rel else ())
+    return put(replace(frame, what_rows=rows), name, named(m, name, sym))
+
+
+def with_joins(rows: Rows, joins: Iterable[Join]) -> Rows:
+    """The rows with further lookups."""
+    known = {j.alias for j in rows.joins}
+    more = tuple(j for j in joins if j.alias not in known)
+    return replace(rows, joins=rows.joins + more) if more else rows
+
+
+# -- matching -----------------------------------------------------------------------------------------
+
+
+def windowed(m: Machine, tree: Tree) -> bool:
+    """Whether an expression looks at other rows."""
+    return m.expand_tree(tree).find(exp.Window) is not None
+
+
+def between(top: Relation, bottom: Relation) -> list[SelectRel] | None:
+    """The selections from ``bottom`` (excluded) up to ``top`` (included), lowest first."""
+    chain: list[SelectRel] = []
+    rel = top
+    while rel is not bottom:
+        if not isinstance(rel, SelectRel):
+            return None
+        chain.append(rel)
+        rel = rel.query.base
+    return chain[::-1]
+
+
+def carry(m: Machine, target: Rows, source: Rows, sym: Sym) -> Sym:
+    """A series over ``source`` said over ``target``: matched by index, missing where it has no row."""
+    if source.labels != target.labels:
+        raise Refused("two things whose index cannot be matched", "columns of one frame, or a merge")
+    if source.part != target.part and target.part is not None and source.part is not None:
+        raise Refused("parts of a split that are matched by index")
+    if source.rel is target.rel:
+        return _masked(sym, source.where, target.where)
+    chain = between(target.rel, source.rel)
+    if chain is not None:
+        sym = _masked(sym, source.where, chain[0].query.where)
+        for rel in chain:
+            known = {j.alias for j in rel.query.joins}
+            rel.query.joins.extend(j for j in source.joins if j.alias not in known)
+            sym = replace(sym, sql=_raised(m, rel, sym), parts=(), choices=())
+        return sym
+    chain = between(source.rel, target.rel)
+    if chain is None:
+        raise Refused("two frames whose rows cannot be matched", "columns of one frame, or a merge")
+    conditions: list[Tree] = list(source.where)
+    for rel in reversed(chain):
+        outputs = dict(rel.outputs)
+        trees = [_inlined(m, rel, outputs, t) for t in [sym.sql, *conditions]]
+        sym, conditions = replace(sym, sql=trees[0], choices=(), parts=()), [*trees[1:], *rel.query.where]
+    return _masked(sym, tuple(conditions), target.where)
+
+
+def _raised(m: Machine, rel: SelectRel, sym: Sym) -> Tree:
+    """An expression over a selection's query said over its columns, which are added where they are missing."""
+    shown = {sqlx.text(s.sql): n for n, s in rel.outputs}
+    if windowed(m, sym.sql) and sqlx.text(sym.sql) not in shown:
+        return rel.require(sym, sym.name or "value").sql
+
+    def said(node: Tree) -> Tree | None:
+        if not isinstance(node, exp.Literal | exp.Boolean | exp.Null | exp.Identifier) and sqlx.text(node) in shown:
+            return sqlx.column(rel.token, shown[sqlx.text(node)])
+        if not isinstance(node, exp.Column) or not node.table or node.table in m.wholes:
+            return None
+        if node.table in m.lets:
+            return sqlx.replace(m.lets[node.table].value.sql, said)
+        return rel.require(Sym(node, "str", name=node.name), column_name(node.name)).sql
+
+    return sqlx.replace(sym.sql, said)
+
+
+def _inlined(m: Machine, rel: SelectRel, outputs: dict[str, Sym], tree: Tree) -> Tree:
+    def definition(node: Tree) -> Tree | None:
+        if isinstance(node, exp.Column) and node.table == rel.token:
+            found = outputs[node.name].sql
+            if windowed(m, found):
+                raise Refused("a window over some rows, matched to a frame with others", "a merge by key")
+            return found
+        return None
+
+    return sqlx.replace(m.expand_tree(tree), definition)
+
+
+def _masked(sym: Sym, source: tuple[Tree, ...], target: tuple[Tree, ...]) -> Sym:
+    known = [sqlx.text(c) for c in target]
+    extra = [c for c in source if sqlx.text(c) not in known]
+    if not extra:
+        return sym
+    tree = sqlx.case(sqlx.conjunction(extra), sym.sql, exp.null())
+    kind = "float" if sym.type == "int" else sym.type
+    return replace(sym, sql=tree, type=kind, null=True, nan=True, choices=(), parts=())
+
+
+def both(m: Machine, a: Series, b: Series) -> tuple[Rows, Sym, Sym]:
+    """Two series over one set of rows: that of the later frame."""
+    x, y = a.rows_, b.rows_
+    later = between(x.rel, y.rel) is not None
+    if (later and x.rel is not y.rel) or (x.rel is y.rel and len(x.where) < len(y.where)):
+        target = with_joins(x, y.joins if x.rel is y.rel else ())
+        return target, a.sym, carry(m, target, y, b.sym)
+    target = with_joins(y, x.joins if x.rel is y.rel else ())
+    return target, carry(m, target, x, a.sym), b.sym
+
+
+# -- closing ------------------------------------------------------------------------------------------
+
+
+def is_closed(frame: Frame) -> bool:
+    """Whether a frame is a relation as it stands."""
+    rows = frame.rows_
+    if rows.where or rows.joins or rows.part or not isinstance(rows.rel, Relation):
+        return False
+    return all(
+        isinstance(s, Sym) and isinstance(s.sql, exp.Column) and s.sql.table == rows.rel.token for _, s in frame.columns
+    )
+
+
+def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], ...] = ()) -> Frame:
+    """The frame as a relation of its own, with the same index."""
+    if not order and is_closed(frame):
+        return frame
+    rows = frame.rows_
+    if rows.part is not None:
+        raise Refused("a part of a split used as rows of its own", "the preparation before the split")
+    query = replace_order(rows.query(), order)
+    rel = SelectRel(name=title, what=f"{title}", lines=(rows.since or m.line, m.line), query=query)
+    outputs: list[tuple[str, Value]] = []
+
+    def shown(name: str, sym: Sym) -> Sym:
+        free = free_name(column_name(str(name)), {n for n, _ in rel.outputs})
+        rel.outputs.append((free, sym))
+        made = replace(sym, sql=sqlx.column(rel.token, free), parts=(), choices=(), line=None, position=None)
+        return made.named(sym.name or free)
+
+    for name, value in [*rows.keys, *frame.columns]:
+        if isinstance(value, Block):
+            inputs = tuple(shown(s.name or name, s) for s in value.inputs)
+            outputs.append((name, replace(value, inputs=inputs)))
+        else:
+            outputs.append((name, shown(name, value)))
+    keys = tuple((n, s) for n, s in outputs[: len(rows.keys)])
+    index = "subset" if order and rows.index == "range" else rows.index
+    made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner)
+    return Frame(made_rows, tuple(outputs[len(rows.keys) :]))
+
+
+def replace_order(query: Query, order: tuple[tuple[Sym, bool], ...]) -> Query:
+    """The query with an order."""
+    query.order = order
+    return query
+
+
+def title_of(m: Machine, ref: Value, frame: Frame) -> str:
+    """What the script calls a frame."""
+    known = folds.name_of(m, ref.id) if isinstance(ref, v.Ref) else None
+    return known or frame.rows_.title or frame.rows_.rel.name
+
+
+def close(m: Machine, ref: Value, frame: Frame) -> Frame:
+    """Close a frame; when the script holds it, it goes on from there."""
+    made = closed(m, frame, title_of(m, ref, frame))
+    if isinstance(ref, v.Ref) and made is not frame:
+        made = replace(made, what_rows=replace(made.rows_, owner=ref.id))
+        m.update(ref, made)
+    return made
+
+
+def close_series(m: Machine, series: Series) -> Series:
+    """A series over a closed set of rows, as a plain column: its frame's, where that is known."""
+    rows = series.rows_
+    plain = isinstance(series.sym.sql, exp.Column) and series.sym.sql.table == rows.rel.token
+    if plain and not rows.where and not rows.joins and not rows.part:
+        return series
+    owner = m.state.heap.get(rows.owner) if rows.owner is not None else None
+    if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _same_where(owner.rows_, rows)):
+        owner = None
+    if owner is not None:
+        made = close(m, v.Ref(rows.owner), owner)
+        if made.rows_.rel is rows.rel:
+            made = closed(m, replace(owner, columns=((series.sym.name or "value", series.sym), *owner.columns)),
+                          title_of(m, v.Ref(rows.owner), owner))  # fmt: skip
+        return Series(made.rows_, carry(m, made.rows_, rows, series.sym))
+    name = series.sym.name or "value"
+    title = rows.title or rows.rel.name
+    made = closed(m, Frame(rows, ((name, series.sym),)), title)
+    return Series(made.rows_, made.columns[0][1])
+
+
+def _same_where(a: Rows, b: Rows) -> bool:
+    return [sqlx.text(c) for c in a.where] == [sqlx.text(c) for c in b.where]
+
+
+def filtered(m: Machine, ref: Value, frame: Frame, condition: Series) -> Frame:
+    """The rows of a frame where a condition holds."""
+    if any(isinstance(x, Sym) and windowed(m, x.sql) for _, x in frame.columns) or windowed(m, condition.sym.sql):
+        frame = close(m, ref, frame)
+        if windowed(m, condition.sym.sql) and condition.rows_.rel is frame.rows_.rel:
+            raise Refused("a condition over other rows that is no column", "assign it to a column first")
+    tree = carry(m, frame.rows_, condition.rows_, condition.sym)
+    rows = with_joins(frame.rows_, condition.rows_.joins if condition.rows_.rel is frame.rows_.rel else ())
+    return replace(frame, what_rows=restricted(rows, truth(tree)))
+
+
+def truth(sym: Sym) -> Tree:
+    """A boolean series as a condition that is never NULL."""
+    if sym.type != "bool":
+        raise Refused(f"rows chosen by a {sym.type}", "a condition")
+    return sqlx.sql("coalesce(_1, FALSE)", sym.sql) if sym.null else sym.sql
+
+
+def restricted(rows: Rows, condition: Tree) -> Rows:
+    """The rows that satisfy a condition too."""
+    known = [sqlx.text(c) for c in rows.where]
+    more = tuple(c for c in sqlx.atoms(condition) if sqlx.text(c) not in known)
+    index = "subset" if rows.index == "range" else rows.index
+    return replace(rows, where=rows.where + more, index=index)
+
+
+def owe(m: Machine, rows: Rows, fails: Tree, message: str) -> None:
+    """Say that the translation holds only while no row satisfies ``fails``."""
+    m.obligations.append(Obligation(rows.query(), rows.where, fails, message, m.line))
+
+
+def constant(m: Machine, value: Value) -> Value:
+    """A plain Python value, or what it holds on the heap; raises Refused for rows."""
+    content = m.content(value)
+    if isinstance(content, v.HList):
+        return [constant(m, x) for x in content.items]
+    if isinstance(content, v.HDict):
+        return {k: constant(m, x) for k, x in content.items}
+    if isinstance(content, v.HSet):
+        return set(content.items)
+    if isinstance(content, tuple):
+        return tuple(constant(m, x) for x in content)
+    if v.is_const(content) or isinstance(content, v.Lib):
+        return content
+    raise Refused("a value that depends on rows where a constant is needed")
+
+
+def strings(m: Machine, value: Value) -> list[str]:
+    """A column name, or a list of them."""
+    found = constant(m, value)
+    return [found] if isinstance(found, str) else list(found)
+
+
+def options(
+    kwargs: dict[str, Value], args: list[Value], names: tuple[str, ...], call: str, /, **defaults: Value
+) -> dict[str, Value]:
+    """Arguments by name: positional ones in the order of ``names``; others are refused."""
+    if len(args) > len(names):
+        raise Refused(f"{call} with that many arguments")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    unknown = [k for k in given if k not in names and k not in defaults]
+    if unknown:
+        raise Refused(f"{call} with {unknown[0]}=")
+    return {**defaults, **given}
+
+
+def only(chosen: dict[str, Value], call: str, /, **allowed: tuple) -> None:
+    """Refuse options that have another value than one of those allowed."""
+    for name, values in allowed.items():
+        if name in chosen and not any(type(chosen[name]) is type(x) and chosen[name] == x for x in values):
+            raise Refused(f"{call} with {name}={chosen[name]!r}")

@@ -1,0 +1,113 @@
+"""``merge``, ``join`` and ``concat``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import scalars, sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Frame, Series, options
+from lester_duck.lift.relations import Join, fresh
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, ("right", "how", "on"), "merge", how="inner", on=None, left_on=None, right_on=None,
+                     suffixes=("_x", "_y"), left_index=False, right_index=False, validate=None, sort=False,
+                     indicator=False)  # fmt: skip
+    frames.only(chosen, "merge", how=("left", "inner"), left_index=(False,), sort=(False,), indicator=(False,))
+    right_ref = chosen["right"]
+    right = m.content(right_ref)
+    if isinstance(right, Series):
+        right_ref = m.new(Frame(right.rows_, ((right.sym.name or "value", right.sym),)))
+        right = m.content(right_ref)
+    if not isinstance(right, Frame):
+        raise Refused("a merge with this")
+    if chosen["right_index"]:
+        right_on = [n for n, _ in right.rows_.keys]
+        right = replace(right, columns=(*right.rows_.keys, *right.columns))
+    else:
+        named = chosen["right_on"] if chosen["right_on"] is not None else chosen["on"]
+        right_on = frames.strings(m, named) if named is not None else []
+    named = chosen["left_on"] if chosen["left_on"] is not None else chosen["on"]
+    left_on = frames.strings(m, named) if named is not None else []
+    if not left_on and not right_on:
+        left_on = right_on = [n for n in frame.names if n in right.names]
+    if frame.rows_.keys and any(n in dict(frame.rows_.keys) for n in left_on):
+        frame = replace(frame, columns=(*frame.rows_.keys, *frame.columns))
+    if right.rows_.keys and any(n in dict(right.rows_.keys) for n in right_on) and not chosen["right_index"]:
+        right = replace(right, columns=(*right.rows_.keys, *right.columns))
+    drop = set(right_on) if chosen["right_index"] else {b for a, b in zip(left_on, right_on, strict=True) if a == b}
+    suffixes = frames.constant(m, chosen["suffixes"])
+    return m.new(joined(m, (ref, frame, left_on), (right_ref, right, right_on), chosen["how"], drop, suffixes))
+
+
+def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[str], suffixes: tuple) -> Frame:
+    """Rows of the left frame with each matching row of the right one, in the left's order."""
+    left_ref, left, left_on = left_side
+    right_ref, right, right_on = right_side
+    if any(isinstance(x, Sym) and frames.windowed(m, x.sql) for _, x in left.columns):
+        left = frames.close(m, left_ref, left)
+    table = right if frames.is_closed(right) else frames.closed(m, right, frames.title_of(m, right_ref, right))
+    keys = list(zip(frames.syms(left, left_on), frames.syms(table, right_on), strict=True))
+    for a, b in keys:
+        if a.type != b.type and not {a.type, b.type} <= scalars.NUMERIC:
+            raise Refused(f"a merge of a column of {a.type} with one of {b.type}")
+        if a.null and b.null:
+            frames.owe(m, table.rows_, sql("_1 IS NULL", b.sql), "a missing key, which pandas would match with another")
+    rel = table.rows_.rel
+    join = Join(fresh("j"), rel, tuple((a, b.sql.name) for a, b in keys))
+    shared = {n for n in left.names if n in table.names and n not in drop}
+    columns: list[tuple[str, Value]] = []
+    for name, value in left.columns:
+        shown = f"{name}{suffixes[0] or ''}" if name in shared else name
+        columns.append((shown, value))
+    unmatched = how == "left"
+    for name, sym in table.columns:
+        if name in drop:
+            continue
+        shown = f"{name}{suffixes[1] or ''}" if name in shared else name
+        kind = "float" if unmatched and sym.type == "int" else sym.type
+        made = replace(sym, sql=sqlx.column(join.alias, sym.sql.name), null=sym.null or unmatched, nan=True, type=kind)
+        columns.append((shown, made.named(str(shown))))
+    where = left.rows_.where if unmatched else (*left.rows_.where, join.present)
+    rows = replace(
+        left.rows_, labels=fresh("index"), joins=(*left.rows_.joins, join), where=where, index="range", keys=(),
+        owner=None, since=left.rows_.since or m.line,
+    )  # fmt: skip
+    return Frame(rows, tuple(columns))
+
+
+def merge(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.merge(left, right, ...)``."""
+    chosen = dict(kwargs)
+    left = args[0] if args else chosen.pop("left")
+    rest = args[1:]
+    frame = m.content(left)
+    if not isinstance(frame, Frame):
+        raise Refused("a merge of this")
+    return _merge(m, left, frame, list(rest), chosen)
+
+
+def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, ("other", "on", "how"), "join", on=None, how="left", lsuffix="", rsuffix="")
+    frames.only(chosen, "join", how=("left", "inner"))
+    right_ref = chosen["other"]
+    right = m.content(right_ref)
+    if isinstance(right, Series):
+        right = Frame(right.rows_, ((right.sym.name or "value", right.sym),))
+    if not isinstance(right, Frame) or right.rows_.index != "keys":
+        raise Refused("a join by position", "a merge by key")
+    keys = [n for n, _ in right.rows_.keys]
+    left_on = frames.strings(m, chosen["on"]) if chosen["on"] is not None else [n for n, _ in frame.rows_.keys]
+    if chosen["on"] is None:
+        raise Refused("a join of two frames by their index", "merge, or join(on=column)")
+    right = replace(right, columns=(*right.rows_.keys, *right.columns))
+    made = joined(m, (ref, frame, left_on), (right_ref, right, keys), chosen["how"], set(keys),
+                  (chosen["lsuffix"], chosen["rsuffix"]))  # fmt: skip
+    return m.new(made)
+
+
+frames.FRAME_METHODS.update(merge=_merge, join=_join)

@@ -1,0 +1,128 @@
+"""The rules of pandas and scikit-learn by full dotted name, and NumPy's for columns of frames."""
+
+from __future__ import annotations
+
+import datetime
+
+from lester_duck.lift import (
+    calls,
+    pandas_aggregates,
+    pandas_columns,
+    pandas_frames,
+    pandas_group,
+    pandas_join,
+    pandas_methods,
+    pandas_read,
+    pandas_select,
+    pandas_shape,
+    pandas_text,
+    pandas_write,
+    sklearn_encoders,
+)  # fmt: skip
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.values import Refused, Value
+
+_UNITS = {"D": "days", "h": "hours", "H": "hours", "m": "minutes", "min": "minutes", "s": "seconds", "W": "weeks"}
+
+
+def timedelta(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.Timedelta(days=3)`` and ``pd.Timedelta(3, "D")``."""
+    given = {k: frames.constant(m, x) for k, x in kwargs.items() if k != "unit"}
+    if args:
+        unit = args[1] if len(args) > 1 else kwargs.get("unit")
+        if isinstance(args[0], str) and unit is None and args[0].split()[0].isdigit() and len(args[0].split()) == 2:
+            number, word = args[0].split()
+            return datetime.timedelta(**{word if word.endswith("s") else f"{word}s": int(number)})
+        if unit not in _UNITS or type(args[0]) not in (int, float):
+            raise Refused("Timedelta of this", "pd.Timedelta(days=n)")
+        given = {_UNITS[unit]: args[0]}
+    return datetime.timedelta(**given)
+
+
+def timestamp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.Timestamp("2021-04-01")``."""
+    given = [frames.constant(m, a) for a in args]
+    if len(given) == 1 and isinstance(given[0], str) and not kwargs:
+        try:
+            return datetime.datetime.fromisoformat(given[0])
+        except ValueError:
+            raise Refused(f"Timestamp({given[0]!r})", "YYYY-MM-DD") from None
+    parts = {k: frames.constant(m, x) for k, x in kwargs.items()}
+    return datetime.datetime(*given, **parts)
+
+
+def missing(absent: bool) -> frames.SeriesRule:
+    """``pd.isna(x)`` of a column, or of one value of a row."""
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        held = m.content(args[0])
+        if isinstance(held, v.Foreign):
+            return held.method(m, args[0], "isna" if absent else "notna", [], {})
+        if isinstance(held, v.Sym):
+            if not held.null:
+                return not absent
+            form = "_1 IS NULL" if absent else "_1 IS NOT NULL"
+            return v.Sym(pandas_text.sql(form, held.sql), "bool")
+        return (held is None or held != held) is absent
+
+    return rule
+
+
+def _positions(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return pandas_select.positions(m, args, kwargs)
+
+
+RULES: dict[str, frames.SeriesRule] = {
+    "pandas.read_csv": pandas_read.read_csv,
+    "pandas.read_table": lambda m, a, k: pandas_read.read_csv(m, a, {"sep": "\t", **k}),
+    "pandas.DataFrame": pandas_read.frame_of,
+    "pandas.DataFrame.from_records": pandas_read.frame_of,
+    "pandas.Series": pandas_read.series_of,
+    "pandas.merge": pandas_join.merge,
+    "pandas.concat": pandas_shape.concat,
+    "pandas.get_dummies": pandas_shape.get_dummies,
+    "pandas.cut": pandas_shape.cut,
+    "pandas.qcut": pandas_shape.qcut,
+    "pandas.to_datetime": pandas_text.to_datetime,
+    "pandas.to_numeric": pandas_text.to_numeric,
+    "pandas.isna": missing(True),
+    "pandas.isnull": missing(True),
+    "pandas.notna": missing(False),
+    "pandas.notnull": missing(False),
+    "pandas.Timedelta": timedelta,
+    "pandas.Timestamp": timestamp,
+    "numpy.where": pandas_shape.where,
+    "numpy.select": pandas_shape.select,
+    "numpy.arange": _positions,
+    "numpy.hstack": pandas_shape.stack,
+    "numpy.column_stack": pandas_shape.stack,
+    "numpy.c_": pandas_shape.stack,
+    "scipy.sparse.hstack": pandas_shape.stack,
+    "numpy.log": pandas_shape.numeric("ln(_1)"),
+    "numpy.log1p": pandas_shape.numeric("ln(1 + _1)"),
+    "numpy.log10": pandas_shape.numeric("log10(_1)"),
+    "numpy.log2": pandas_shape.numeric("log2(_1)"),
+    "numpy.exp": pandas_shape.numeric("exp(_1)"),
+    "numpy.sqrt": pandas_shape.numeric("sqrt(_1)"),
+    "numpy.abs": pandas_shape.numeric("abs(_1)", None),
+    "numpy.floor": pandas_shape.numeric("floor(_1)"),
+    "numpy.ceil": pandas_shape.numeric("ceil(_1)"),
+    "numpy.sin": pandas_shape.numeric("sin(_1)"),
+    "numpy.cos": pandas_shape.numeric("cos(_1)"),
+    **{f"numpy.{n}": pandas_shape.method_of(n) for n in ("mean", "median", "std", "min", "max", "sum", "round",
+                                                         "clip", "isnan")},
+    **sklearn_encoders.RULES,
+}  # fmt: skip
+frames.SERIES_METHODS["isnan"] = frames.SERIES_METHODS["isna"]
+
+
+def install() -> None:
+    """Make the rules known to calls."""
+    if RULES not in calls.LIBRARIES:
+        calls.LIBRARIES.append(RULES)
+
+
+__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_methods",
+           "pandas_write"]  # fmt: skip

@@ -1,0 +1,338 @@
+"""Other shapes: concat, get_dummies, cut, np.where, np.select, melt, pivot_table, explode."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlglot import exp
+
+from lester_duck.lift import pandas_aggregates as aggregates
+from lester_duck.lift import pandas_columns as column_rules
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine, unify
+from lester_duck.lift.pandas_frames import Block, Frame, Rows, Series, options
+from lester_duck.lift.relations import SelectRel, UnionRel, fresh
+from lester_duck.lift.render import column_name
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import Refused, Sym, Value
+from lester_duck.pipeline import model as ir
+
+
+def concat(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.concat([...], axis=0 or 1)``."""
+    chosen = options(kwargs, args, ("objs", "axis"), "concat", axis=0, ignore_index=False, sort=False)
+    items = m.content(chosen["objs"])
+    if not isinstance(items, v.HList | tuple):
+        raise Refused("concat of a list of unknown length", "pd.concat([a, b])")
+    parts = [m.content(x) for x in (items.items if isinstance(items, v.HList) else items)]
+    if not parts or not all(isinstance(p, Frame | Series) for p in parts):
+        raise Refused("concat of something that is no frame")
+    wide = [p if isinstance(p, Frame) else Frame(p.rows_, ((p.sym.name or 0, p.sym),)) for p in parts]
+    if chosen["axis"] in (1, "columns"):
+        return m.new(beside(m, wide, aligned=True))
+    if isinstance(parts[0], Series):
+        raise Refused("concat of Series along rows")
+    refs = list(items.items if isinstance(items, v.HList) else items)
+    return m.new(_stacked(m, refs, wide, bool(chosen["ignore_index"])))
+
+
+def beside(m: Machine, parts: list[Frame], aligned: bool) -> Frame:
+    """Frames side by side, matched by index (pandas) or by position (NumPy)."""
+    made = parts[0]
+    for other in parts[1:]:
+        rows = made.rows_
+        if not aligned and other.rows_.labels != rows.labels:
+            raise Refused("two arrays whose rows do not correspond")
+        if other.rows_.rel is not rows.rel and frames.between(other.rows_.rel, rows.rel) is not None:
+            made = replace(made, what_rows=other.rows_, columns=_carried(m, other.rows_, made))
+            rows = made.rows_
+        if [sqlx.text(c) for c in other.rows_.where] != [sqlx.text(c) for c in rows.where]:
+            raise Refused("frames side by side that have different rows")
+        rows = frames.with_joins(rows, other.rows_.joins if other.rows_.rel is rows.rel else ())
+        made = Frame(rows, (*made.columns, *_carried(m, rows, other)))
+    return made
+
+
+def _carried(m: Machine, rows: Rows, frame: Frame) -> tuple[tuple[str, Value], ...]:
+    """A frame's columns over other rows with the same index."""
+
+    def over(value: Value) -> Value:
+        if isinstance(value, Block):
+            return replace(value, inputs=tuple(frames.carry(m, rows, frame.rows_, s) for s in value.inputs))
+        return frames.carry(m, rows, frame.rows_, value)
+
+    return tuple((n, over(x)) for n, x in frame.columns)
+
+
+def _stacked(m: Machine, refs: list[Value], parts: list[Frame], ignore_index: bool) -> Frame:
+    names: list[str] = list(dict.fromkeys(n for p in parts for n in p.names))
+    rel = UnionRel(name="rows", what="the rows of several frames, one after the other", lines=(m.line, m.line))
+    kinds: dict[str, tuple[str, bool]] = {}
+    for name in names:
+        present = [dict(p.columns).get(name) for p in parts]
+        kind: str | None = None
+        for sym in present:
+            if isinstance(sym, Sym):
+                kind = sym.type if kind is None else unify(kind, sym.type)
+            elif sym is not None:
+                raise Refused("concat of encoded columns")
+            if sym is not None and kind is None:
+                raise Refused(f"concat of columns {name!r} of different types")
+        null = any(s is None or s.null for s in present)
+        kind = "float" if kind == "number" or (kind == "int" and null) else kind
+        kinds[name] = (str(kind), null)
+    titles = [frames.title_of(m, ref, part) for ref, part in zip(refs, parts, strict=True)]
+    for ref, part, title in zip(refs, parts, titles, strict=True):
+        del ref
+        rel.members.append(_member(part, names, kinds, title))
+    rel.name = "_and_".join(dict.fromkeys(titles)) if len(titles) < 3 else f"{titles[0]}_all"
+    columns = []
+    for name in names:
+        kind, null = kinds[name]
+        shown = column_name(str(name))
+        rel.outputs.append((shown, Sym(exp.null(), kind, null)))
+        columns.append((name, Sym(sqlx.column(rel.token, shown), kind, null, shown, nan=True)))
+    index = "range" if ignore_index else "repeated"
+    return Frame(Rows(rel, fresh("index"), index=index, since=m.line, title=rel.name), tuple(columns))
+
+
+def _member(part: Frame, names: list[str], kinds: dict[str, tuple[str, bool]], title: str) -> SelectRel:
+    rows = part.rows_
+    if rows.part is not None:
+        raise Refused("concat of parts of a split")
+    rel = SelectRel(name=f"{title}_aligned", what=f"{title} with the columns of all", lines=(rows.since, rows.since),
+                    query=rows.query())  # fmt: skip
+    known = dict(part.columns)
+    types = {"int": "BIGINT", "float": "DOUBLE", "str": "VARCHAR", "bool": "BOOLEAN", "datetime": "TIMESTAMP",
+             "date": "DATE", "timedelta": "BIGINT"}  # fmt: skip
+    for name in names:
+        sym = known.get(name)
+        kind = kinds[name][0]
+        if sym is None:
+            sym = Sym(exp.cast(exp.null(), types.get(kind, "VARCHAR")), kind, null=True)
+        elif kind == "float":
+            sym = column_rules.floating(sym)
+        rel.outputs.append((column_name(str(name)), sym))
+    return rel
+
+
+# -- categories -------------------------------------------------------------------------------------------
+
+
+def get_dummies(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.get_dummies``: one-hot columns behind the others, in order of category."""
+    chosen = options(kwargs, args, ("data", "prefix"), "get_dummies", columns=None, drop_first=False, dtype=None,
+                     prefix=None, prefix_sep="_", dummy_na=False)  # fmt: skip
+    frames.only(chosen, "get_dummies", dummy_na=(False,))
+    held = m.content(chosen["data"])
+    if isinstance(held, Series):
+        frame = Frame(held.rows_, ((held.sym.name or "value", held.sym),))
+        names = frame.names
+    elif isinstance(held, Frame):
+        frame = held
+        names = frames.strings(m, chosen["columns"]) if chosen["columns"] is not None else [
+            n for n, x in frame.columns if isinstance(x, Sym) and (x.type == "str" or x.categories)
+        ]  # fmt: skip
+    else:
+        raise Refused("get_dummies of this")
+    rest = tuple((n, x) for n, x in frame.columns if n not in names)
+    made = tuple((n, dummies(frame.rows_, s, bool(chosen["drop_first"]))) for n, s in
+                 zip(names, frames.syms(frame, names), strict=True))  # fmt: skip
+    return m.new(replace(frame, columns=(*rest, *made)))
+
+
+def dummies(rows: Rows, sym: Sym, drop_first: bool) -> Block:
+    """The one-hot columns of a column; its categories are those of all rows."""
+    params: list[tuple[str, ir.Value]] = [("handle_unknown", "ignore"), ("missing", "ignore")]
+    if sym.categories:
+        params.insert(0, ("categories", (tuple(sym.categories),)))
+    if drop_first:
+        params.append(("drop", "first"))
+    return Block((sym,), (ir.Step(kind="one_hot", params=tuple(params)),), rows, f"{sym.name}_dummies")
+
+
+def cut(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.cut(series, edges, labels=...)``."""
+    chosen = options(kwargs, args, ("x", "bins", "right", "labels"), "cut", right=True, labels=None,
+                     include_lowest=False)  # fmt: skip
+    series = m.content(chosen["x"])
+    edges = frames.constant(m, chosen["bins"])
+    if not isinstance(series, Series) or not isinstance(edges, list | tuple):
+        raise Refused("cut into a number of bins", "cut with edges")
+    if series.sym.type not in scalars.NUMERIC:
+        raise Refused(f"cut of a column of {series.sym.type}")
+    labels = frames.constant(m, chosen["labels"])
+    if labels is None:
+        raise Refused("cut without labels", "labels=[...] or labels=False")
+    codes = list(range(len(edges) - 1)) if labels is False else list(labels)
+    if len(codes) != len(edges) - 1:
+        raise Refused("the script would fail here: another number of labels")
+    sym, right = series.sym, chosen["right"]
+    tree = _ladder(sym, [float(e) for e in edges], codes, bool(right), bool(chosen["include_lowest"]))
+    kind = "str" if isinstance(codes[0], str) else "float"
+    categories = tuple(codes) if labels is not False else None
+    return Series(series.rows_, Sym(tree, kind, null=True, nan=True, name=sym.name, categories=categories))
+
+
+def _ladder(sym: Sym, edges: list[float], codes: list, right: bool, lowest: bool) -> exp.Expression:
+    """CASE over growing edges; missing outside."""
+    inside = _bound(sym, ">=" if lowest or not right else ">", edges[0])
+    ifs = []
+    outside = [exp.If(this=sqlx.negate(inside[0]), true=exp.null())] if inside else []
+    for code, high in zip(codes, edges[1:], strict=True):
+        condition = _bound(sym, "<=" if right else "<", high)
+        test = condition[0] if condition else sql("_1 IS NOT NULL", sym.sql)
+        ifs.append(exp.If(this=test, true=sqlx.literal(code)))
+    return exp.Case(ifs=[*outside, *ifs])
+
+
+def _bound(sym: Sym, op: str, edge: float) -> list[exp.Expression]:
+    if edge in (float("inf"), float("-inf")):
+        return []
+    number = sqlx.literal(int(edge) if edge == int(edge) else float(edge))
+    return [sql(f"_1 {op} _2", sym.sql, number)]
+
+
+def qcut(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.qcut(series, n, labels=False or [...])``: edges are quantiles of all rows."""
+    chosen = options(kwargs, args, ("x", "q", "labels"), "qcut", labels=None, duplicates="raise")
+    series, parts = m.content(chosen["x"]), frames.constant(m, chosen["q"])
+    labels = frames.constant(m, chosen["labels"])
+    if not isinstance(series, Series) or type(parts) is not int or labels is None:
+        raise Refused("qcut with these arguments", "qcut(x, 4, labels=False)")
+    codes = list(range(parts)) if labels is False else list(labels)
+    ifs = []
+    for i in range(1, parts):
+        edge = aggregates.whole(m, series, "median" if i / parts == 0.5 else f"quantile:{i / parts}")
+        ifs.append((edge, codes[i - 1]))
+    closed = frames.close_series(m, series)
+    whens = [exp.If(this=sql("_1 <= _2", closed.sym.sql, e.sql), true=sqlx.literal(c)) for e, c in ifs]
+    whens.append(exp.If(this=sql("_1 IS NOT NULL", closed.sym.sql), true=sqlx.literal(codes[-1])))
+    kind = "str" if isinstance(codes[0], str) else "float" if closed.sym.null else "int"
+    made = Sym(exp.Case(ifs=whens), kind, null=closed.sym.null, nan=True, name=closed.sym.name,
+               categories=None if labels is False else tuple(codes))  # fmt: skip
+    return Series(closed.rows_, made)
+
+
+# -- choices ----------------------------------------------------------------------------------------------
+
+
+def where(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.where(condition, a, b)`` with columns."""
+    if len(args) != 3 or not any(isinstance(m.content(a), Series) for a in args):
+        return v.MISSING
+    condition = m.content(args[0])
+    if not isinstance(condition, Series):
+        raise Refused("np.where with a condition that is no column")
+    return column_rules.chosen_where(m, condition, args[1], args[2])
+
+
+def select(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.select(conditions, choices, default)``."""
+    chosen = options(kwargs, args, ("condlist", "choicelist", "default"), "np.select", default=0)
+    conditions = m.content(chosen["condlist"]).items
+    choices = m.content(chosen["choicelist"]).items
+    made: Value = chosen["default"]
+    for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+        made = column_rules.chosen_where(m, m.content(condition), choice, made)
+    return made
+
+
+def numeric(template: str, kind: str | None = "float") -> frames.SeriesRule:
+    """A NumPy function of each number."""
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        held = m.content(args[0]) if len(args) == 1 and not kwargs else None
+        if isinstance(held, Frame):
+            parts = [(n, column_rules.elementwise(template, kind)(m, Series(held.rows_, s)).sym) for n, s in
+                     zip(held.names, frames.syms(held, held.names), strict=True)]  # fmt: skip
+            return m.new(replace(held, columns=tuple(parts)))
+        if not isinstance(held, Series):
+            return v.MISSING
+        return column_rules.elementwise(template, kind)(m, held)
+
+    return rule
+
+
+def method_of(name: str) -> frames.SeriesRule:
+    """A NumPy function that is a method of a column: ``np.mean(s)``."""
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        held = m.content(args[0]) if args else None
+        if not isinstance(held, Series):
+            return v.MISSING
+        given = dict(kwargs)
+        if name in ("std", "var"):
+            given.setdefault("ddof", 1)
+        return held.method(m, args[0], name, list(args[1:]), given)
+
+    return rule
+
+
+def stack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.hstack``, ``np.column_stack``, ``scipy.sparse.hstack``, ``np.concatenate(axis=1)``."""
+    items = m.content(args[0])
+    items = items.items if isinstance(items, v.HList) else items
+    parts = [m.content(x) for x in items] if isinstance(items, tuple) else []
+    if not any(isinstance(p, Frame | Series) for p in parts):
+        return v.MISSING
+    wide = []
+    for part in parts:
+        if isinstance(part, Series):
+            part = Frame(part.rows_, ((part.sym.name or "x", part.sym),))
+        if isinstance(part, v.Matrix | v.Vector | v.ListOf):
+            part = as_frame(m, part)
+        if not isinstance(part, Frame):
+            raise Refused("arrays of different kinds stacked")
+        wide.append(part)
+    return m.new(beside(m, wide, aligned=False))
+
+
+def as_frame(m: Machine, content: Value) -> Frame:
+    """A matrix, vector or list of rows as a frame without names."""
+    from lester_duck.lift.pandas_read import _rows_of
+
+    if isinstance(content, v.Matrix):
+        columns = tuple((f"x_{i + 1}", scalars.scalar(c)) for i, c in enumerate(content.columns))
+        return Frame(_rows_of(m, content.rel), columns)
+    element = content.element
+    items = element.items if isinstance(element, v.Seq) else element if isinstance(element, tuple) else (element,)
+    columns = tuple((s.name or f"x_{i + 1}", s) for i, s in enumerate(scalars.scalar(x) for x in items))
+    return Frame(_rows_of(m, content.rel), columns)
+
+
+# -- long and wide ----------------------------------------------------------------------------------------
+
+
+def _melt(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, ("id_vars", "value_vars"), "melt", id_vars=None, value_vars=None,
+                     var_name="variable", value_name="value", ignore_index=True)  # fmt: skip
+    ids = frames.strings(m, chosen["id_vars"]) if chosen["id_vars"] is not None else []
+    names = frames.strings(m, chosen["value_vars"]) if chosen["value_vars"] is not None else [
+        n for n in frame.names if n not in ids
+    ]  # fmt: skip
+    made = frames.close(m, ref, frame)
+    parts = []
+    for name in names:
+        columns = [(n, s) for n, s in zip(ids, frames.syms(made, ids), strict=True)]
+        value = frames.syms(made, [name])[0]
+        columns += [(chosen["var_name"], v.constant(name)), (chosen["value_name"], value)]
+        parts.append(Frame(made.rows_, tuple(columns)))
+    stacked = _stacked(m, [ref] * len(parts), parts, True)
+    for rel, name in zip(stacked.rows_.rel.members, names, strict=True):
+        rel.name = f"{frames.title_of(m, ref, frame)}_{column_name(str(name))}"
+    stacked.rows_.rel.name = f"{frames.title_of(m, ref, frame)}_long"
+    return m.new(stacked)
+
+
+def _explode(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    raise Refused("explode of a column of lists", "a loop that appends one row per item")
+
+
+def _pivot_table(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    raise Refused("pivot_table, whose columns depend on the data", "groupby with one aggregate per column")
+
+
+frames.FRAME_METHODS.update(melt=_melt, explode=_explode, pivot_table=_pivot_table, pivot=_pivot_table)

@@ -1,0 +1,96 @@
+"""Frames written to files, read back as views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from lester_duck.lift import files, scalars, sqlx
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Frame, options
+from lester_duck.lift.relations import Query, SelectRel
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, ("path_or_buf", "sep"), "to_csv", sep=",", index=True, header=True, na_rep="",
+                     float_format=None, columns=None, date_format=None, encoding=None, lineterminator=None)  # fmt: skip
+    path = frames.constant(m, chosen["path_or_buf"])
+    if not isinstance(path, str):
+        raise Refused("to_csv to a path that is no constant")
+    path = files.clean_path(path)
+    frames.only(chosen, "to_csv", header=(True, False), encoding=(None, "utf-8", "utf8"), lineterminator=(None, "\n"))
+    if path in m.written:
+        raise Refused("a file written twice")
+    if chosen["columns"] is not None:
+        names = frames.strings(m, chosen["columns"])
+        frame = replace(frame, columns=tuple(zip(names, frames.syms(frame, names), strict=True)))
+    rows = frame.rows_
+    if chosen["index"] is not False:
+        if rows.index != "keys":
+            raise Refused("to_csv with the positions of rows", "index=False")
+        frame = replace(frame, columns=(*rows.keys, *frame.columns))
+    if rows.part is not None:
+        raise Refused("a part of a split written to a file")
+    made = m.new(v.HFile(path, "w"))
+    m.written[path] = made.id
+    held = frames.closed(m, frame, frames.title_of(m, ref, frame))
+    m.files["frame written", path] = (held, chosen["sep"])
+    header = chosen["sep"].join(str(n) for n in held.names) + "\n" if chosen["header"] else ""
+    printed = _view(m, held, chosen, path)
+    columns = tuple(n for n, _ in printed.outputs)
+    line = Sym(sqlx.column(printed.token, columns[0]), "str")
+    written = v.Written(printed, columns, chosen["sep"], "\n", True, line)
+    m.update(made, v.HFile(path, "w", (header, written) if header else (written,)))
+    return None
+
+
+def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
+    """The cells as they are printed: floats as ``repr``, moments as pandas writes them."""
+    rel = frame.rows_.rel
+    printed = SelectRel(
+        name=files.relation_name(path), what=path, lines=(m.line, m.line), query=Query(rel.token, rel)
+    )
+    for (name, sym), shown in zip(frame.columns, _names(frame), strict=True):
+        if not isinstance(sym, Sym):
+            raise Refused("encoded columns written to a file")
+        tree = sym.sql
+        if sym.type == "float" and chosen["float_format"] is not None:
+            tree = _formatted(sym, chosen["float_format"])
+        elif sym.type == "datetime":
+            form = chosen["date_format"]
+            tree = sql("strftime(_1, _2)", sym.sql, sqlx.literal(form)) if form else sql("CAST(_1 AS DATE)", sym.sql)
+            if not form:
+                late = sql("_1 <> date_trunc('day', _1)", sym.sql)
+                frames.owe(m, frame.rows_, late, f"a moment within the day in {name}, written as a date")
+        elif sym.type in ("timedelta", "days", "pieces"):
+            raise Refused(f"a column of {sym.type} written to a file")
+        if chosen["na_rep"]:
+            tree = sql("coalesce(_1, _2)", scalars.scalar(scalars.to_text(m, replace(sym, null=False))).sql,
+                       sqlx.literal(chosen["na_rep"]))  # fmt: skip
+        printed.outputs.append((shown, replace(sym, sql=tree)))
+    return printed
+
+
+def _names(frame: Frame) -> list[str]:
+    from lester_duck.lift.relations import free_name
+    from lester_duck.lift.render import column_name
+
+    taken: list[str] = []
+    for name, _ in frame.columns:
+        taken.append(free_name(column_name(str(name)), set(taken)))
+    return taken
+
+
+def _formatted(sym: Sym, form: str) -> object:
+    import re
+
+    match = re.fullmatch(r"%\.(\d+)f", form) if isinstance(form, str) else None
+    if match is None:
+        raise Refused(f"to_csv with float_format={form!r}", '"%.3f"')
+    return sql("printf(_1, _2)", sqlx.literal(form), sym.sql)
+
+
+frames.FRAME_METHODS["to_csv"] = _to_csv
