@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from lester_duck.lift import render, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, free_name
+from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, UnionRel, free_name
 from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.values import Sym
 
@@ -28,6 +28,7 @@ class Block:
     order: list[tuple[Tree, bool]]
     lets: dict[str, tuple[str, Tree]] = field(default_factory=dict)
     inner: set[str] = field(default_factory=set)
+    windows: dict[str, list[Tree]] = field(default_factory=dict)
 
 
 Names = Callable[[Relation], str]
@@ -38,6 +39,8 @@ def select(m: Machine, rel: SelectRel | GroupRel, names: Names, columns: Columns
     """The SELECT of a relation. ``names`` gives relation names, ``columns`` a column's SQL over an alias."""
     if isinstance(rel, GroupRel):
         return _group(m, rel, names, columns)
+    if isinstance(rel, UnionRel):
+        return _union(rel, names)
     block = prepare(m, rel.query, [(n, s.sql) for n, s in rel.outputs], columns)
     ctes, statement = write(block, names)
     return _with(statement, ctes)
@@ -57,30 +60,46 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     seen: set[str] = set()
     for tree in [*wanted, *[s.sql for j in joins for s, _ in j.keys]]:
         _count(m, tree, uses, seen)
-    hoisted = {
+    windows = _windows(m, query, uses)
+    hoisted = set(windows) | {
         t for t, n in uses.items() if (n > 1 or spread) and _size(_inline(m, m.lets[t].value.sql, set())) > _TRIVIAL
     }
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
 
     def final(tree: Tree) -> Tree:
-        return sqlx.flattened(_resolve(_inline(m, tree, hoisted), by_alias, columns))
+        return sqlx.eased(sqlx.flattened(_resolve(_inline(m, tree, hoisted), by_alias, columns)))
 
     where, inner = [], set()
     for condition in sqlx.atoms(sqlx.conjunction(m.expand_tree(c) if not hoisted else c for c in query.where)):
         found = next((j for j in joins if sqlx.same(condition, j.present)), None)
-        if found is not None:
+        if found is not None and not windows:
             inner.add(found.alias)
         else:
-            where.append(final(condition))
+            where.append(sqlx.relaxed(final(condition)))
     return Block(
         query,
         [Join(j.alias, j.rel, tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
         [w for w in where if not _is_true(w)],
         [(n, final(t)) for n, t in outputs],
         [(final(s.sql), d) for s, d in query.order],
-        {t: (m.lets[t].name, final(m.lets[t].value.sql)) for t in uses if t in hoisted},
+        {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in uses if t in hoisted},
         inner,
+        {t: [final(c) for c in over] for t, (_, over) in windows.items()},
     )
+
+
+def _windows(m: Machine, query: Query, uses: Counter[str]) -> dict[str, tuple[Tree, list[Tree]]]:
+    """The windows used, and for each the conditions its rows have passed: all it asks for, or none."""
+    found: dict[str, tuple[Tree, list[Tree]]] = {}
+    kept = {sqlx.text(m.expand_tree(a)) for c in query.where for a in sqlx.atoms(m.expand_tree(c))}
+    for token in uses:
+        let = m.lets[token]
+        if let.over is None or let.filtered is None:
+            continue
+        over = [a for c in let.over for a in sqlx.atoms(m.expand_tree(c))]
+        passed = all(sqlx.text(a) in kept for a in over)
+        found[token] = (let.filtered, list(let.over)) if passed else (let.value.sql, [])
+    return found
 
 
 def _is_true(condition: Tree) -> bool:
@@ -134,14 +153,14 @@ def _size(tree: Tree) -> int:
 def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp.Select]:
     """The steps before, and the SELECT of a block."""
     levels = _levels(block)
-    top = max([0, *levels.values()])
+    top = max([0, *levels.values(), *[_where_level(block, w, levels) for w in block.where]])
     aliases = _aliases(block, names)
     ctes: list[tuple[str, exp.Select]] = []
     held: dict[tuple[str, str], str] = {}
     previous: str | None = None
     for level in range(top + 1):
         joins = [j for j in block.joins if levels[j.alias] == level]
-        where = [w for w in block.where if _level_of(w, levels) == level]
+        where = [w for w in block.where if _where_level(block, w, levels) == level]
         source = exp.to_table(previous) if previous else _table(block.query.base, aliases[block.query.alias], names)
         qualified = bool(joins)
         here = _Scope(aliases, held, previous, qualified)
@@ -190,6 +209,9 @@ class _Scope:
         def said(node: Tree) -> Tree | None:
             if not isinstance(node, exp.Column) or not node.table:
                 return None
+            if node.name == "_pos":
+                table = self.previous or self.aliases.get(node.table)
+                return render.column(table if self.qualified else None, "_pos")
             if (node.table, node.name) in self.held:
                 return render.column(self.previous if self.qualified else None, self.held[node.table, node.name])
             return render.column(self.aliases.get(node.table) if self.qualified else None, node.name)
@@ -229,7 +251,35 @@ def _levels(block: Block) -> dict[str, int]:
             if needed <= set(levels):
                 levels[token] = max([0, *[levels[t] for t in needed]]) + step
                 del pending[token]
+    return _after_filters(block, levels) if block.windows else levels
+
+
+def _after_filters(block: Block, levels: dict[str, int]) -> dict[str, int]:
+    """The levels, with each window after the conditions its rows have passed."""
+    changed = True
+    while changed:
+        changed = False
+        for token, (_, tree) in block.lets.items():
+            wanted = max([0, *[levels[t] for t in sqlx.tables(tree)]]) + 1
+            over = {sqlx.text(a) for c in block.windows.get(token, ()) for a in sqlx.atoms(c)}
+            passed = [w for w in block.where if sqlx.text(w) in over]
+            wanted = max([wanted, *[_where_level(block, w, levels) + 1 for w in passed]])
+            if wanted > levels[token]:
+                levels[token], changed = wanted, True
+        for j in block.joins:
+            wanted = max([0, *[levels[t] for s, _ in j.keys for t in sqlx.tables(s.sql)]])
+            if wanted > levels[j.alias]:
+                levels[j.alias], changed = wanted, True
     return levels
+
+
+def _where_level(block: Block, condition: Tree, levels: dict[str, int]) -> int:
+    """At which step a condition filters: after every window that runs over rows it would drop."""
+    level = _level_of(condition, levels)
+    for token, over in block.windows.items():
+        if not any(sqlx.same(condition, a) for c in over for a in sqlx.atoms(c)):
+            level = max(level, levels[token])
+    return level
 
 
 def _level_of(tree: Tree, levels: dict[str, int]) -> int:
@@ -239,14 +289,14 @@ def _level_of(tree: Tree, levels: dict[str, int]) -> int:
 def _carried(block: Block, levels: dict[str, int], level: int, aliases: dict[str, str]) -> dict[tuple[str, str], str]:
     """The columns later steps need, by (token, name), with the names they get."""
     later = [t for _, t in block.outputs] + [t for t, _ in block.order]
-    later += [w for w in block.where if _level_of(w, levels) > level]
+    later += [w for w in block.where if _where_level(block, w, levels) > level]
     later += [s.sql for j in block.joins if levels[j.alias] > level for s, _ in j.keys]
     later += [tree for token, (_, tree) in block.lets.items() if levels[token] > level + 1]
     carried: dict[tuple[str, str], str] = {}
     for tree in later:
         for c in tree.find_all(exp.Column):
             key = (c.table, c.name)
-            if key in carried or c.table not in levels or levels[c.table] > level + (1 if c.table in block.lets else 0):
+            if c.name == "_pos" or key in carried or c.table not in levels or levels[c.table] > level + (1 if c.table in block.lets else 0):
                 continue
             taken = set(carried.values())
             shown = (
@@ -275,9 +325,17 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
     """GROUP BY over one relation: directly, or over a step that joins and computes first."""
     outputs = [(n, s.sql) for n, s in rel.keys]
     outputs += [(f"{a.name}", a.argument.sql) for a in rel.aggregates if a.argument is not None]
+    ordered: dict[tuple[str, int], str] = {}
+    for a in rel.aggregates:
+        for i, (s, _) in enumerate(a.by):
+            same = next((n for n, t in outputs if sqlx.same(m.expand_tree(t), m.expand(s).sql)), None)
+            ordered[a.name, i] = same or free_name(f"{s.name or 'value'}_order", {n for n, _ in outputs})
+            if same is None:
+                outputs.append((ordered[a.name, i], s.sql))
     block = prepare(m, rel.query, outputs, columns)
     ctes: list[tuple[str, exp.Select]] = []
-    simple = not block.lets and not block.joins
+    mixes = any(t.find(exp.Window) for _, t in block.outputs)
+    simple = not block.lets and not block.joins and not mixes
     if simple:
         source = _table(block.query.base, names(block.query.base), names)
         said = {n: _bare(t) for n, t in block.outputs}
@@ -289,7 +347,9 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
         source, where = exp.to_table(step), []
         said = {n: render.column(None, n) for n, _ in block.outputs}
     projections = [_alias(said[n], n) for n, _ in rel.keys]
-    projections += [_alias(aggregate(a, said.get(a.name)), a.name) for a in rel.aggregates]
+    for a in rel.aggregates:
+        terms = [(said[ordered[a.name, i]], d) for i, (_, d) in enumerate(a.by)]
+        projections.append(_alias(aggregate(a, said.get(a.name), terms), a.name))
     statement = exp.select(*projections).from_(source)
     if where:
         statement = statement.where(sqlx.conjunction(where), copy=False)
@@ -298,6 +358,18 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
     if rel.ordered:
         statement = statement.order_by(*[render.column(None, n) for n, _ in rel.keys], copy=False)
     return _with(statement, ctes)
+
+
+def _union(rel: UnionRel, names: Names) -> exp.Query:
+    """UNION ALL of relations with the same columns."""
+    parts = [
+        exp.select(*[render.column(None, n) for n, _ in rel.outputs]).from_(_table(member, names(member), names))
+        for member in rel.members
+    ]
+    statement: exp.Query = parts[0]
+    for further in parts[1:]:
+        statement = exp.Union(this=statement, expression=further, distinct=False)
+    return statement
 
 
 def _bare(tree: Tree) -> Tree:
@@ -312,6 +384,7 @@ _AGGREGATES = {
     "mean": "avg(_1)",
     "std": "stddev_pop(_1)",
     "std_sample": "stddev_samp(_1)",
+    "var_sample": "var_samp(_1)",
     "var": "var_pop(_1)",
     "median": "median(_1)",
     "last": "last(_1 ORDER BY _pos)",
@@ -322,14 +395,20 @@ _AGGREGATES = {
     "first_known": "first(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
     "sum_known": "coalesce(sum(_1 ORDER BY _pos), 0)",
     "count_true": "count(*) FILTER (WHERE _1)",
-    "quantile": "quantile_cont(_1, 0.5)",
 }
 
 
-def aggregate(a: Aggregate, argument: Tree | None) -> Tree:
-    """An aggregate over a column, in the order of rows where that matters."""
+def aggregate(a: Aggregate, argument: Tree | None, by: list[tuple[Tree, bool]] | None = None) -> Tree:
+    """An aggregate over a column, in the order of rows where that matters; ``by`` orders before that."""
+    if by:
+        holes = ", ".join(f"_{i + 2}{' DESC' if d else ''}" for i, (_, d) in enumerate(by))
+        return sqlx.sql(f"{a.kind}(_1 ORDER BY {holes}, _pos)", argument, *[t for t, _ in by])
     if a.kind == "count":
         return sqlx.sql("count(*)")
     if a.kind == "sum":
         return sqlx.sql("CAST(sum(_1) AS BIGINT)" if a.type == "int" else "sum(_1 ORDER BY _pos)", argument)
+    if a.kind.startswith("quantile:"):
+        return sqlx.sql("quantile_cont(_1, _2)", argument, sqlx.literal(float(a.kind.partition(":")[2])))
+    if a.kind == "sum_known" and a.type == "int":
+        return sqlx.sql("CAST(coalesce(sum(_1), 0) AS BIGINT)", argument)
     return sqlx.sql(_AGGREGATES[a.kind], argument)

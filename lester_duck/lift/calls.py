@@ -10,6 +10,7 @@ from lester_duck.lift import (
     concrete,
     containers,
     dates,
+    evolving,
     expressions,
     files,
     functions,
@@ -237,10 +238,19 @@ def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
         return lookups.find(m, content, key, default)
     if isinstance(content, v.GroupedOf):
         return lookups.find_group(m, content, key, default)
+    if isinstance(content, evolving.Evolving):
+        return evolving.get(m, content, key, default)
     if v.is_const(key):
         found = content.get(key)
         return default if found is v.MISSING else found
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
+
+
+def _setdefault(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    key, default = args[0], args[1] if len(args) > 1 else None
+    known = containers.contains(m, receiver, key)
+    m.fork_on(known, lambda: None, lambda: containers.store(m, receiver, key, default))
+    return containers.subscript(m, receiver, key)
 
 
 def _dict_items(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -340,5 +350,6 @@ METHODS = {
     (v.HFile, "flush"): _nothing,
     (v.HWriter, "writerow"): _writerow,
 }
-METHODS |= {(rows.folds.Evolving, name): METHODS[(v.HList, name)] for name in ("append",)}
-METHODS |= {(rows.folds.Evolving, "add"): _set_add}
+METHODS |= {(evolving.Evolving, name): METHODS[(v.HList, name)] for name in ("append", "extend")}
+METHODS |= {(evolving.Evolving, "add"): _set_add, (evolving.Evolving, "get"): _dict_get}
+METHODS |= {(kind, "setdefault"): _setdefault for kind in (v.HDict, evolving.Evolving)}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, files, folds, foreign, lookups, scalars, sqlx, strings
+from lester_duck.lift import arrays, evolving, files, foreign, lookups, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -24,16 +24,13 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     content = m.content(base)
     if isinstance(content, v.Foreign):
         return content.subscript(m, base, index)
-    before = content.before if isinstance(content, folds.Evolving) else content
-    if (
-        isinstance(before, v.HDict)
-        and before.default in ("list", "set")
-        and m.frame_of(base) is not None
-        and not before.items
-    ):
-        return v.Slot(base, lookups.freeze(m, index), before.default)
-    if isinstance(content, folds.Evolving):
-        raise Refused("a collection read while the loop fills it")
+    container = content.container if isinstance(content, evolving.Evolving) else getattr(content, "default", None)
+    before = content.before if isinstance(content, evolving.Evolving) else content
+    if isinstance(before, v.HDict) and container in ("list", "set") and not before.items:
+        if m.frame_of(base) is not None:
+            return v.Slot(base, lookups.freeze(m, index), container)
+    if isinstance(content, evolving.Evolving):
+        return evolving.get(m, content, index)
     if isinstance(content, str | tuple):
         return _sequence(m, content, index)
     if isinstance(content, v.HList | v.HArray):
@@ -106,6 +103,10 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
     content = m.content(container)
     if isinstance(content, v.Foreign):
         return content.contains(m, item)
+    if isinstance(content, evolving.Evolving):
+        return evolving.contains(m, content, item)
+    if isinstance(content, v.Slot):
+        return evolving.inside(m, content, item)
     if isinstance(content, str | Sym) and (isinstance(content, Sym) or isinstance(item, Sym)):
         text, part = scalars.scalar(content), scalars.whole(scalars.scalar(item))
         if text.type != "str" or part.type != "str":
@@ -169,7 +170,7 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
         if isinstance(content, v.Matrix):
             m.log("cell", base, index, value)
         else:
-            m.log("put", base, index, lookups.freeze(m, value))
+            _put(m, base, lookups.freeze(m, index), value)
         return
     if isinstance(content, v.HDict) and v.is_const(index):
         m.update(base, content.put(index, value))
@@ -178,6 +179,19 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
         m.update(base, type(content)(replaced(m, content.items, index, value)))
         return
     raise Refused(f"this assignment into a {scalars.kind_name(content)}")
+
+
+def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:
+    """``d[k] = value`` in a loop over rows; an empty list or set makes a dict of such."""
+    content = m.content(value)
+    if isinstance(content, v.HList | v.HSet) and not content.items:
+        container = "list" if isinstance(content, v.HList) else "set"
+        m.log("default", base, key, container)
+        evolving.note_container(m, base, key, container)
+        return
+    frozen = lookups.freeze(m, value)
+    m.log("put", base, key, frozen)
+    evolving.note(m, base, key, frozen)
 
 
 def replaced(m: Machine, items: tuple, index: Value, value: Value) -> tuple:
@@ -217,6 +231,8 @@ def length(m: Machine, value: Value) -> Value:
         return arrays.count(m, content)
     if isinstance(content, str | tuple):
         return len(content)
+    if isinstance(content, evolving.Evolving):
+        return evolving.length(m, content)
     return len(known_items(m, value))
 
 

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, files, scalars, sqlx
+from lester_duck.lift import containers, files, keyed, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
+from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine, either
-from lester_duck.lift.relations import Aggregate, GroupRel, Query, SelectRel, free_name
+from lester_duck.lift.recurrences import Recurrence
+from lester_duck.lift.relations import Query, SelectRel, free_name
 from lester_duck.lift.shapes import columns_of, identifier, leaf_name
 from lester_duck.lift.state import Effect, Frame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Evolving:
-    """A collection that the running loop fills, with what it held before."""
-
-    id: int
-    before: Value
-
-
-def mark_evolving(m: Machine, id_: int) -> None:
+def mark_evolving(m: Machine, id_: int, shape: Value) -> None:
     """From here on, reading the collection means reading what earlier rows left in it."""
     content = m.state.heap[id_]
     if isinstance(content, v.HFile | v.Matrix | Evolving):
         return
-    m.state.heap[id_] = Evolving(id_, content)
+    m.state.heap[id_] = Evolving(id_, content, shape)
 
 
 def finish(m: Machine, frame: Frame) -> None:
@@ -40,21 +33,53 @@ def finish(m: Machine, frame: Frame) -> None:
     for effect in frame.effects:
         key = effect.target.id if isinstance(effect.target, v.Ref) else effect.target
         by_target.setdefault(key, []).append(effect)
-    _appends(m, frame, by_target)
-    for key, effects in by_target.items():
+    found, problems = _recurrences(m, frame, by_target)
+    once = {key for key, x in found.items() if x.kind == "members" and x.value}
+    for key in sorted(by_target, key=lambda k: k not in found or found[k].kind != "first"):
+        effects = by_target[key]
         kinds = {e.kind for e in effects}
-        if kinds == {"append"}:
+        if kinds == {"append"} and key not in once and key not in problems:
             continue
         if isinstance(key, str):
             m.env[key] = Poison(f"'{key}' is a running total", frame.lines[1])
             continue
-        rule = RULES.get(next(iter(kinds))) if len(kinds) == 1 else None
         try:
-            if rule is None:
+            if key in problems:
+                raise problems[key]
+            trees = found[key].trees() if key in found else recurrences.trees_of(effects)
+            if recurrences.unresolved(m, trees):
+                raise Refused("a step that depends on what another collection held at the time")
+            if key in found:
+                keyed.RULES[found[key].kind](m, frame, key, found[key])
+            elif len(kinds) == 1:
+                RULES[next(iter(kinds))](m, frame, key, effects)
+            else:
                 raise Refused(f"a collection changed in {len(kinds)} ways in one loop")
-            rule(m, frame, key, effects)
         except Refused as error:
             m.state.heap[key] = Poison(error.reason, error.line or effects[0].line)
+    _appends(m, frame, {k: x for k, x in by_target.items() if k not in once and k not in problems})
+
+
+def _recurrences(
+    m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]]
+) -> tuple[dict[int, Recurrence], dict[int, Refused]]:
+    """How each collection evolves, and what was read of it as windows."""
+    found: dict[int, Recurrence] = {}
+    problems: dict[int, Refused] = {}
+    for key, effects in by_target.items():
+        if isinstance(key, int) and {e.kind for e in effects} <= _COLLECTED:
+            try:
+                found[key] = recurrences.of(m, frame, key, effects)
+            except Refused as error:
+                error.line = error.line or effects[0].line
+                problems[key] = error
+    for key, recurrence in found.items():
+        recurrences.explain(m, frame, key, recurrence)
+    recurrences.forget_circles(m)
+    return found, problems
+
+
+_COLLECTED = frozenset({"put", "bump", "add", "append", "slot", "default"})
 
 
 def name_of(m: Machine, id_: int) -> str | None:
@@ -101,7 +126,9 @@ def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]])
         try:
             if not isinstance(before, v.HList) or before.items:
                 raise Refused("a list that was not empty before the loop")
-            effect = _single(m, effects)
+            effect = recurrences.single(m, effects)
+            if recurrences.unresolved(m, recurrences.trees_of(effects)):
+                raise Refused("a step that depends on what another collection held at the time")
         except Refused as error:
             m.state.heap[key] = Poison(error.reason, effects[0].line)
             continue
@@ -155,129 +182,6 @@ def _syms(m: Machine, element: Value) -> list[Sym]:
     return found
 
 
-def _single(m: Machine, effects: list[Effect]) -> Effect:
-    """One effect for several that exclude each other (the branches of an ``if``)."""
-    if len(effects) == 1:
-        return effects[0]
-    for i, a in enumerate(effects):
-        for b in effects[i + 1 :]:
-            opposite = {sqlx.text(sqlx.negate(p)) for p in a.path}
-            if not any(sqlx.text(p) in opposite for p in b.path):
-                raise Refused("a collection changed twice for one row of a loop")
-    common = 0
-    while all(len(e.path) > common and sqlx.same(e.path[common], effects[0].path[common]) for e in effects):
-        common += 1
-    value = effects[-1].arguments
-    path = effects[-1].path[common:]
-    tested: set[str] = set()
-    chain: list[tuple[exp.Expression, Effect]] = []
-    for effect in effects[:-1]:
-        atoms = [a for p in effect.path[common:] for a in sqlx.atoms(p) if sqlx.text(sqlx.negate(a)) not in tested]
-        condition = sqlx.conjunction(atoms)
-        chain.append((condition, effect))
-        tested.add(sqlx.text(condition))
-    for condition, effect in reversed(chain):
-        value = tuple(m.select(condition, x, y) for x, y in zip(effect.arguments, value, strict=True))
-        path = tuple(sqlx.atoms(either(effect.path[common:], path)))
-    return Effect(effects[0].kind, effects[0].target, value, effects[0].path[:common] + path, effects[0].line)
-
-
-def _puts(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
-    """``d[k] = value``: one row per key, the last one wins; the key stands where it first came."""
-    effect = _single(m, effects)
-    before = _before(m, key)
-    if not isinstance(before, v.HDict) or before.items:
-        raise Refused("a dict that was not empty before the loop")
-    name = name_of(m, key) or "entries"
-    rel, shape = _grouped(m, frame, effect, name, "last")
-    m.state.heap[key] = v.DictOf(rel, shape[0], shape[1], before.default)
-
-
-def _grouped(m: Machine, frame: Frame, effect: Effect, name: str, kind: str) -> tuple[GroupRel, tuple[Value, Value]]:
-    query = query_of(frame, effect)
-    if query.order:
-        raise Refused("a dict filled from sorted rows")
-    keys, _ = columns_of(m, effect.arguments[0], "key")
-    if any(s.null for _, s in keys):
-        raise Refused("a dict key that may be None")
-    outputs, shape = columns_of(m, (effect.arguments[0], effect.arguments[1]), "value")
-    keys = [(n, s) for n, s in outputs[: len(keys)]]
-    by_text = {sqlx.text(m.expand(s).sql): n for n, s in keys}
-    renamed: dict[str, str] = {}
-    rel = GroupRel(
-        name=name, what=f"{name}, by {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys)
-    )
-    for n, s in outputs[len(keys) :]:
-        same_as = by_text.get(sqlx.text(m.expand(s).sql))
-        renamed[n] = same_as or n
-        if same_as is None:
-            rel.aggregates.append(Aggregate(n, kind, s, s.type, s.null))
-    key, value = v.map_syms(shape(rel), lambda s: rel.column(renamed.get(s.sql.name, s.sql.name), s))
-    return rel, (key, value)
-
-
-def _bumps(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
-    """``d[k] += x``: a count or sum per key."""
-    effect = _single(m, effects)
-    before = _before(m, key)
-    if not isinstance(before, v.HDict) or before.items or not before.default:
-        raise Refused("a counter that was not empty before the loop", "Counter() or defaultdict(int)")
-    amount = effect.arguments[1]
-    query = query_of(frame, effect)
-    if query.order:
-        raise Refused("counting over sorted rows")
-    keys, shape = columns_of(m, effect.arguments[0], leaf_name(effect.arguments[0]) or "key")
-    if any(s.null for _, s in keys):
-        raise Refused("a dict key that may be None")
-    name = name_of(m, key) or "counts"
-    rel = GroupRel(
-        name=name, what=f"{name} per {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys)
-    )
-    value = rel.require("count", None, "int", "n") if amount == 1 and type(amount) is int else _sum(rel, amount)
-    m.state.heap[key] = v.DictOf(rel, shape(rel), value, before.default)
-
-
-def _sum(rel: GroupRel, amount: Value) -> Sym:
-    sym = scalars.scalar(amount)
-    if sym.type not in ("int", "float"):
-        raise Refused(f"a running total of {sym.type}")
-    return rel.require("sum", sym, sym.type, "total")
-
-
-def _slots(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
-    """``d[k].append(x)``: the elements with their key."""
-    effect = _single(m, effects)
-    before = _before(m, key)
-    if not isinstance(before, v.HDict) or before.items or before.default not in ("list", "set"):
-        raise Refused("lists per key that were not empty before the loop", "defaultdict(list)")
-    name = name_of(m, key) or "groups"
-    outputs, shape = columns_of(m, (effect.arguments[0], effect.arguments[1]), name)
-    rel = SelectRel(
-        name=name,
-        what=f"{name}, one row per element",
-        lines=frame.lines,
-        query=query_of(frame, effect),
-        outputs=outputs,
-    )
-    key_shape, element = shape(rel)
-    m.state.heap[key] = v.GroupedOf(rel, key_shape, element, before.default, before.default)
-
-
-def _adds(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
-    """``s.add(x)``: the distinct elements."""
-    effect = _single(m, effects)
-    before = _before(m, key)
-    if not isinstance(before, v.HSet) or before.items:
-        raise Refused("a set that was not empty before the loop")
-    name = name_of(m, key) or "members"
-    query = query_of(frame, effect)
-    keys, shape = columns_of(m, effect.arguments[0], leaf_name(effect.arguments[0]) or name)
-    if any(s.null for _, s in keys):
-        raise Refused("a set that may hold None")
-    rel = GroupRel(name=name, what=f"{name}, each once", lines=frame.lines, query=query, keys=tuple(keys))
-    m.state.heap[key] = v.SetOf(rel, shape(rel), distinct=True)
-
-
 def _writes(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``f.write(line)``: a view of the file's lines."""
     content = _before(m, key)
@@ -286,7 +190,7 @@ def _writes(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
         raise Refused(f"{content.path} gets different lines in different branches", "one write per row")
     first = effects[0].arguments[0]
     if isinstance(first, v.Cells):
-        cells = _single(m, effects).arguments[0]
+        cells = recurrences.single(m, effects).arguments[0]
         items, delimiter, line_end, quoting = list(cells.items), cells.delimiter, cells.line_end, True
     else:
         line = scalars.concat(m, [e.arguments[0] for e in effects])
@@ -349,10 +253,6 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
 
 
 RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {
-    "put": _puts,
-    "bump": _bumps,
-    "slot": _slots,
-    "add": _adds,
     "write": _writes,
     "cell": _cell_stores,
 }

@@ -33,6 +33,8 @@ class Machine:
         self.guards: list[Guard] = []
         self.exits: list[dict[str, list[State]]] = []
         self.lets: dict[str, Let] = {}
+        self.reads: dict[str, Any] = {}
+        self.reads_of: dict[tuple, str] = {}
         self.obligations: list[Obligation] = []
         self.functions: dict[str, Any] = {}
         self.written: dict[str, int] = {}
@@ -45,6 +47,8 @@ class Machine:
         self.fit: Any = None
         self.line = 0
         self.depth = 0
+        self.hint: str | None = None
+        self.entire = 0
         self._heap_ids = 0
 
     # -- heap ------------------------------------------------------------------------------------
@@ -106,6 +110,7 @@ class Machine:
         """A scalar under a name: a reference to it, when it is more than a column or constant."""
         if not self.frames or isinstance(value.sql, exp.Column | exp.Literal | exp.Boolean | exp.Null):
             return value.named(name)
+        name = name if name.isidentifier() else value.name or "result"
         token = fresh("let")
         self.lets[token] = Let(name, value.named(name))
         return replace(value, sql=sqlx.column(token, name), name=name)
@@ -223,6 +228,10 @@ class Machine:
             keys = list(dict.fromkeys([k for k, _ in a.items] + [k for k, _ in b.items]))
             items = tuple((k, self._merged_entry(condition, a.get(k), b.get(k))) for k in keys)
             return v.HDict(items, a.default)
+        if hasattr(a, "merged"):
+            return a.merged(self, condition, b)
+        if hasattr(b, "merged"):
+            return b.merged(self, sqlx.negate(condition), a)
         return Poison("an object is changed in one branch only", self.line)
 
     def _merged_entry(self, condition: Tree, a: Value, b: Value) -> Value:
@@ -282,14 +291,17 @@ class Machine:
         saved = self.state.fork()
         counts = [(f, len(f.effects), len(f.query.joins)) for f in self.frames]
         owed, exits, guards, frames = len(self.obligations), len(self.exits), len(self.guards), len(self.frames)
-        depth, line = self.depth, self.line
+        raised = [len(g.states) for g in self.guards]
+        depth, line, hint = self.depth, self.line, self.hint
         try:
             yield saved
         except Refused as error:
             error.line = error.line or self.line
             self.state = saved
-            self.depth, self.line = depth, line
+            self.depth, self.line, self.hint = depth, line, hint
             del self.obligations[owed:], self.exits[exits:], self.guards[guards:], self.frames[frames:]
+            for guard, before in zip(self.guards, raised, strict=True):
+                del guard.states[before:]
             for frame, effects, joins in counts:
                 del frame.effects[effects:], frame.query.joins[joins:]
             raise

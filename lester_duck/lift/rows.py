@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, expressions, files, folds, lookups, scalars, sqlx, words
+from lester_duck.lift import containers, evolving, expressions, files, folds, lookups, scalars, sqlx, words
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, fresh
-from lester_duck.lift.state import Frame
+from lester_duck.lift.state import Effect, Frame, State
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
 _UNROLL = 10_000
@@ -100,8 +100,10 @@ def over_rows(
     """
     touched: set[int] = set()
     carried: set[str] = set()
+    shapes: dict[int, Value] = {}
     for _ in range(6):
-        done = _one_pass(m, view, lines, bind, body, touched, carried)
+        done = _one_pass(m, view, lines, bind, body, {i: shapes.get(i) for i in touched}, carried)
+        _note_shapes(done.frame, shapes)
         if done.frame.touched <= touched and done.changed <= carried:
             if done.refusal is not None:
                 raise done.refusal
@@ -126,7 +128,7 @@ class _Pass:
 
 def _one_pass(
     m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
-    touched: set[int], carried: set[str],
+    touched: dict[int, Value], carried: set[str],
 ) -> _Pass:  # fmt: skip
     alias = fresh("t")
     query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
@@ -136,8 +138,8 @@ def _one_pass(
     m.state = before.fork()
     for name in carried:
         m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
-    for id_ in touched:
-        folds.mark_evolving(m, id_)
+    for id_, shape in touched.items():
+        folds.mark_evolving(m, id_, shape)
     m.frames.append(frame)
     m.exits.append({"break": [], "continue": [], "rows": [before]})
     exits, guards, depth = len(m.exits), len(m.guards), m.depth
@@ -153,13 +155,35 @@ def _one_pass(
         error.line = error.line or m.line
         del m.exits[exits:], m.guards[guards:]
         m.depth = depth
-    m.frames.pop()
     ends = [m.state, *m.exits.pop()["continue"]]
+    frame.end = _merged_end(m, before, ends) if refusal is None else None
     m.state = before
+    m.frames.pop()
     if refusal is not None:
         del m.obligations[owed:]
     names = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
     return _Pass(frame, {n for n in names if n in before.envs[-1]}, names - set(before.envs[-1]), refusal)
+
+
+def _merged_end(m: Machine, before: State, ends: list[State]) -> State | None:
+    """What a row leaves, whichever way it went; None where that cannot be said."""
+    m.state = before.fork()
+    try:
+        m.merge(before.path, ends)
+    except Refused:
+        return None
+    return m.state
+
+
+def _note_shapes(frame: Frame, shapes: dict[int, Value]) -> None:
+    by_target: dict[int, list[Effect]] = {}
+    for effect in frame.effects:
+        if isinstance(effect.target, v.Ref):
+            by_target.setdefault(effect.target.id, []).append(effect)
+    for id_, effects in by_target.items():
+        shape = evolving.shape_of(effects)
+        if shape is not None:
+            shapes[id_] = shape
 
 
 def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> Value:
@@ -224,7 +248,9 @@ def _element(m: Machine, kind: str, node: ast.expr, made: v.Ref) -> None:
 def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
     """``list.append`` or ``set.add``: kept, or logged when the collection is older than the loop."""
     if m.frame_of(ref) is not None:
-        m.log(how, ref, lookups.freeze(m, value))
+        frozen = lookups.freeze(m, value)
+        m.log(how, ref, frozen)
+        evolving.note(m, ref, frozen if evolving.is_key(frozen) else "an element", v.MISSING)
         return
     content = m.content(ref)
     if isinstance(content, v.HList):

@@ -49,14 +49,21 @@ class Frame:
     lines: tuple[int, int]
     effects: list[Effect] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
+    end: State | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Let:
-    """A local name of a loop body: its definition may become a column of its own."""
+    """A local name of a loop body: its definition may become a column of its own.
+
+    A window holds over all rows of the loop; ``filtered`` is what it may be instead where only the
+    rows that satisfy ``over`` are left.
+    """
 
     name: str
     value: Sym
+    over: Path | None = None
+    filtered: Tree | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,4 +91,5 @@ class Guard:
     """An open ``try``: the exceptions it catches, and the states in which one was raised."""
 
     caught: tuple[str, ...]
+    handlers: int = 1
     states: list[tuple[str, State]] = field(default_factory=list)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, expressions, files, lookups, recovery, rows, sqlx
+from lester_duck.lift import calls, containers, evolving, expressions, files, lookups, recovery, rows, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.state import Guard, State
@@ -37,6 +37,8 @@ def statement(m: Machine, node: ast.stmt) -> None:
 def assign(m: Machine, target: ast.expr, value: Value) -> None:
     """Assign a value to a name, tuple, element or attribute."""
     if isinstance(target, ast.Name):
+        if isinstance(value, v.Foreign) or (isinstance(value, v.Ref) and isinstance(m.state.heap[value.id], v.Foreign)):
+            m.content(value).called(m, target.id)
         m.bind(target.id, files.name_field(m, value, target.id))
     elif isinstance(target, ast.Tuple | ast.List):
         if any(isinstance(t, ast.Starred) for t in target.elts):
@@ -58,7 +60,9 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
 
 
 def _assign(m: Machine, node: ast.Assign) -> None:
+    outer, m.hint = m.hint, node.targets[0].id if isinstance(node.targets[0], ast.Name) else m.hint
     value = expressions.evaluate(m, node.value)
+    m.hint = outer
     for target in node.targets:
         assign(m, target, value)
 
@@ -89,7 +93,9 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
     if isinstance(base, v.Ref) and m.frame_of(base) is not None:
         if not isinstance(node.op, ast.Add):
             raise Refused("a running value other than a sum", "d[k] += x")
-        m.log("bump", base, lookups.freeze(m, index), amount)
+        frozen = lookups.freeze(m, index)
+        m.log("bump", base, frozen, amount)
+        evolving.bump(m, base, frozen, amount)
         return
     old = containers.subscript(m, base, index)
     containers.store(m, base, index, expressions.operate(m, type(node.op), old, amount))
@@ -194,8 +200,8 @@ def _with(m: Machine, node: ast.With) -> None:
 
 def _try(m: Machine, node: ast.Try) -> None:
     caught = tuple(name for handler in node.handlers for name in _exception_names(handler))
-    base = m.state.path
-    guard = Guard(caught)
+    base, functions = m.state.path, len(m.state.envs)
+    guard = Guard(caught, len(node.handlers))
     m.guards.append(guard)
     try:
         for inner in node.body:
@@ -208,6 +214,7 @@ def _try(m: Machine, node: ast.Try) -> None:
     ends = [m.state]
     for exception, state in guard.states:
         m.state = state
+        del m.state.envs[functions:]
         handler = next(h for h in node.handlers if _handles(h, exception))
         block(m, handler.body)
         ends.append(m.state)

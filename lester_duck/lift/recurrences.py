@@ -1,0 +1,413 @@
+"""What a collection was while its loop filled it: first, last or best entry per key, sums, members.
+
+Each collection's changes are one *recurrence*: rows under ``where`` change the entry of ``key``. Where
+it is a known one, what the loop read of the collection becomes a window over the loop's rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from lester_duck.lift import evolving, scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine, either
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Effect, Frame, Let
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recurrence:
+    """How rows change a collection: ``kind`` is first, last, best, sum or members.
+
+    ``value`` is free of what the collection held; ``by`` is what the best entry has most of, and
+    ``descending``, ``first_tie`` how; ``where`` are the conditions on the row alone.
+    """
+
+    kind: str
+    key: Value
+    where: tuple[Tree, ...]
+    value: Value = None
+    by: Sym | None = None
+    descending: bool = True
+    first_tie: bool = True
+    container: str | None = None
+
+    def trees(self) -> list[Tree]:
+        """Every expression of it."""
+        found = list(self.where)
+        for value in (self.key, self.value, self.by):
+            if value is not None and not isinstance(value, bool):
+                v.map_syms(value, lambda s: (found.append(s.sql), s)[1])
+        return found
+
+
+def own_tokens(m: Machine, id_: int) -> set[str]:
+    """The placeholders of one collection."""
+    return {t for t, r in m.reads.items() if r.id == id_}
+
+
+def mentions(m: Machine, tree: Tree, tokens: set[str]) -> bool:
+    """Whether an expression, local names put in place, uses one of the tokens."""
+    return bool(sqlx.tables(m.expand_tree(tree)) & tokens)
+
+
+def unresolved(m: Machine, trees: list[Tree]) -> bool:
+    """Whether expressions still use placeholders that no rule explained."""
+    return any(t in m.reads and t not in m.lets for tree in trees for t in sqlx.tables(m.expand_tree(tree)))
+
+
+def split_path(m: Machine, frame: Frame, path: tuple[Tree, ...], own: set[str]) -> tuple[list[Tree], list[Tree]]:
+    """The conditions of a path on the row alone, and those on what the collection held."""
+    plain: list[Tree] = []
+    own_conditions: list[Tree] = []
+    for c in path[len(frame.start.path) :]:
+        for atom in sqlx.atoms(m.expand_tree(c)) if mentions(m, c, own) else [c]:
+            (own_conditions if mentions(m, atom, own) else plain).append(atom)
+    return plain, own_conditions
+
+
+def simplified(tree: Tree, known: dict[str, bool]) -> Tree:
+    """The tree where some conditions are known: decided branches disappear.
+
+    >>> simplified(sql("CASE WHEN NOT p THEN 1 ELSE x + 1 END"), {"p": True}).sql()
+    'x + 1'
+    """
+    tree = sqlx.bare(tree)
+    text = sqlx.text(tree)
+    if text in known:
+        return sqlx.literal(known[text])
+    opposite = sqlx.text(sqlx.negate(tree)) if isinstance(tree, exp.Condition) and _logical(tree) else ""
+    if opposite in known:
+        return sqlx.literal(not known[opposite])
+    if isinstance(tree, exp.Not):
+        return sqlx.negate(simplified(tree.this, known))
+    if isinstance(tree, exp.And):
+        return sqlx.conjunction([simplified(tree.left, known), simplified(tree.right, known)])
+    if isinstance(tree, exp.Or):
+        return sqlx.disjunction(simplified(tree.left, known), simplified(tree.right, known))
+    if isinstance(tree, exp.Case) and not tree.this:
+        return _simplified_case(tree, known)
+    made = tree.copy()
+    for name, child in tree.args.items():
+        if isinstance(child, exp.Expression):
+            inner = simplified(child, known)
+            weaker = sqlx.precedence(inner) < 9 and isinstance(child, exp.Paren)
+            made.set(name, exp.Paren(this=inner) if weaker else inner)
+        elif isinstance(child, list):
+            made.set(name, [simplified(c, known) if isinstance(c, exp.Expression) else c for c in child])
+    return made
+
+
+def _logical(tree: Tree) -> bool:
+    return isinstance(tree, exp.Not | exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE | exp.Is | exp.And | exp.Or)
+
+
+def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
+    default = tree.args.get("default")
+    result = simplified(default, known) if default is not None else exp.null()
+    for when in reversed(tree.args["ifs"]):
+        condition = simplified(when.this, known)
+        result = sqlx.case(condition, simplified(when.args["true"], known), result)
+    return result
+
+
+def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
+    """The recurrence behind the changes of a collection; raises Refused when it is no known one."""
+    own = own_tokens(m, id_)
+    kinds = {e.kind for e in effects}
+    if kinds <= {"add", "append"}:
+        effect = single(m, effects)
+        plain, conditions = split_path(m, frame, effect.path, own)
+        return Recurrence("members", effect.arguments[0], tuple(plain), value=_is_first(m, conditions))
+    if kinds <= {"default", "slot"}:
+        return _of_slots(m, frame, effects, own)
+    if kinds == {"bump"}:
+        effect = single(m, effects)
+        plain, conditions = split_path(m, frame, effect.path, own)
+        amount = scalars.scalar(effect.arguments[1])
+        if conditions or mentions(m, amount.sql, own):
+            raise Refused("a running total that depends on itself")
+        return Recurrence("sum", effect.arguments[0], tuple(plain), value=amount)
+    if kinds <= {"put", "bump"}:
+        return _of_puts(m, frame, id_, effects, own)
+    raise Refused(f"a collection changed in {len(kinds)} ways in one loop")
+
+
+def single(m: Machine, effects: list[Effect]) -> Effect:
+    """One effect for several that exclude each other (the branches of an ``if``)."""
+    if len(effects) == 1:
+        return effects[0]
+    if not _exclusive(effects):
+        raise Refused("a collection changed twice for one row of a loop")
+    common = 0
+    while all(len(e.path) > common and sqlx.same(e.path[common], effects[0].path[common]) for e in effects):
+        common += 1
+    value = effects[-1].arguments
+    path = effects[-1].path[common:]
+    tested: set[str] = set()
+    chain: list[tuple[exp.Expression, Effect]] = []
+    for effect in effects[:-1]:
+        atoms = [a for p in effect.path[common:] for a in sqlx.atoms(p) if sqlx.text(sqlx.negate(a)) not in tested]
+        condition = sqlx.conjunction(atoms)
+        chain.append((condition, effect))
+        tested.add(sqlx.text(condition))
+    for condition, effect in reversed(chain):
+        value = tuple(m.select(condition, x, y) for x, y in zip(effect.arguments, value, strict=True))
+        path = tuple(sqlx.atoms(either(effect.path[common:], path)))
+    return Effect(effects[0].kind, effects[0].target, value, effects[0].path[:common] + path, effects[0].line)
+
+
+def _exclusive(effects: list[Effect]) -> bool:
+    for i, a in enumerate(effects):
+        for b in effects[i + 1 :]:
+            opposite = {sqlx.text(sqlx.negate(p)) for p in a.path}
+            if not any(sqlx.text(p) in opposite for p in b.path):
+                return False
+    return True
+
+
+def _of_slots(m: Machine, frame: Frame, effects: list[Effect], own: set[str]) -> Recurrence:
+    """``d[k].append(x)``, with or without a rule that makes the list of a new key."""
+    effect = single(m, [e for e in effects if e.kind == "slot"])
+    plain, conditions = split_path(m, frame, effect.path, own)
+    once = _is_first(m, conditions)
+    made = [e for e in effects if e.kind == "default"]
+    for e in made:
+        needed, _ = split_path(m, frame, e.path, own)
+        texts = {sqlx.text(m.expand_tree(c)) for c in needed}
+        if any(sqlx.text(m.expand_tree(c)) not in texts for c in plain):
+            raise Refused("lists per key that may stay empty", "make the list where it is appended to")
+    container = made[0].arguments[1] if made else None
+    key = (effect.arguments[0], effect.arguments[1])
+    return Recurrence("slots", key, tuple(plain), value=once, container=container)
+
+
+def _is_first(m: Machine, conditions: list[Tree]) -> bool:
+    """Whether the conditions say that the member was not there before; no condition is no."""
+    for c in conditions:
+        tree = sqlx.bare(c)
+        inner = sqlx.bare(tree.this) if isinstance(tree, exp.Not) else None
+        read = m.reads.get(inner.table) if isinstance(inner, exp.Column) else None
+        if read is None or read.kind not in ("present", "in"):
+            raise Refused("a collection that grows depending on what it holds")
+    return bool(conditions)
+
+
+def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set[str]) -> Recurrence:
+    effect, plain, conditions = _combined(m, frame, id_, effects, own)
+    key, stored = effect.arguments[0], effect.arguments[1]
+    if any(mentions(m, scalars.scalar(x).sql, own) for x in evolving.leaves_of(key)):
+        raise Refused("a key that depends on what the collection holds")
+    present = [t for t in own if m.reads[t].kind == "present"]
+    leaves = {t: m.reads[t].leaf for t in own if m.reads[t].kind == "value"}
+    test = sqlx.conjunction(conditions)
+    absent = {sqlx.text(sqlx.column(t, "present")): False for t in present}
+    known = {sqlx.text(sqlx.column(t, "present")): True for t in present}
+    values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
+    trees = [m.expand_tree(x.sql) for x in values]
+    at_first, later = simplified(test, absent), simplified(test, known)
+    first_values = [simplified(t, absent) for t in trees]
+    later_values = [simplified(t, known) for t in trees]
+    if mentions(m, at_first, own):
+        raise Refused("an entry whose beginning depends on itself")
+    where = (*plain, *(sqlx.atoms(at_first)))
+    if isinstance(sqlx.bare(at_first), exp.Boolean) and not sqlx.bare(at_first).this:
+        raise Refused("an entry that never begins")
+    if isinstance(sqlx.bare(later), exp.Boolean) and not sqlx.bare(later).this:
+        return Recurrence("first", key, where, value=_with_trees(stored, first_values))
+    free = not any(mentions(m, t, own) for t in later_values)
+    same = all(sqlx.same(a, b) for a, b in zip(first_values, later_values, strict=True))
+    if free and same and not mentions(m, later, own) and sqlx.same(later, at_first):
+        return Recurrence("last", key, where, value=_with_trees(stored, first_values))
+    if free and same:
+        return _best(m, sqlx.bare(later), key, where, stored, values, first_values, leaves, own)
+    if len(values) == 1 and sqlx.same(later, at_first):
+        return _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
+    raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
+
+
+def _combined(
+    m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set[str]
+) -> tuple[Effect, list[Tree], list[Tree]]:
+    """The changes of one row as one; several in a row are read off what the row leaves."""
+    if {e.kind for e in effects} == {"put"} and (len(effects) == 1 or _exclusive(effects)):
+        effect = single(m, effects)
+        plain, conditions = split_path(m, frame, effect.path, own)
+        return effect, plain, conditions
+    end = frame.end.heap.get(id_) if frame.end is not None else None
+    if not isinstance(end, evolving.Evolving) or len(end.local) != 1:
+        raise Refused("a collection changed twice for one row of a loop")
+    split = [split_path(m, frame, e.path, own) for e in effects]
+    texts = [{sqlx.text(m.expand_tree(c)) for c in plain} for plain, _ in split]
+    common = [c for c in split[0][0] if all(sqlx.text(m.expand_tree(c)) in t for t in texts)]
+    known = {sqlx.text(a): True for c in common for a in sqlx.atoms(m.expand_tree(c))}
+    entry = end.local[0]
+    leaves = [scalars.scalar(x) for x in evolving.leaves_of(entry.value)]
+    value = _with_trees(entry.value, [simplified(m.expand_tree(x.sql), known) for x in leaves])
+    return Effect("put", effects[0].target, (entry.key, value), (), effects[0].line), common, []
+
+
+def _with_trees(shape: Value, trees: list[Tree]) -> Value:
+    pieces = iter(trees)
+    leaves = [scalars.scalar(x) for x in evolving.leaves_of(shape)]
+    made = iter([Sym(next(pieces), x.type, x.null, name=x.name) for x in leaves])
+    return evolving.refilled(shape, made)
+
+
+_ORDERINGS = {exp.GT: (True, True), exp.GTE: (True, False), exp.LT: (False, True), exp.LTE: (False, False)}
+_MIRRORED = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE}
+
+
+def _best(
+    m: Machine, test: Tree, key: Value, where: tuple[Tree, ...], stored: Value, values: list[Sym],
+    trees: list[Tree], leaves: dict[str, int], own: set[str],
+) -> Recurrence:  # fmt: skip
+    """``if k not in d or x > d[k][0]: d[k] = (x, ...)``: strict keeps the first of equals."""
+    kind = type(test)
+    if kind not in _ORDERINGS:
+        raise Refused("an entry replaced under a condition on itself", "if k not in d or x > d[k]")
+    new, old = m.expand_tree(test.this), m.expand_tree(test.expression)
+    if isinstance(new, exp.Column) and new.table in leaves:
+        kind, new, old = _MIRRORED[kind], old, new
+    leaf = leaves.get(old.table) if isinstance(old, exp.Column) else None
+    if leaf is None or mentions(m, new, own) or not sqlx.same(sqlx.bare(new), sqlx.bare(trees[leaf])):
+        raise Refused("an entry replaced by a comparison with something else than itself")
+    descending, first_tie = _ORDERINGS[kind]
+    by = values[leaf]
+    return Recurrence("best", key, where, _with_trees(stored, trees), by, descending, first_tie)
+
+
+def _running(
+    m: Machine, key: Value, where: tuple[Tree, ...], value: Sym, first: Tree, later: Tree,
+    leaves: dict[str, int], own: set[str],
+) -> Recurrence:  # fmt: skip
+    """``d[k] = d.get(k, 0) + x``."""
+    later = sqlx.bare(later)
+    if isinstance(later, exp.Add):
+        for old, amount in ((later.left, later.right), (later.right, later.left)):
+            is_old = isinstance(sqlx.bare(old), exp.Column) and sqlx.bare(old).table in leaves
+            if is_old and not mentions(m, amount, own) and _from_zero(first, amount):
+                return Recurrence("sum", key, where, value=Sym(sqlx.bare(amount).copy(), value.type, name=value.name))
+    raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
+
+
+def _from_zero(first: Tree, amount: Tree) -> bool:
+    first, amount = sqlx.bare(first), sqlx.bare(amount)
+    if sqlx.same(first, amount):
+        return True
+    if isinstance(first, exp.Literal) and isinstance(amount, exp.Literal):
+        return float(first.name) == float(amount.name)
+    sides = (first.left, first.right) if isinstance(first, exp.Add) else ()
+    zero = [s for s in sides if isinstance(s, exp.Literal) and not s.is_string and float(s.name) == 0]
+    return bool(zero) and any(sqlx.same(sqlx.bare(s), amount) for s in sides)
+
+
+# -- what was read, as windows --------------------------------------------------------------------
+
+
+def explain(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
+    """Say the placeholders of a collection as windows over the loop's rows."""
+    asked = own_tokens(m, id_)
+    text = evolving.key_text(m, found.key) if asked else ""
+    for token in asked:
+        read = m.reads[token]
+        if token in m.lets or evolving.key_text(m, read.key) != text:
+            continue
+        if read.kind in ("present", "in"):
+            _let(m, token, "seen_before", "bool", _seen(m, frame, found))
+        elif read.kind == "value":
+            _explain_value(m, frame, token, read.leaf, found)
+
+
+def _let(m: Machine, token: str, name: str, type_: str, forms: tuple[Tree, Tree, tuple[Tree, ...]]) -> None:
+    general, filtered, over = forms
+    m.lets[token] = Let(name, Sym(general, type_), over=over, filtered=filtered)
+
+
+def _seen(m: Machine, frame: Frame, found: Recurrence) -> tuple[Tree, Tree, tuple[Tree, ...]]:
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    filtered = sql("_1 > 1", window(m, frame, "row_number()", found.key))
+    if not found.where:
+        return filtered, filtered, ()
+    marked = window(m, frame, "bool_or(_1)", found.key, before, sqlx.conjunction(found.where))
+    return sql("coalesce(_1, FALSE)", marked), filtered, found.where
+
+
+def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recurrence) -> None:
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    if found.kind == "sum":
+        value = found.value
+        one = isinstance(value.sql, exp.Literal) and value.sql.name == "1"
+        if one and not found.where:
+            tree = sql("_1 - 1", window(m, frame, "row_number()", found.key))
+            _let(m, token, "count_before", "int", (tree, tree, ()))
+            return
+        amount = sqlx.case(sqlx.conjunction(found.where), value.sql, sqlx.literal(0))
+        total = sql("coalesce(_1, 0)", window(m, frame, "sum(_1)", found.key, before, amount))
+        tree = sql("CAST(_1 AS BIGINT)", total) if value.type == "int" else total
+        _let(m, token, "total_before", value.type, (tree, tree, ()))
+        return
+    if found.kind not in ("first", "last"):
+        return
+    value = scalars.scalar(evolving.leaves_of(found.value)[leaf])
+    function = "lag(_1)" if found.kind == "last" else "first_value(_1)"
+    filtered = window(m, frame, function, found.key, "", value.sql)
+    general = filtered
+    if found.where:
+        if value.null:
+            return
+        kept = sqlx.case(sqlx.conjunction(found.where), value.sql, exp.null())
+        name = "last_value(_1 IGNORE NULLS)" if found.kind == "last" else "first_value(_1 IGNORE NULLS)"
+        general = window(m, frame, name, found.key, before, kept)
+    name = f"{'previous' if found.kind == 'last' else 'first'}_{value.name or 'value'}"
+    _let(m, token, name, value.type, (general, filtered, found.where))
+
+
+def forget_circles(m: Machine) -> None:
+    """Give up placeholders whose explanation needs themselves."""
+    for token in [t for t in m.reads if t in m.lets]:
+        seen: set[str] = set()
+        queue = [token]
+        while queue:
+            for needed in _needs(m, queue.pop()) - seen:
+                seen.add(needed)
+                queue.append(needed)
+        if token in seen:
+            del m.lets[token]
+
+
+def _needs(m: Machine, token: str) -> set[str]:
+    let = m.lets.get(token)
+    if let is None:
+        return set()
+    trees = [let.value.sql, *(let.over or ()), *([let.filtered] if let.filtered is not None else [])]
+    return {t for tree in trees for t in sqlx.tables(tree) if t in m.lets}
+
+
+def window(m: Machine, frame: Frame, function: str, key: Value, rows: str = "", *arguments: Tree) -> Tree:
+    """A window over the loop's rows in their order, one partition per key."""
+    keys = [scalars.whole(scalars.scalar(x)).sql for x in evolving.leaves_of(key) if isinstance(x, Sym)]
+    terms = [s.sql for s, _ in frame.query.order]
+    operands = [*arguments, *keys, *terms, sqlx.column(frame.query.alias, "_pos")]
+    n = len(arguments)
+    by = ", ".join(f"_{n + i + 1}" for i in range(len(keys)))
+    order = [f"_{n + len(keys) + i + 1}{' DESC' if d else ''}" for i, (_, d) in enumerate(frame.query.order)]
+    order.append(f"_{len(operands)}")
+    partition = f"PARTITION BY {by} " if keys else ""
+    return sql(f"{function} OVER ({partition}ORDER BY {', '.join(order)} {rows})", *operands)
+
+
+def _reads(effects: list[Effect]) -> list[Any]:
+    return [x for e in effects for x in e.arguments]
+
+
+def trees_of(effects: list[Effect]) -> list[Tree]:
+    """Every expression of some effects."""
+    found = [p for e in effects for p in e.path]
+    for value in _reads(effects):
+        v.map_syms(value if not isinstance(value, v.Cells) else value.items, lambda s: (found.append(s.sql), s)[1])
+    return found
