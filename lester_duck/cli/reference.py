@@ -14,6 +14,7 @@ import click
 from lester_duck.cli.command import CONTEXT
 from lester_duck.cli.main import COMMANDS, PROGRAM, program
 from lester_duck.errors import Disagreement, InputError, InternalError, LesterError, Unsupported, UsageError
+from lester_duck.featurize.registry import KINDS, REFUSED
 from lester_duck.pipeline import model as ir
 
 NOTE = "<!-- Written from the code by `make docs`; a test compares. -->"
@@ -46,7 +47,7 @@ _ELSEWHERE = {
 
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
-    return {"command-line.md": command_line(), "pipeline.md": pipeline_toml()}
+    return {"command-line.md": command_line(), "pipeline.md": pipeline_toml(), "featurizers.md": featurizers()}
 
 
 def command_line() -> str:
@@ -95,6 +96,23 @@ def pipeline_toml() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def featurizers() -> str:
+    """The reference of the kinds of encoding steps."""
+    parts = [
+        NOTE,
+        "# Featurizers",
+        "The `kind` of a step in a `[[featurizer]]` section of `pipeline.toml`, with its parameters. State is kept "
+        "true while rows come and go; what it says is applied on read. A parameter that is `None` is written "
+        '`{ python = "None" }` where that is not the default.',
+    ]
+    for name, kind in KINDS.items():
+        fields = list(_fields(kind))
+        parts += [f"## `{name}`", _docstring(kind), "\n".join(fields) if len(fields) > 2 else "It has no parameters."]
+    rows = [f"| `{name}` | {hint} |" for name, hint in REFUSED.items()]
+    parts += ["## Not supported", "\n".join(["| kind | instead |", "|---|---|", *rows])]
+    return "\n\n".join(parts) + "\n"
+
+
 def _fields(kind: type) -> Iterator[str]:
     yield "| field | type | default |"
     yield "|---|---|---|"
@@ -129,7 +147,9 @@ def _type(hint: object) -> str:
         return " or ".join(f"`{choice.strip()}`" for choice in choices[1].replace("'", '"').split(","))
     pairs = {"tuple[str, ...]": "list of text", "tuple[Column, ...]": "list of columns", "str": "text"}
     pairs |= {"bool": "true or false", "int": "whole number", "tuple[tuple[str, str], ...]": "list of pairs of text"}
-    return pairs.get(text, text)
+    pairs |= {"float": "number", "tuple[int, int]": "two whole numbers", "tuple[float, float]": "two numbers"}
+    pairs |= {"tuple[float, ...]": "list of numbers", "tuple": "list of lists of values"}
+    return " or ".join(dict.fromkeys(pairs.get(part, part) for part in text.split(" | ")))
 
 
 def _docstring(kind: type) -> str:

@@ -15,6 +15,7 @@ from scipy import sparse
 from lester_duck.db import Database
 from lester_duck.engine import matrix_read
 from lester_duck.engine.matrix_blocks import Call
+from lester_duck.engine.matrix_delta import ViewChange
 from lester_duck.engine.matrix_maintain import MatrixChange, maintain, rebuild_one
 from lester_duck.engine.matrix_order import OrderTerm, write_order
 from lester_duck.engine.matrix_read import Sources, reader
@@ -25,7 +26,21 @@ from lester_duck.pipeline.model import Features
 
 Matrix = np.ndarray | sparse.csr_matrix
 
-__all__ = ["Call", "MatrixChange", "OrderTerm", "batches", "build", "column_map", "csr", "dense", "maintain"]
+__all__ = [
+    "Call",
+    "Matrix",
+    "MatrixChange",
+    "OrderTerm",
+    "ViewChange",
+    "batches",
+    "build",
+    "chunks",
+    "column_map",
+    "csr",
+    "dense",
+    "for_estimator",
+    "maintain",
+]
 
 
 def build(

@@ -18,6 +18,18 @@ from lester_duck.featurize.plan import Plan
 from lester_duck.pipeline.model import Split
 
 
+@dataclass(frozen=True, slots=True)
+class ViewChange:
+    """Temporary tables with the feature view's columns: changed rows before (``old``) and after (``new``).
+
+    Rows are paired by ``_rid``; ``rows`` is the number of rows of both tables.
+    """
+
+    old: str
+    new: str
+    rows: int
+
+
 @dataclass(frozen=True, eq=False)
 class Delta:
     """Rows that changed or moved between parts; every array runs along ``rids``.
@@ -53,7 +65,7 @@ class Delta:
 
 
 def read_delta(
-    db: Database, plans: tuple[Plan, ...], old: str, new: str, split: Split, split_changes: str | None, *, values: bool
+    db: Database, plans: tuple[Plan, ...], change: ViewChange, split: Split, split_changes: str | None, *, values: bool
 ) -> tuple[Delta, Images]:
     """Compare the images, column by column, with the parts of their rows: one statement.
 
@@ -61,7 +73,7 @@ def read_delta(
     """
     learns = any(plan.keeps != "nothing" and plan.featurizer.fit == "train" for plan in plans)
     looked_up = learns and split.kind != "all"
-    images = db.arrow(_comparison(plans, temporary(old), temporary(new), looked_up, values))
+    images = db.arrow(_comparison(plans, temporary(change.old), temporary(change.new), looked_up, values))
     rids = images.column("_rid").to_numpy()
     had, has = (flags(images.column(name)) for name in ("had", "has"))
     differs = {name: flags(images.column(f"d{i}")) | (had != has) for i, name in enumerate(_inputs(plans))}

@@ -16,7 +16,7 @@ import pyarrow as pa
 from lester_duck.db import Database
 from lester_duck.engine.matrix_blocks import Call, build_block, counted_texts
 from lester_duck.engine.matrix_categories import CategoryBook
-from lester_duck.engine.matrix_delta import Delta, Images, read_delta, temporary
+from lester_duck.engine.matrix_delta import Delta, Images, ViewChange, read_delta
 from lester_duck.engine.matrix_state import (
     MOMENTS,
     build_state,
@@ -57,23 +57,21 @@ def maintain(
     db: Database,
     features: Features,
     columns: Mapping[str, str],
-    images: tuple[str, str],
+    change: ViewChange,
     call: Call,
     split: Split,
     split_changes: str | None = None,
 ) -> MatrixChange:
     """Bring every block and state up to the view, which has changed already; runs in the caller's transaction.
 
-    ``images`` names two temporary tables with the view's columns, the changed rows before and after,
-    paired by ``_rid``. ``split_changes`` names the result of ``maintain_split``, or None if nothing
+    ``split_changes`` names the result of ``maintain_split``, or None if nothing
     moved; a split of kind ``all`` follows here. Afterwards matrix and state equal a rebuild (sums
     within 1e-9).
     Raises InputError when a function raised or a text is missing.
     """
     plans = plan_features(features, columns)
-    old, new = images
-    large = _is_large(db, features.view, db.value(rendered(_IMAGES, old=temporary(old), new=temporary(new))))
-    delta, values = read_delta(db, plans, old, new, split, split_changes, values=not large)
+    large = _is_large(db, features.view, change.rows)
+    delta, values = read_delta(db, plans, change, split, split_changes, values=not large)
     enrolled = split.kind == "all" and enrol(db, delta.rids[delta.had & ~delta.has], delta.rids[delta.has & ~delta.had])
     touched = [i for i, plan in enumerate(plans) if (delta.changed(plan) | delta.moved(plan)).any()]
     large = large or _is_large(db, features.view, len(delta.rids))
@@ -92,9 +90,6 @@ def maintain(
         rows={name: n for name, n in rows.items() if n}, tables=(*blocks, *states, *moments), rescanned=rescanned,
         rebuilt=tuple(rows) if large else (), renamed=renamed,
     )  # fmt: skip
-
-
-_IMAGES = "SELECT (SELECT count(*) FROM $old) + (SELECT count(*) FROM $new)"
 
 
 def _follow(db: Database, works: Sequence[_Work]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -137,19 +137,19 @@ class Maintainer:
                     tables.append(f"{block.schema}.{block.table}")
         featurizers: dict[str, int] = {}
         if self._features is not None and self._features.name in moved:
-            featurizers, touched_tables = self._follow_features()
+            featurizers, touched_tables = self._follow_features(moved[self._features.name])
             tables += touched_tables
         if moved:
             self._checks.follow(self._db, frozenset(moved))
         return tuple(views), featurizers, tuple(tables)
 
-    def _follow_features(self) -> tuple[dict[str, int], list[str]]:
+    def _follow_features(self, images: int) -> tuple[dict[str, int], list[str]]:
         block, pipeline = self._features, self._plan.pipeline
-        old, new = old_name(block.name), new_name(block.name)
+        rows = matrix.ViewChange(old_name(block.name), new_name(block.name), images)
         order = artefacts.order_of(block)
-        moved = split_maintain.maintain_split(self._db, pipeline.split, block.name, order, old, new)
+        moved = split_maintain.maintain_split(self._db, pipeline.split, block.name, order, rows.old, rows.new)
         change = matrix.maintain(
-            self._db, pipeline.features, self._types, (old, new), self._worker.call, pipeline.split, moved
+            self._db, pipeline.features, self._types, rows, self._worker.call, pipeline.split, moved
         )
         if change.renamed:
             artefacts.record_features(self._db, self._plan, artefacts.source_columns(self._db, block.name))

@@ -99,7 +99,9 @@ class Store:
             db.execute("DELETE FROM main.prepared WHERE _rid IN (SELECT _rid FROM old_rows)")
             db.execute("INSERT INTO main.prepared SELECT * FROM new_rows")
             moved = split_maintain.maintain_split(db, self.split, "prepared", ORDER, "old_rows", "new_rows")
-            return matrix.maintain(db, features, self.types, ("old_rows", "new_rows"), call, self.split, moved)
+            rows = db.value("SELECT (SELECT count(*) FROM old_rows) + (SELECT count(*) FROM new_rows)")
+            change = matrix.ViewChange("old_rows", "new_rows", rows)
+            return matrix.maintain(db, features, self.types, change, call, self.split, moved)
 
 
 @pytest.fixture
