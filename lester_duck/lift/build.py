@@ -62,7 +62,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
         _count(m, tree, uses, seen)
     windows = _windows(m, query, uses)
     hoisted = set(windows) | {
-        t for t, n in uses.items() if (n > 1 or spread) and _size(_inline(m, m.lets[t].value.sql, set())) > _TRIVIAL
+        t for t, n in uses.items() if (n > 1 or spread) and _deserves_name(_inline(m, m.lets[t].value.sql, set()))
     }
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
 
@@ -144,6 +144,11 @@ def _resolve(tree: Tree, by_alias: dict[str, Relation], columns: Columns) -> Tre
         return None
 
     return sqlx.replace(tree, resolved)
+
+
+def _deserves_name(tree: Tree) -> bool:
+    """Whether a local name used more than once becomes a column: it is long, or dear to compute."""
+    return _size(tree) > _TRIVIAL or (isinstance(tree, exp.Anonymous) and tree.name == "py_json")
 
 
 def _size(tree: Tree) -> int:

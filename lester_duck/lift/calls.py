@@ -107,7 +107,11 @@ def _library(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value])
 
 def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if isinstance(receiver, v.Choice):
-        return scalars.spread(m, receiver, lambda x: _method(m, x, name, args, kwargs))
+        return scalars.spread(
+            m, receiver,
+            lambda x: scalars.never(m, "AttributeError", f".{name}() of None") if x is None
+            else _method(m, x, name, args, kwargs),
+        )  # fmt: skip
     content = m.content(receiver)
     if isinstance(content, v.Foreign):
         return content.method(m, receiver, name, args, kwargs)

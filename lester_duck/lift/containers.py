@@ -16,7 +16,11 @@ from lester_duck.lift.values import Refused, Sym, Value
 def subscript(m: Machine, base: Value, index: Value) -> Value:
     """``base[index]``."""
     if isinstance(base, v.Choice | v.Poison):
-        return scalars.spread(m, base, lambda x: subscript(m, x, index))
+        return scalars.spread(
+            m,
+            base,
+            lambda x: scalars.never(m, "TypeError", "an index into None") if x is None else subscript(m, x, index),
+        )
     if isinstance(index, v.Choice):
         return scalars.spread(m, index, lambda i: subscript(m, base, i))
     if isinstance(base, Sym):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, rows, scalars, sqlx, strings
+from lester_duck.lift import calls, concrete, containers, declared, rows, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
+
+Rule = Callable[[Machine, ast.expr], Value]
 
 
 def evaluate(m: Machine, node: ast.expr) -> Value:
@@ -19,6 +22,8 @@ def evaluate(m: Machine, node: ast.expr) -> Value:
     if rule is None:
         raise Refused(f"an expression of kind {type(node).__name__}")
     m.line = getattr(node, "lineno", m.line)
+    if m.frames and not m.entire and isinstance(node, declared.DECLARABLE):
+        return declared.evaluate(m, node, rule)
     return rule(m, node)
 
 
@@ -55,7 +60,8 @@ def _name(m: Machine, node: ast.Name) -> Value:
             if isinstance(value, Poison):
                 raise value.refusal()
             return value
-    return v.Lib(f"builtins.{node.id}")
+    full = f"builtins.{node.id}"
+    return concrete.CONSTANTS.get(full, v.Lib(full))
 
 
 def _attribute(m: Machine, node: ast.Attribute) -> Value:
@@ -133,7 +139,9 @@ def _chained(m: Machine, operands: list[ast.expr], conjunctive: bool) -> Value:
         return first if decided != conjunctive else _chained(m, operands[1:], conjunctive)
     with scalars.under(m, truth if conjunctive else sqlx.negate(truth)):
         rest = _chained(m, operands[1:], conjunctive)
-    return m.select(truth, rest, first) if conjunctive else m.select(truth, first, rest)
+    if conjunctive:
+        return m.select(truth, rest, first)
+    return m.select(truth, replace(first, null=False) if isinstance(first, Sym) and not first.nan else first, rest)
 
 
 def _compare(m: Machine, node: ast.Compare) -> Value:
@@ -213,7 +221,9 @@ def _dict(m: Machine, node: ast.Dict) -> Value:
         evaluated = evaluate(m, key)
         if not v.is_const(evaluated):
             raise Refused("a dict display with a key that depends on rows")
+        outer, m.hint = m.hint, evaluated if isinstance(evaluated, str) and evaluated.isidentifier() else m.hint
         content = content.put(evaluated, evaluate(m, value))
+        m.hint = outer
     return m.new(content)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from sqlglot import exp
+
 from lester_duck.lift import values as v
 from lester_duck.lift.objects import MISSING, Foreign
 from lester_duck.lift.values import Method, Poison, Refused, Value
@@ -61,6 +63,18 @@ class Library(Foreign):
     def rows(self, m: Any, ref: Value) -> Value:
         """What a loop over the object yields: a view, or a reference to known items."""
         raise Refused(f"a loop over a {self.what}")
+
+    def record(self, m: Any) -> Value:
+        """What is kept of the object in a collection: a dict of its entries."""
+        raise Refused(f"a collection of {self.what} values")
+
+    def truth(self, m: Any, ref: Value) -> Any:
+        """``bool(x)``, as a condition."""
+        raise Refused(f"the truth of a {self.what}")
+
+    def identity(self, m: Any, ref: Value) -> Any:
+        """``x is None``, as a condition."""
+        return exp.false()
 
     def call(self, m: Any, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """``x(...)``."""

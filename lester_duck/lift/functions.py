@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, infer, scalars
+from lester_duck.lift import calls, declared, infer, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import SQL_TYPES, FromModel, Func, Refused, Sym, Value
@@ -17,23 +17,42 @@ from lester_duck.pipeline import model as ir
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A declared function: its signature and the lines of the script it needs."""
+    """A declared function: its signature, the lines of the script it needs, and its text when it is made."""
 
     signature: ir.Function
     lines: tuple[tuple[int, int], ...]
+    text: str = ""
+    header: str = ""
 
 
 def call(m: Machine, function: Func, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """A call of a function of the script."""
     if not m.frames or not any(_depends(m, a) for a in [*args, *kwargs.values()]):
         return calls.inline(m, function, args, kwargs)
+    m.entire += 1
     try:
         with m.trial():
             return calls.inline(m, function, args, kwargs)
     except FromModel:
         raise
     except Refused as error:
-        return declare(m, function, calls.bind_arguments(m, function, args, kwargs), error)
+        reason = error
+    finally:
+        m.entire -= 1
+    try:
+        with m.trial():
+            return declare(m, function, calls.bind_arguments(m, function, args, kwargs), reason)
+    except Refused as error:
+        if m.entire:
+            raise
+        refused = error
+    try:
+        with m.trial():
+            return calls.inline(m, function, args, kwargs)
+    except FromModel:
+        raise
+    except Refused:
+        raise refused from None
 
 
 def _depends(m: Machine, value: Value) -> bool:
@@ -52,7 +71,8 @@ def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused
     arguments = [scalars.whole(scalars.scalar(value)) for value in bound.values()]
     if any(a.type not in SQL_TYPES or a.type in ("timedelta", "days", "array") for a in arguments):
         raise reason
-    returns = infer.return_type(function.node)
+    types = {n: a.type for n, a in zip(bound, arguments, strict=True)}
+    returns = infer.return_type(function.node, types, definitions(m))
     if returns is None:
         raise Refused(
             f"{function.name}() cannot be said in SQL ({reason.reason}), and its type is not plain", reason.nearest
@@ -65,7 +85,15 @@ def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused
     known = m.functions.get(function.name)
     if known is not None and known.signature != signature:
         raise Refused(f"{function.name}() called with arguments of different types")
-    m.functions[function.name] = Declared(signature, needed_lines(m, function.node))
+    lines = needed_lines(m, function.node)
+    if m.guards:
+        named = {a.name or n: a for n, a in zip(bound, arguments, strict=True)}
+        if len(named) != len(arguments) or not all(n.isidentifier() for n in named):
+            named = dict(zip(bound, arguments, strict=True))
+        body = f"return {function.name}({', '.join(named)})"
+        none = infer.may_be_none(function.node)
+        return declared.make(m, m.hint or function.name, named, body, (SQL_TYPES[returns], returns), none, lines)
+    m.functions[function.name] = Declared(signature, lines)
     tree = exp.Anonymous(this=function.name, expressions=[a.sql.copy() for a in arguments])
     name = function.name.removeprefix("get_").removeprefix("compute_")
     return Sym(tree, returns, null=infer.may_be_none(function.node), name=name)
@@ -73,29 +101,38 @@ def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused
 
 def needed_lines(m: Machine, node: ast.FunctionDef) -> tuple[tuple[int, int], ...]:
     """The line spans of the function and of every top-level definition, constant and import it needs."""
-    top = {name: statement for statement in m.tree.body for name in _defines(statement)}
+    return needed_for(m, {node.name}, f"{node.name}()")
+
+
+def needed_for(m: Machine, names: set[str], who: str) -> tuple[tuple[int, int], ...]:
+    """The line spans of every top-level definition, constant and import that some names need."""
+    top = {name: statement for statement in m.tree.body for name in defines(statement)}
     wanted: dict[int, ast.stmt] = {}
-    queue: list[ast.stmt] = [node]
+    queue = set(names)
     while queue:
-        statement = queue.pop()
-        if id(statement) in wanted:
-            continue
-        wanted[id(statement)] = statement
-        for name in free_names(statement):
-            if name in top:
-                queue.append(top[name])
-            elif not hasattr(builtins, name):
-                raise Refused(f"{node.name}() uses '{name}', which is defined nowhere at the top of the script")
+        name = queue.pop()
+        if name not in top:
+            if hasattr(builtins, name):
+                continue
+            raise Refused(f"{who} uses '{name}', which is defined nowhere at the top of the script")
+        if id(top[name]) not in wanted:
+            wanted[id(top[name])] = top[name]
+            queue |= free_names(top[name])
     for statement in wanted.values():
         if not isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign):
-            raise Refused(f"{node.name}() needs a top-level statement that is no definition")
+            raise Refused(f"{who} needs a top-level statement that is no definition")
         if isinstance(statement, ast.Assign) and not _is_constant(m, statement):
-            raise Refused(f"{node.name}() uses a value that depends on data")
+            raise Refused(f"{who} uses a value that depends on data")
     return tuple(sorted((s.lineno, s.end_lineno or s.lineno) for s in wanted.values()))
 
 
+def definitions(m: Machine) -> dict[str, ast.FunctionDef]:
+    """The functions at the top of the script."""
+    return {s.name: s for s in m.tree.body if isinstance(s, ast.FunctionDef)}
+
+
 def _is_constant(m: Machine, statement: ast.Assign) -> bool:
-    for name in _defines(statement):
+    for name in defines(statement):
         value = m.state.envs[0].get(name)
         content = m.state.heap[value.id] if isinstance(value, v.Ref) else value
         if isinstance(content, v.Poison | Sym | v.ListOf | v.DictOf | v.SetOf | v.GroupedOf | v.Vector | v.Matrix):
@@ -103,7 +140,8 @@ def _is_constant(m: Machine, statement: ast.Assign) -> bool:
     return True
 
 
-def _defines(statement: ast.stmt) -> list[str]:
+def defines(statement: ast.stmt) -> list[str]:
+    """The names a top-level statement gives."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return [statement.name]
     if isinstance(statement, ast.Import):
@@ -130,11 +168,12 @@ def free_names(node: ast.AST) -> set[str]:
     return read - bound
 
 
-def code(m: Machine) -> str:
-    """The text of functions.py: the needed lines of the script in their order."""
-    spans = sorted({span for f in m.functions.values() for span in f.lines})
+def code(m: Machine, names: set[str]) -> str:
+    """The text of functions.py: the needed lines of the script in their order, then what was made."""
+    used = [f for name, f in m.functions.items() if name in names]
+    spans = sorted({span for f in used for span in f.lines})
     lines = m.source.splitlines()
-    text, previous = "", None
+    text, previous = "".join(dict.fromkeys(f.header for f in used)), None
     for first, last in spans:
         snippet = "\n".join(lines[first - 1 : last])
         is_definition = snippet.startswith(("def ", "class "))
@@ -142,4 +181,7 @@ def code(m: Machine) -> str:
             text += "\n\n" if is_definition or previous == "definition" else ""
         text += snippet + "\n"
         previous = "definition" if is_definition else "line"
+    for made in used:
+        if made.text:
+            text += ("\n\n" if text else "") + made.text
     return text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 _CALLS = {
     "int": "int",
@@ -14,6 +16,9 @@ _CALLS = {
     "any": "bool",
     "all": "bool",
 }
+_MODULES = {"ceil": "int", "floor": "int", "crc32": "int", "adler32": "int"} | dict.fromkeys(
+    ("sqrt", "log", "log10", "log2", "log1p", "exp", "sin", "cos", "tan", "atan2", "hypot", "radians"), "float"
+)
 _METHODS = {
     "str": frozenset(
         [
@@ -51,13 +56,36 @@ _METHODS = {
 }
 
 
-def return_type(node: ast.FunctionDef) -> str | None:
+Functions = Mapping[str, ast.FunctionDef]
+
+
+def expression_type(node: ast.expr, names: Mapping[str, str], functions: Functions) -> str | None:
+    """The type of an expression over names of known types; None if unclear.
+
+    >>> expression_type(ast.parse("sum(1 for w in x.split() if w)", mode="eval").body, {"x": "str"}, {})
+    'int'
+    """
+    return _type(node, _Scope(dict(names), functions))
+
+
+@dataclass(slots=True)
+class _Scope:
+    """What is known of names while a text is read; ``depth`` counts the calls of functions within."""
+
+    names: dict[str, str | None]
+    functions: Functions
+    depth: int = 0
+
+
+def return_type(
+    node: ast.FunctionDef, names: Mapping[str, str] | None = None, functions: Functions | None = None, depth: int = 0
+) -> str | None:
     """``str``, ``int``, ``float`` or ``bool``: what every ``return`` gives (None apart); None if unclear.
 
     >>> return_type(ast.parse("def f(x):\\n    if x: return 'a'\\n    return x.lower()").body[0])
     'str'
     """
-    locals_ = _locals(node)
+    locals_ = _locals(node, _Scope(dict(names or {}), functions or {}, depth))
     found: set[str] = set()
     for inner in ast.walk(node):
         if isinstance(inner, ast.Return) and inner.value is not None:
@@ -94,8 +122,9 @@ def _common(kinds: set[str]) -> str | None:
     return next(iter(kinds)) if len(kinds) == 1 else None
 
 
-def _locals(node: ast.FunctionDef) -> dict[str, str | None]:
-    known: dict[str, str | None] = {}
+def _locals(node: ast.FunctionDef, scope: _Scope) -> _Scope:
+    known = scope.names
+    given = set(known)
     for _ in range(2):
         for inner in ast.walk(node):
             value: ast.expr | None = None
@@ -106,36 +135,41 @@ def _locals(node: ast.FunctionDef) -> dict[str, str | None]:
                 value = ast.BinOp(left=ast.Name(id=name, ctx=ast.Load()), op=inner.op, right=inner.value)
             if value is None:
                 continue
-            kind = _type(value, known)
+            kind = _type(value, scope)
+            if name in given and known[name] != kind:
+                given.discard(name)
+                known[name] = None
             known[name] = kind if known.get(name, kind) == kind else None
-    return known
+    return scope
 
 
-def _type(node: ast.expr, locals_: dict[str, str | None]) -> str | None:
+def _type(node: ast.expr, scope: _Scope) -> str | None:
     if isinstance(node, ast.Constant):
         kinds = {str: "str", int: "int", float: "float", bool: "bool", type(None): "none"}
         return kinds.get(type(node.value))
     if isinstance(node, ast.JoinedStr):
         return "str"
     if isinstance(node, ast.Name):
-        return locals_.get(node.id)
+        return scope.names.get(node.id)
     if isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
         return "bool"
     if isinstance(node, ast.UnaryOp):
-        return _type(node.operand, locals_)
+        return _type(node.operand, scope)
     if isinstance(node, ast.IfExp):
-        return _common({_type(node.body, locals_), _type(node.orelse, locals_)} - {"none"})
+        return _common({_type(node.body, scope), _type(node.orelse, scope)} - {"none"})
     if isinstance(node, ast.BoolOp):
-        return _common({_type(x, locals_) for x in node.values})
+        return _common({_type(x, scope) for x in node.values})
     if isinstance(node, ast.BinOp):
-        return _arithmetic(node, locals_)
+        return _arithmetic(node, scope)
     if isinstance(node, ast.Call):
-        return _call(node)
+        return _call(node, scope)
+    if isinstance(node, ast.Subscript):
+        return "str" if _type(node.value, scope) == "str" else None
     return None
 
 
-def _arithmetic(node: ast.BinOp, locals_: dict[str, str | None]) -> str | None:
-    left, right = _type(node.left, locals_), _type(node.right, locals_)
+def _arithmetic(node: ast.BinOp, scope: _Scope) -> str | None:
+    left, right = _type(node.left, scope), _type(node.right, scope)
     if (isinstance(node.op, ast.Mod) and left == "str") or {left, right} == {"str"}:
         return "str"
     if isinstance(node.op, ast.Div):
@@ -145,11 +179,40 @@ def _arithmetic(node: ast.BinOp, locals_: dict[str, str | None]) -> str | None:
     return None
 
 
-def _call(node: ast.Call) -> str | None:
+def _call(node: ast.Call, scope: _Scope) -> str | None:
     if isinstance(node.func, ast.Name):
-        if node.func.id == "round":
-            return "int" if len(node.args) == 1 else "float"
-        return _CALLS.get(node.func.id)
+        return _plain_call(node, node.func.id, scope)
     if isinstance(node.func, ast.Attribute):
+        if isinstance(node.func.value, ast.Name) and node.func.value.id in ("math", "zlib"):
+            return _MODULES.get(node.func.attr)
         return next((kind for kind, names in _METHODS.items() if node.func.attr in names), None)
     return None
+
+
+def _plain_call(node: ast.Call, name: str, scope: _Scope) -> str | None:
+    if name == "round":
+        return "int" if len(node.args) == 1 else "float"
+    if name == "abs" and node.args:
+        return _type(node.args[0], scope)
+    if name in ("sum", "min", "max") and node.args:
+        kind = _common({_element(a, scope) if len(node.args) == 1 else _type(a, scope) for a in node.args})
+        if name == "sum":
+            return {"bool": "int", "int": "int", "float": "float"}.get(kind or "")
+        return kind
+    if name in scope.functions and scope.depth < 5:
+        return return_type(scope.functions[name], {}, scope.functions, scope.depth + 1)
+    return _CALLS.get(name)
+
+
+def _element(node: ast.expr, scope: _Scope) -> str | None:
+    """The type of what an iterable yields."""
+    if isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp):
+        inner = _Scope(dict(scope.names), scope.functions, scope.depth)
+        for clause in node.generators:
+            if isinstance(clause.target, ast.Name):
+                inner.names[clause.target.id] = _element(clause.iter, inner)
+        return _type(node.elt, inner)
+    method = node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+    if method in ("split", "splitlines"):
+        return "str"
+    return "str" if _type(node, scope) == "str" else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, containers, dates, files, lookups, rows, scalars
+from lester_duck.lift import arrays, concrete, containers, dates, files, lookups, regex, rows, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -172,9 +172,9 @@ def _re_function(name: str) -> Rule:
 
 def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]) -> Value:
     """``pattern.name(...)`` on a text that depends on rows; ``MISSING`` for constants."""
-    if not _symbolic(args):
+    if not any(isinstance(a, Sym | v.Choice) for a in args):
         return MISSING
-    raise Refused(f"the regular expression {pattern.pattern!r} on a text of a row", "a function of the text")
+    return regex.method(m, pattern, name, args)
 
 
 def _exp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:

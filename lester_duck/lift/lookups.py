@@ -291,6 +291,8 @@ def thaw(m: Machine, shape: Value) -> Value:
 def freeze(m: Machine, value: Value) -> Value:
     """The shape of a value: heap records and lists frozen, names expanded later."""
     content = m.content(value)
+    if isinstance(content, v.Foreign):
+        content = content.record(m)
     if isinstance(content, v.HDict):
         default = "row" if content.default == "row" else None
         return v.Rec(tuple((k, freeze(m, x)) for k, x in content.items), default)

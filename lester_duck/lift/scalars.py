@@ -14,7 +14,7 @@ from lester_duck.lift import sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
-from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
+from lester_duck.lift.values import MISSING, Choice, Poison, Refused, Sym, Value
 
 Tree = exp.Expression
 
@@ -46,7 +46,15 @@ def spread(m: Machine, value: Value, rule: Callable[[Value], Value]) -> Value:
         a = spread(m, value.then, rule)
     with under(m, sqlx.negate(value.condition)):
         b = spread(m, value.otherwise, rule)
+    if a is MISSING or b is MISSING:
+        return b if a is MISSING else a
     return m.select(value.condition, a, b)
+
+
+def never(m: Machine, exception: str, message: str) -> Value:
+    """One side of a choice always raises: there is no value of it."""
+    m.raise_if(exp.true(), exception, message)
+    return MISSING
 
 
 class under:
@@ -252,6 +260,8 @@ def truth(m: Machine, value: Value) -> Tree:
     if isinstance(value, Sym):
         return _truth_of(value)
     content = m.content(value)
+    if isinstance(content, v.Foreign):
+        return content.truth(m, value)
     if isinstance(content, v.HList | v.HDict | v.HSet):
         return sqlx.literal(bool(content.items))
     if isinstance(content, tuple | v.Seq | v.Rec):
@@ -303,14 +313,14 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Tree:
         except TypeError as error:
             raise Refused(f"the script would fail here: {error}") from None
     if op in (ast.Is, ast.IsNot):
-        return _identity(op, a, b)
+        return _identity(m, op, a, b)
     if isinstance(a, tuple) and isinstance(b, tuple) and op in (ast.Eq, ast.NotEq):
         equal = exp.false() if len(a) != len(b) else sqlx.conjunction(
             compare(m, ast.Eq, x, y) for x, y in zip(a, b, strict=True)
         )  # fmt: skip
         return equal if op is ast.Eq else sqlx.negate(equal)
     if (a is None or b is None) and op in (ast.Eq, ast.NotEq):
-        return _identity(ast.Is if op is ast.Eq else ast.IsNot, a, b)
+        return _identity(m, ast.Is if op is ast.Eq else ast.IsNot, a, b)
     x, y = scalar(a), scalar(b)
     if op in (ast.Eq, ast.NotEq):
         equal = _equal(m, x, y)
@@ -318,11 +328,14 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Tree:
     return _ordering(m, op, x, y)
 
 
-def _identity(op: type[ast.cmpop], a: Value, b: Value) -> Tree:
+def _identity(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Tree:
     if a is None:
         a, b = b, a
     if b is not None:
         raise Refused("'is' between values", "== for values, 'is None' for None")
+    if isinstance(m.content(a), v.Foreign):
+        null = m.content(a).identity(m, a)
+        return null if op is ast.Is else sqlx.negate(null)
     null = sql("_1 IS NULL", a.sql) if isinstance(a, Sym) and a.null and not a.nan else exp.false()
     return null if op is ast.Is else sqlx.negate(null)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from lester_duck.errors import InputError
-from lester_duck.lift import emit, features, files, functions, obligations, statements
+from lester_duck.lift import emit, features, files, functions, json_rules, obligations, statements
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.observed import Observed
@@ -60,6 +60,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         tree = ast.parse(source)
     except SyntaxError as error:
         raise InputError(f"not valid Python: {error.msg}", where=f"{script}:{error.lineno}") from None
+    json_rules.install()
     m = Machine(source, script, observed)
     m.tree = tree
     statements.block(m, tree.body)
@@ -82,7 +83,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         sources=emitted.sources,
         views=emitted.views,
         functions=_declared(m, emitted),
-        code=functions.code(m) if _declared(m, emitted) else "",
+        code=functions.code(m, {f.name for f in _declared(m, emitted)}),
         checks=obligations.checks(m, emitted),
         origin=origin,
     )

@@ -328,9 +328,9 @@ def test_numpy_blocks_become_featurizers(both: Callable) -> None:
             5,
             "total",
         ),
-        ("for line in open('sales.csv'):\n    rows.append(line.title())", 4, "title"),
+        ("for line in open('sales.csv'):\n    while len(line) > 3:\n        line = line[2:]", 4, "while"),
     ],
-    ids=["set order", "running value", "unknown method"],
+    ids=["set order", "running value", "loop of unknown length"],
 )
 def test_refusals_name_line_and_reason(both: Callable, statement: str, line: int, word: str) -> None:
     program = f"""

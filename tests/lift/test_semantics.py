@@ -54,6 +54,7 @@ def db() -> Any:
 def lifted(expression: str) -> tuple[Sym, list[sqlx.Tree]]:
     """The SQL of an expression over the columns of ``rows``, and the conditions on which it raises."""
     m = Machine("", "test", Observed(folder=Path()))
+    m.entire = 1  # what SQL alone can say
     query = Query("rows", Relation(name="rows"))
     m.frames.append(Frame(query, 0, m.state, (1, 1)))
     m.state.envs[0].update({n: Sym(sqlx.column("rows", n), kind, name=n) for n, kind in COLUMNS.items()})

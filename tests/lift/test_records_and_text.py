@@ -1,0 +1,137 @@
+"""JSON lines, regular expressions and expressions that become declared functions, run both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+PLAYS = (
+    '{"id": 1, "user": "ann", "sec": 30, "rate": 1.5, "ok": true, "at": {"city": "Rome"}}\n'
+    "not json\n"
+    '{"id": 2, "user": null, "sec": 4, "rate": 2, "ok": false, "at": {"city": "Bern"}}\n'
+    '{"id": 3, "user": "b\\u00e9a", "sec": 12, "rate": 0.25, "ok": true, "at": null}\n'
+    "[1, 2]\n"
+    '{"id": 4, "sec": 7, "rate": 3, "ok": true}\n'
+    '{"id": 5, "user": "cid", "sec": 99, "rate": 1e3, "ok": true, "at": {"city": "Oslo"},}\n'
+)
+NOTES = (
+    "AB-1234 printer v2.3 down\nno code here\n ZQ-77 v10.1.7 x  ab-123\nmail ann@home.org or bob@x y\n\t\n"
+    "profile 3,5mm and PROFILE 2 mm\nWORD LOUD quiet SHOUTING\n"
+)
+
+PROGRAMS = {
+    "rows that raise in try are dropped, with what was done before": (
+        """
+        import json
+        bad = 0
+        with open("out.txt", "w") as out:
+            for line in open("plays.jsonl", encoding="utf-8"):
+                try:
+                    t = json.loads(line)
+                    label = t["user"] + "/" + t["at"]["city"]
+                except (ValueError, KeyError, TypeError):
+                    bad += 1
+                    continue
+                out.write("%d,%s,%d\\n" % (t["id"], label, t["sec"] + 1))
+        """,
+        {"plays.jsonl": PLAYS},
+    ),
+    "get with and without a default": (
+        """
+        import json
+        with open("out.txt", "w") as out:
+            for line in open("plays.jsonl", encoding="utf-8"):
+                try:
+                    t = json.loads(line)
+                    n = t["id"]
+                except (ValueError, TypeError):
+                    continue
+                user = (t.get("user") or "nobody").upper()
+                kind = "ok" if t.get("ok", False) else "bad"
+                out.write(f"{user};{kind};{t.get('tag', 'none')};{'user' in t}\\n")
+        """,
+        {"plays.jsonl": PLAYS},
+    ),
+    "groups of a search, by name and number": (
+        r"""
+        import re
+        CODE = re.compile(r"\b([A-Z]{2,4})-(\d{2,5})\b")
+        with open("out.txt", "w") as out:
+            for line in open("notes.txt"):
+                text = line.strip()
+                m = CODE.search(text)
+                family = m.group(1) if m else "none"
+                number = int(m.group(2)) if m else -1
+                v = re.search(r"v(?P<major>\d+)\.(\d+)", text)
+                major = v.group("major") if v is not None else "0"
+                if re.match("[a-z ]+$", text):
+                    major = "lower"
+                out.write("%s|%d|%s\n" % (family, number // 10, major))
+        """,
+        {"notes.txt": NOTES},
+    ),
+    "substitutions and a helper of several": (
+        r"""
+        import re
+        MAIL = re.compile(r"\S+@\S+")
+        def clean(text):
+            text = MAIL.sub(" _mail_ ", text)
+            text = re.sub(r"(?<!\w)\d+", "#", text)
+            return " ".join(text.lower().split())
+        with open("out.txt", "w") as out:
+            for line in open("notes.txt"):
+                text = line.rstrip("\n")
+                out.write(clean(text) + "|" + re.sub(r"[^A-Za-z]+", " ", text).strip() + "\n")
+        """,
+        {"notes.txt": NOTES},
+    ),
+    "counting words that satisfy a condition, and the smallest of what a pattern finds": (
+        r"""
+        import re
+        PROFILE = re.compile(r"profile\s*(\d+(?:[.,]\d)?)\s*mm", re.I)
+        def smallest(note):
+            found = PROFILE.findall(note)
+            if not found:
+                return None
+            return min(float(x.replace(",", ".")) for x in found)
+        with open("out.txt", "w") as out:
+            for line in open("notes.txt"):
+                text = line.strip()
+                loud = sum(1 for w in text.split() if w.isupper() and len(w) > 3)
+                mm = smallest(text)
+                if mm is None:
+                    mm = 8.0
+                out.write("%d %.1f %s\n" % (loud, mm, text.title()))
+        """,
+        {"notes.txt": NOTES},
+    ),
+    "an expression that raises inside try drops the row": (
+        """
+        with open("out.txt", "w") as out:
+            for line in open("notes.txt"):
+                text = line.strip()
+                try:
+                    at = text.index("o", 2)
+                except ValueError:
+                    continue
+                out.write("%d\\n" % at)
+        """,
+        {"notes.txt": NOTES},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_files_are_the_same(both: Callable, name: str) -> None:
+    program, files = PROGRAMS[name]
+    ran = both(program, files)
+    assert ran.lifted.refusals == ()
+    assert ran.rendered == ran.written
+    assert ran.rendered
+
+
+def test_what_sql_cannot_say_is_counted(both: Callable) -> None:
+    program, files = PROGRAMS["groups of a search, by name and number"]
+    ran = both(program, files)
+    assert sorted(f.name for f in ran.lifted.pipeline.functions) == ["m_of", "text_of"]
