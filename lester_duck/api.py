@@ -44,6 +44,14 @@ def verify(folder: str | Path, script_root: str | Path | None = None, **options:
     return rewriting.verify(folder, script_root, **options)
 
 
+def verify_changed(folder: str | Path, script_root: str | Path | None = None, **options: Any) -> rewriting.Changed:
+    """Compare a store updated by a difference of the data with a rerun of the original on the changed data.
+
+    ``options``: changed (a folder) or random_edits and seed; script, python, limits, progress.
+    """
+    return rewriting.verify_changed(folder, script_root, **options)
+
+
 def check(pipeline: Pipeline, root: str | Path = ".") -> tuple[LesterError, ...]:
     """What would keep a pipeline from running on the files below ``root``; empty when nothing does."""
     findings: list[LesterError] = []

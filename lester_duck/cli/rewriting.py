@@ -9,10 +9,17 @@ import click
 
 from lester_duck.cli.command import Command, assignments, json_option
 from lester_duck.cli.output import emit, progress
-from lester_duck.errors import Disagreement, InputError, Unsupported
+from lester_duck.errors import Disagreement, InputError, Unsupported, UsageError
 from lester_duck.pipeline import codec
 
 REPORT = "REWRITE.md"
+MUTANTS = click.option(
+    "--mutants",
+    default="50",
+    show_default=True,
+    metavar="N|all|none",
+    help="Mistakes put into the pipeline on purpose, to see how many the comparison notices; survivors are listed.",
+)
 
 
 @click.command(
@@ -45,6 +52,7 @@ REPORT = "REWRITE.md"
     type=click.Choice(["document", "executed"]),
     help="Cells of a notebook as they stand, or as they were last executed.  [default: document]",
 )
+@MUTANTS
 @click.option("--force", is_flag=True, help="Replace the pipeline in the folder.")
 @json_option
 def rewrite(
@@ -57,6 +65,7 @@ def rewrite(
     rounds: int,
     keys: tuple[str, ...],
     order: str | None,
+    mutants: str,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -76,7 +85,7 @@ def rewrite(
     with progress(f"running {script}") as shown:
         result = api.rewrite(
             script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
-            order=order, progress=shown,
+            order=order, mutants=mutants, progress=shown,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)
@@ -86,7 +95,12 @@ def rewrite(
 
 @click.command(
     cls=Command,
-    examples=("lester-duck verify creditcard/ --script script.py", "lester-duck verify creditcard/ --json"),
+    examples=(
+        "lester-duck verify creditcard/ --script script.py",
+        "lester-duck verify creditcard/ --mutants all --json",
+        "lester-duck verify creditcard/ --changed new-data/",
+        "lester-duck verify creditcard/ --random-edits 10 --seed 1",
+    ),
 )
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--script", type=click.Path(dir_okay=False), help="The original.  [default: the one rewritten]")
@@ -96,19 +110,82 @@ def rewrite(
     type=click.Choice(["document", "executed"]),
     help="Cells of a notebook as they stand, or as they were last executed.  [default: as rewritten]",
 )
+@MUTANTS
+@click.option(
+    "--changed",
+    type=click.Path(file_okay=False),
+    metavar="DATA",
+    help="Rerun the original on the changed files in this folder; compare with a store updated by the difference.",
+)
+@click.option(
+    "--random-edits", type=click.IntRange(min=1), metavar="N", help="The same after each of N random edits of the data."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random edits.")
 @json_option
-def verify(folder: str, script: str | None, python: str | None, order: str | None, as_json: bool) -> None:
+def verify(
+    folder: str,
+    script: str | None,
+    python: str | None,
+    order: str | None,
+    mutants: str,
+    changed: str | None,
+    random_edits: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Compare the pipeline in FOLDER with its original again, for instance after an edit by hand.
 
     Exits with 0 when they agree and with 3 when they differ, naming the first view that does.
     """
     from lester_duck import api
 
+    if changed is not None and random_edits is not None:
+        raise UsageError("--changed and --random-edits exclude each other", hint="give one of them")
+    if changed is not None or random_edits is not None:
+        with progress(f"verifying {folder}") as shown:
+            found = api.verify_changed(
+                folder, script=script, python=python, changed=changed, random_edits=random_edits or 0, seed=seed,
+                progress=shown,
+            )  # fmt: skip
+        emit(changed_facts(found, folder), changed_text(found), as_json)
+        found.raise_if_different()
+        return
     with progress(f"verifying {folder}") as shown:
-        result = api.verify(folder, script=script, python=python, order=order, progress=shown)
+        result = api.verify(
+            folder, script=script, python=python, order=order, mutants=mutants, progress=shown
+        )
     facts = facts_of(result, Path(folder))
     emit(facts, text_of(facts), as_json)
     refuse(result, Path(folder))
+
+
+def changed_facts(found: Any, folder: str) -> dict[str, Any]:
+    """What a machine is told about a store updated beside its original."""
+    steps = [
+        {
+            "change": s.name,
+            "rows": {"inserted": s.rows[0], "deleted": s.rows[1], "updated": s.rows[2]},
+            "compared": list(s.compared),
+            "difference": s.difference or None,
+            "refused": s.refused or None,
+            "refused_by_pipeline_only": s.stricter,
+        }
+        for s in found.steps
+    ]
+    return {"folder": folder, "status": found.status, "shuffle": found.shuffle or None, "changes": steps}
+
+
+def changed_text(found: Any) -> str:
+    """The same for a terminal."""
+    lines = []
+    for step in found.steps:
+        what = f"differs: {step.difference}" if step.difference else f"agrees at {len(step.compared)} points"
+        if step.refused:
+            who = "the pipeline only" if step.stricter else "original and pipeline alike"
+            what = f"refused by {who}: {step.refused}"
+        inserted, deleted, updated = step.rows
+        lines.append(f"{step.name} ({inserted} inserted, {deleted} deleted, {updated} updated): {what}")
+    return "\n".join([*lines, str(found)])
 
 
 def facts_of(result: Any, folder: Path) -> dict[str, Any]:
@@ -119,8 +196,16 @@ def facts_of(result: Any, folder: Path) -> dict[str, Any]:
         "refusals": [str(refusal) for refusal in result.refusals],
         "suspicions": [str(suspicion) for suspicion in result.suspicions],
         "warnings": list(result.notes),
+        "mutants": described(result.mutants),
         "report": str(folder / REPORT),
     }
+
+
+def described(outcome: Any) -> dict[str, Any] | None:
+    """The mutants, or None when none were tried."""
+    from lester_duck.rewrite.mutants import describe
+
+    return describe(outcome) if outcome is not None else None
 
 
 def text_of(facts: dict[str, Any]) -> str:
@@ -129,6 +214,8 @@ def text_of(facts: dict[str, Any]) -> str:
     lines += [f"refused: {line}" for line in facts["refusals"]]
     lines += [f"suspicion: {line}" for line in facts["suspicions"]]
     lines += [f"warning: {line}" for line in facts["warnings"]]
+    survivors = (facts["mutants"] or {}).get("survivors", [])
+    lines += [f"mutant survives: {m['place']}: {m['operator']}: {m['before']} -> {m['after']}" for m in survivors]
     return "\n".join([*lines, f"report: {facts['report']}"])
 
 

@@ -175,7 +175,7 @@ def _refused(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Pat
     """The pipeline refused what the original accepts; its views alone may still run and be compared."""
     text = f"the pipeline refuses the data: {error}"
     difference = Difference(view=_view_in(error), point="run", mismatch=_error(text))
-    refused = Comparison(differences=(difference,), malformed=str(error) if _about_form(pipeline, error) else "")
+    refused = Comparison(differences=(difference,), malformed=str(error) if about_form(pipeline, error) else "")
     if pipeline.features is None:
         return refused
     views = replace(pipeline, features=None, label=None, model=None, split=Split())
@@ -189,7 +189,7 @@ def _refused(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Pat
     return replace(found, differences=(*found.differences, difference))
 
 
-def _about_form(pipeline: Pipeline, error: LesterError) -> bool:
+def about_form(pipeline: Pipeline, error: LesterError) -> bool:
     """Whether an error is about the form of a source's rows or a declared check, not about a view."""
     where = error.where or ""
     paths = [source.path for source in pipeline.sources if source.path]

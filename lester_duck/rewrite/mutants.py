@@ -142,7 +142,9 @@ class _Trial:
             state.close()
         stillborn, tried = len(chosen) - len(living), 0
         # small data first: a mutant that twelve rows tell apart need not be run on a million
-        for judged in sorted(self.inputs, key=self._size):
+        ordered = sorted(self.inputs, key=self._size)
+        ordered.sort(key=lambda judged: (judged is not ordered[0], bool(judged.name)))
+        for judged in ordered:
             if not living or time.monotonic() > self.deadline:
                 break
             living, finished = self._next(judged, living)

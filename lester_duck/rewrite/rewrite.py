@@ -13,6 +13,7 @@ from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import engines, llm
 from lester_duck.rewrite.beyond import Beyond
+from lester_duck.rewrite.changed import Changed, Rerun, changed_files
 from lester_duck.rewrite.code import Code, Order
 from lester_duck.rewrite.execute import execute
 from lester_duck.rewrite.judge import Verdict, judge
@@ -29,7 +30,7 @@ Progress = Callable[[str], None]
 EngineName = Literal["auto", "static", "llm", "files"]
 REPORT = "REWRITE.md"
 ANSWERS = "answers"
-MUTANTS = 100
+MUTANTS = 50
 """Mutants tried unless another number is asked for."""
 
 
@@ -224,6 +225,50 @@ def verify(
             beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
             verdict, outcome = beyond.judge(pipeline, verdict)
         return _rewritten(how.code, Proposal(pipeline=pipeline), verdict, evidence, (), outcome)
+
+
+def verify_changed(
+    folder: str | Path,
+    script_root: str | Path | None = None,
+    *,
+    changed: str | Path | None = None,
+    random_edits: int = 0,
+    seed: int = 0,
+    script: str | Path | None = None,
+    python: str | None = None,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Changed:
+    """Run the original on changed data and compare with a store updated by the difference.
+
+    ``changed`` is a folder with changed copies of files the script reads; or ``random_edits`` are
+    made one after the other. X and y are not compared where the split is a shuffle. Raises
+    Disagreement when original and pipeline do not agree before any change, UsageError unless one
+    of the two is given.
+    """
+    if (changed is None) == (random_edits < 1):
+        raise UsageError("give either changed data or a number of random edits")
+    say = progress or (lambda _: None)
+    pipeline = codec.load(folder)
+    original = _original(pipeline, Path(folder), script_root, script)
+    order = None
+    if pipeline.origin and original.suffix == ".ipynb":
+        order = order_of(original, original.name, pipeline.origin.sha256)
+    root = Path(script_root) if script_root else None
+    how = setting(original, root=root, python=python, limits=limits, order=order)
+    with workspace() as space:
+        say("running the original twice")
+        evidence = observe(how, space)
+        verdict = judge(pipeline, evidence, execute, how.root)
+        if verdict.status == "differs":
+            verdict.raise_if_different()
+        again = Rerun(pipeline=pipeline, how=how, base=evidence, space=space, progress=say)
+        try:
+            if changed is None:
+                return again.randomly(random_edits, seed)
+            return again.to_data(changed_files(how, evidence.first.reads, Path(changed)))
+        finally:
+            again.close()
 
 
 def _original(pipeline: Pipeline, folder: Path, root: str | Path | None, script: str | Path | None) -> Path:
