@@ -107,6 +107,7 @@ def level() -> Level:
         [sys.executable, "-I", "-S", "-B", str(_LAUNCH), "{}"],
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        cwd="/",
         check=False,
     )
     if done.returncode:

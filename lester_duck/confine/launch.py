@@ -21,6 +21,7 @@ import os
 import resource
 import select
 import signal
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -37,6 +38,9 @@ _KEPT = (1, 3)
 """Of root's rights over its own files (DAC_OVERRIDE, FOWNER): the scratch copy is root's."""
 _REC_PRIVATE = 0x44000
 _PROC_FLAGS = 0xE
+_BIND, _DETACH, _RECURSIVE, _RDONLY, _NOSUID = 0x5000, 2, 0x8000, 1, 2
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine, -1)
+_MOUNT_SETATTR = 442
 _PR = {"KEEPCAPS": 8, "CAPBSET_DROP": 24, "AMBIENT": 47, "SUBREAPER": 36}
 _LOOK = 0.2
 
@@ -79,7 +83,10 @@ def probe() -> dict[str, bool]:
             enter_spaces()
             inner = os.fork()
             if inner == 0:
-                os._exit(0 if _in_spaces() else 1)
+                with suppress(OSError):
+                    _in_spaces(["/usr", "/lib", "/lib64", "/bin"], ["/dev/null"])
+                    code = 0
+                os._exit(code)
             code = 0 if os.waitpid(inner, 0)[1] == 0 else 1
         os._exit(code)
     spaces = os.waitpid(done, 0)[1] == 0
@@ -124,15 +131,63 @@ def _map(process: int, uid: int, gid: int) -> bool:
     return False
 
 
-def _in_spaces() -> bool:
-    """Own /proc and /dev/shm, and for root another user; True when /proc is ours alone."""
+def _in_spaces(read: list[str], write: list[str]) -> None:
+    """See only the paths given, an own /proc and /dev/shm; for root, be another user."""
+    folder = Path.cwd()
     _check(_libc.unshare(_NEWNS), "unshare")
-    _check(_libc.mount(b"none", b"/", None, _REC_PRIVATE, None), "mount /")
-    own = _libc.mount(b"proc", b"/proc", b"proc", _PROC_FLAGS, None) == 0
-    _libc.mount(b"tmpfs", b"/dev/shm", b"tmpfs", _PROC_FLAGS, b"size=512m")
-    if os.getuid() == 0 and "65534" in Path("/proc/self/uid_map" if own else "/dev/null").read_text(encoding="ascii"):
+    _mount(b"none", "/", None, _REC_PRIVATE)
+    mapped = Path("/proc/self/uid_map").read_text(encoding="ascii")
+    sources = {path: os.open(path, os.O_PATH) for path in _outermost(read, write) if Path(path).exists()}
+    root = "/tmp"  # covered by the new root: what is bound from below it was opened before
+    _mount(b"tmpfs", root, b"tmpfs", 0, b"size=16m,mode=755")
+    for path, source in sources.items():
+        _bind(path, source, root, path in write)
+    for name, kind, flags, data in (("proc", b"proc", _PROC_FLAGS, None), ("dev/shm", b"tmpfs", 0, b"size=512m")):
+        Path(root, name).mkdir(parents=True, exist_ok=True)
+        _mount(kind, f"{root}/{name}", kind, flags, data)
+    Path(root, "tmp").mkdir(exist_ok=True)
+    os.chdir(root)
+    _check(_libc.syscall(_PIVOT_ROOT, b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _DETACH), "umount")
+    _read_only("/", 0)
+    os.chdir(folder)
+    if os.getuid() == 0 and str(_OTHER) in mapped:
         _be_another()
-    return own
+
+
+def _outermost(read: list[str], write: list[str]) -> list[str]:
+    """Paths, shallow ones first, without those to read that stand below another one."""
+    kept: list[str] = []
+    for path in sorted({*read, *write}, key=lambda p: (p.count("/"), p)):
+        inside = any(path.startswith(other.rstrip("/") + "/") for other in kept)
+        if not path.startswith("/proc") and (path in write or not inside):
+            kept.append(path)
+    return kept
+
+
+def _bind(path: str, source: int, root: str, writable: bool) -> None:
+    target = Path(root + path)
+    if Path(path).is_symlink() and not writable:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.symlink_to(Path(path).readlink())
+        return
+    if stat.S_ISDIR(os.fstat(source).st_mode):
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    _mount(f"/proc/self/fd/{source}".encode(), str(target), None, _BIND)
+    if not writable:
+        _read_only(str(target), _RECURSIVE)
+
+
+def _mount(source: bytes, target: str, kind: bytes | None, flags: int, data: bytes | None = None) -> None:
+    _check(_libc.mount(source, target.encode(), kind, ctypes.c_ulong(flags), data), f"mount {target}")
+
+
+def _read_only(target: str, flags: int) -> None:
+    attributes = (ctypes.c_uint64 * 4)(_RDONLY | _NOSUID, 0, 0, 0)
+    _check(_libc.syscall(_MOUNT_SETATTR, -100, target.encode(), flags, attributes, ctypes.c_size_t(32)), target)
 
 
 def _be_another() -> None:
@@ -155,9 +210,8 @@ def _become(spec: dict[str, Any], command: list[str]) -> NoReturn:
     try:
         read = list(spec["read"])
         if spec["spaces"]:
-            own = _in_spaces()
-            os.sethostname(b"sandbox") if os.getuid() == 0 else None
-            read += ["/proc"] if own else []
+            _in_spaces(read, spec["write"])
+            read.append("/proc")
         if spec["files"]:
             write = [*spec["write"], *(["/dev/shm"] if spec["spaces"] else [])]
             landlock.restrict(read, write, tcp=not spec["spaces"])

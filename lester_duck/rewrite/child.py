@@ -149,7 +149,11 @@ def describe(error, script):
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == script]
     if isinstance(error, SyntaxError) and error.filename == script:
         lines.append(error.lineno)
-    return {"type": type(error).__name__, "message": str(error)[:2000], "line": lines[-1] if lines else 0}
+    try:
+        message = str(error)
+    except Exception as other:  # noqa: BLE001 - the program's own code makes the text
+        message = "no message (%s while it was made)" % type(other).__name__
+    return {"type": type(error).__name__, "message": message[:2000], "line": lines[-1] if lines else 0}
 
 
 def limit(limits):

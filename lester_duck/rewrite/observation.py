@@ -12,10 +12,12 @@ import numpy as np
 
 from lester_duck.errors import InputError
 from lester_duck.lift.observed import Fit, Observed
-from lester_duck.rewrite.decode import Decoder, Frame, Opaque, Record, Sparse
+from lester_duck.rewrite.decode import DAMAGE, Decoder, Frame, Opaque, Record, Sparse
 from lester_duck.rewrite.sandbox import SandboxLevel, Status
 
-MAX_RECORD = 2 * 2**30
+MAX_RECORD = 512 * 2**20
+MAX_PARTS = 40_000_000
+"""Brackets and commas of a record: what it takes in memory goes with them."""
 MAX_TEXT = 64 * 1024
 
 
@@ -137,14 +139,17 @@ def read(folder: Path, out: Path, status: Status) -> Observation:
     if not path.is_file() or path.is_symlink() or path.stat().st_size > MAX_RECORD:
         raise InputError("the run left no record", hint="raise the limits of the run")
     try:
-        raw = json.loads(path.read_text(encoding="ascii"))
-        return _build(folder, out, status, raw)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        data = path.read_bytes()
+        if sum(data.count(mark) for mark in (b"[", b"{", b",")) > MAX_PARTS:
+            raise InputError("the record of the run is too large", hint="give the script less data")
+        return _build(folder, out, status, json.loads(data.decode("ascii")))
+    except DAMAGE as error:
         raise InputError(f"the record of the run is damaged: {error}") from error
 
 
 def _build(folder: Path, out: Path, status: Status, raw: dict[str, Any]) -> Observation:
-    events = list(enumerate(raw["events"]))
+    values = tuple(raw["values"])
+    events = [(at, _checked(event, len(values))) for at, event in enumerate(raw["events"])]
     reads, rereads = _reads([event for _, event in events])
     last = {e["path"]: at for at, e in events if e["kind"] == "write"}
     failure = raw["failure"]
@@ -158,11 +163,44 @@ def _build(folder: Path, out: Path, status: Status, raw: dict[str, Any]) -> Obse
         calls=tuple(_take(Call, e, at) for at, e in events if e["kind"] == "call"),
         snapshots=tuple(_take(Snapshot, e, at) for at, e in events if e["kind"] == "value"),
         repeated=frozenset(e["line"] for _, e in events if e["kind"] == "again"),
-        failure=Failure(**failure) if failure else None,
+        failure=_failure(failure) if failure else None,
         stopped=any(e["kind"] == "stopped" for _, e in events),
         seconds=status.seconds,
-        values=tuple(raw["values"]),
+        values=values,
     )
+
+
+_FIELDS: dict[str, type] = {
+    "kind": str, "path": str, "estimator": str, "method": str, "variable": str, "nested": bool,
+    "line": int, "first": int, "last": int, "x": int, "y": int, "value": int,
+}  # fmt: skip
+_NUMBERS = ("x", "y", "value")
+
+
+def _checked(event: dict[str, Any], values: int) -> dict[str, Any]:
+    """An event of the form the recorder gives: known fields, numbers of values there are, paths inside the folder."""
+    for name, found in event.items():
+        if name not in _FIELDS or type(found) is not _FIELDS[name]:
+            raise ValueError(f"an event with {name} = {found!r:.40}")
+        if name in _NUMBERS and not 0 <= found < values:
+            raise ValueError(f"an event with value {found}")
+        if name == "path" and (Path(found).is_absolute() or ".." in Path(found).parts or "\0" in found):
+            raise ValueError(f"a path outside of the folder: {found!r:.80}")
+    return event
+
+
+def _failure(raw: dict[str, Any]) -> Failure:
+    message = "\n".join(printable(line) for line in str(raw["message"]).split("\n"))
+    return Failure(type=printable(str(raw["type"]))[:200], message=message, line=int(raw["line"]))
+
+
+def printable(text: str) -> str:
+    """A line that a terminal only shows.
+
+    >>> printable("a\\x1b[2Jb")
+    'a?[2Jb'
+    """
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _take(kind: type, event: dict[str, Any], at: int) -> Any:

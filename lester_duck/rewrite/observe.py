@@ -18,7 +18,7 @@ from threading import Event
 from lester_duck.errors import InputError
 from lester_duck.rewrite import sandbox
 from lester_duck.rewrite.code import Code, Order, read_code
-from lester_duck.rewrite.observation import Evidence, Failure, Observation, output, read
+from lester_duck.rewrite.observation import Evidence, Failure, Observation, output, printable, read
 from lester_duck.rewrite.sandbox import Interpreter, Job, Limits, SandboxLevel, Status
 from lester_duck.rewrite.serving import Server
 
@@ -206,7 +206,7 @@ def outcome(how: Setting, job: Job, status: Status | None) -> Observation:
         raise InputError(f"the original did not end within {job.limits.wall:g} s", where=how.script, hint=more)
     if not (job.out / "events.json").is_file():
         errors = output(job.out, "stderr").strip().splitlines()
-        tail = f": {errors[-1][:200]}" if errors else ""
+        tail = f": {printable(errors[-1])[:200]}" if errors else ""
         hint = more if status.exit < 0 else "it must run to its end: os._exit leaves no record"
         raise InputError(f"the original was ended by {_ended(status.exit)}{tail}", where=how.script, hint=hint)
     return read(job.folder, job.out, status)
