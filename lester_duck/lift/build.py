@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -61,7 +61,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     for tree in [*wanted, *[s.sql for j in joins for s, _ in j.keys]]:
         _count(m, tree, uses, seen)
     windows = _windows(m, query, uses)
-    hoisted = set(windows) | {
+    hoisted = set(windows) | _partition_keys(m, windows) | {
         t for t, n in uses.items() if (n > 1 or spread) and _deserves_name(_inline(m, m.lets[t].value.sql, set()))
     }
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
@@ -78,7 +78,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
             where.append(sqlx.relaxed(final(condition)))
     return Block(
         query,
-        [Join(j.alias, j.rel, tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
+        [replace(j, keys=tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
         [w for w in where if not _is_true(w)],
         [(n, final(t)) for n, t in outputs],
         [(final(s.sql), d) for s, d in query.order],
@@ -86,6 +86,15 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
         inner,
         {t: [final(c) for c in over] for t, (_, over) in windows.items()},
     )
+
+
+def _partition_keys(m: Machine, windows: dict[str, tuple[Tree, list[Tree]]]) -> set[str]:
+    """The local names by which windows are partitioned, other than plain columns."""
+    found: set[str] = set()
+    for tree, _ in windows.values():
+        for w in tree.find_all(exp.Window):
+            found |= {c.table for e in w.args.get("partition_by") or () for c in e.find_all(exp.Column)}
+    return {t for t in found if t in m.lets}
 
 
 def _windows(m: Machine, query: Query, uses: Counter[str]) -> dict[str, tuple[Tree, list[Tree]]]:
@@ -110,8 +119,8 @@ def _is_true(condition: Tree) -> bool:
 
 
 def _used_joins(m: Machine, query: Query, wanted: list[Tree]) -> list[Join]:
-    used: set[str] = set()
-    queue = list(wanted)
+    used: set[str] = {j.alias for j in query.joins if j.always}
+    queue = [*wanted, *[s.sql for j in query.joins if j.always for s, _ in j.keys]]
     while queue:
         for alias in sqlx.tables(m.expand_tree(queue.pop())) - used:
             used.add(alias)

@@ -9,7 +9,7 @@ from sqlglot import exp
 from lester_duck.lift import containers, files, keyed, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
-from lester_duck.lift.machine import Machine, either
+from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
 from lester_duck.lift.relations import Query, SelectRel, free_name
 from lester_duck.lift.shapes import columns_of, identifier, leaf_name
@@ -34,6 +34,7 @@ def finish(m: Machine, frame: Frame) -> None:
         key = effect.target.id if isinstance(effect.target, v.Ref) else effect.target
         by_target.setdefault(key, []).append(effect)
     found, problems = _recurrences(m, frame, by_target)
+    rewritten = {k: by_target.pop(k) for k, x in list(by_target.items()) if {e.kind for e in x} == {"rewrite"}}
     once = {key for key, x in found.items() if x.kind == "members" and x.value}
     for key in sorted(by_target, key=lambda k: k not in found or found[k].kind != "first"):
         effects = by_target[key]
@@ -47,6 +48,7 @@ def finish(m: Machine, frame: Frame) -> None:
             if key in problems:
                 raise problems[key]
             trees = found[key].trees() if key in found else recurrences.trees_of(effects)
+            trees = [t for t in trees if not keyed.is_count(m, t)]
             if recurrences.unresolved(m, trees):
                 raise Refused("a step that depends on what another collection held at the time")
             if key in found:
@@ -57,7 +59,8 @@ def finish(m: Machine, frame: Frame) -> None:
                 raise Refused(f"a collection changed in {len(kinds)} ways in one loop")
         except Refused as error:
             m.state.heap[key] = Poison(error.reason, error.line or effects[0].line)
-    _appends(m, frame, {k: x for k, x in by_target.items() if k not in once and k not in problems})
+    appended = {k: x for k, x in by_target.items() if k not in once and k not in problems}
+    _appends(m, frame, {**rewritten, **appended})
 
 
 def _recurrences(
@@ -120,11 +123,12 @@ def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]])
     """Lists appended to once per row; those under one condition share a relation."""
     groups: dict[str, list[Effect]] = {}
     for key, effects in by_target.items():
-        if {e.kind for e in effects} != {"append"}:
+        kinds = {e.kind for e in effects}
+        if kinds not in ({"append"}, {"rewrite"}):
             continue
         before = _before(m, key)
         try:
-            if not isinstance(before, v.HList) or before.items:
+            if kinds == {"append"} and (not isinstance(before, v.HList) or before.items):
                 raise Refused("a list that was not empty before the loop")
             effect = recurrences.single(m, effects)
             if recurrences.unresolved(m, recurrences.trees_of(effects)):

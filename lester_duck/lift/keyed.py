@@ -86,7 +86,12 @@ def _no_none(keys: list[tuple[str, Sym]]) -> None:
 
 
 def _is_count(m: Machine, leaf: Value) -> bool:
-    tree = sqlx.bare(m.expand_tree(leaf.sql)) if isinstance(leaf, Sym) else None
+    return isinstance(leaf, Sym) and is_count(m, leaf.sql)
+
+
+def is_count(m: Machine, tree: exp.Expression) -> bool:
+    """Whether an expression is the number of keys a collection had so far."""
+    tree = sqlx.bare(m.expand_tree(tree))
     read = m.reads.get(tree.table) if isinstance(tree, exp.Column) else None
     return read is not None and read.kind == "len"
 

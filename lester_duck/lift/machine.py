@@ -42,6 +42,7 @@ class Machine:
         self.snapshots: list[tuple[str, int, Value]] = []
         self.files: dict[tuple, Any] = {}
         self.wholes: dict[str, Whole] = {}
+        self.asserted: list[tuple[Tree, int]] = []
         self.refusals: list[Any] = []
         self.suspicions: list[tuple[int, str]] = []
         self.fit: Any = None

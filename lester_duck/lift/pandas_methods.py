@@ -279,7 +279,7 @@ def _drop_duplicates(m: Machine, ref: Value, frame: Frame, args: list[Value], kw
 
 
 def _needs_close(m: Machine, frame: Frame, names: list[str]) -> bool:
-    return bool(frame.rows_.joins) or any(frames.windowed(m, s.sql) for s in frames.syms(frame, names))
+    return bool(frame.rows_.joins) or any(not frames.is_own(frame.rows_, s) for s in frames.syms(frame, names))
 
 
 def numbered(frame: Frame, keys: list[Sym], descending: bool = False) -> exp.Expression:
@@ -310,7 +310,8 @@ frames.FRAME_METHODS.update(
         "itertuples": _itertuples, "dropna": _dropna, "reset_index": _reset_index, "set_index": _set_index,
         "rename": _rename, "drop": _drop, "fillna": _fillna, "astype": _astype, "replace": _replace,
         "sort_values": _sort_values, "drop_duplicates": _drop_duplicates, "head": _head, "query": _query,
-        "info": _info, "to_numpy": _numpy, "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),
+        "info": _info, "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
+        "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),
         "round": _each("round"), "abs": _each("abs"), "clip": _each("clip"), "isin": _each("isin"),
     }
 )  # fmt: skip

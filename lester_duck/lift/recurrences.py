@@ -14,6 +14,7 @@ from sqlglot import exp
 from lester_duck.lift import evolving, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, either
+from lester_duck.lift.relations import fresh
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Effect, Frame, Let
 from lester_duck.lift.values import Refused, Sym, Value
@@ -103,7 +104,7 @@ def simplified(tree: Tree, known: dict[str, bool]) -> Tree:
 
 
 def _logical(tree: Tree) -> bool:
-    return isinstance(tree, exp.Not | exp.EQ | exp.NEQ | exp.LT | exp.LTE | exp.GT | exp.GTE | exp.Is | exp.And | exp.Or)
+    return isinstance(tree, exp.Not | exp.Predicate | exp.Connector)
 
 
 def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
@@ -390,7 +391,7 @@ def _needs(m: Machine, token: str) -> set[str]:
 
 def window(m: Machine, frame: Frame, function: str, key: Value, rows: str = "", *arguments: Tree) -> Tree:
     """A window over the loop's rows in their order, one partition per key."""
-    keys = [scalars.whole(scalars.scalar(x)).sql for x in evolving.leaves_of(key) if isinstance(x, Sym)]
+    keys = [_column(m, scalars.whole(x)) for x in evolving.leaves_of(key) if isinstance(x, Sym)]
     terms = [s.sql for s, _ in frame.query.order]
     operands = [*arguments, *keys, *terms, sqlx.column(frame.query.alias, "_pos")]
     n = len(arguments)
@@ -403,6 +404,15 @@ def window(m: Machine, frame: Frame, function: str, key: Value, rows: str = "", 
 
 def _reads(effects: list[Effect]) -> list[Any]:
     return [x for e in effects for x in e.arguments]
+
+
+def _column(m: Machine, sym: Sym) -> Tree:
+    """A key as a column: a window cannot be partitioned by every expression."""
+    if isinstance(sym.sql, exp.Column) and not sym.sql.name.startswith("#"):
+        return sym.sql
+    token = fresh("let")
+    m.lets[token] = Let(f"{sym.name or 'own'}_key", sym)
+    return sqlx.column(token, "key")
 
 
 def trees_of(effects: list[Effect]) -> list[Tree]:

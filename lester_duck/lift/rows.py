@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, evolving, expressions, files, folds, lookups, scalars, sqlx, words
+from lester_duck.lift import containers, evolving, expressions, files, folds, lookups, records, scalars, sqlx, words
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, fresh
@@ -40,7 +40,9 @@ def loop(
         return
     if node.orelse:
         raise Refused("for ... else over rows")
-    over_rows(m, view, (node.lineno, node.end_lineno), lambda item: assign(node.target, item), lambda: run(node.body))
+    lines = (node.lineno, node.end_lineno)
+    owner = iterable if isinstance(content, v.ListOf) and isinstance(iterable, v.Ref) else None
+    over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(node.body), owner)
 
 
 def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:
@@ -92,11 +94,12 @@ def keys_view(m: Machine, content: v.DictOf | v.GroupedOf) -> v.View:
 
 
 def over_rows(
-    m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None]
-) -> None:
+    m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
+    owner: v.Ref | None = None,
+) -> None:  # fmt: skip
     """Run a body once for all rows of a view, then turn what it did into relations.
 
-    The body is run again while that reveals names or objects carried from one row to the next.
+    ``owner`` is the list whose records the body may change in place. The body is run again while that reveals names or objects carried from one row to the next.
     """
     touched: set[int] = set()
     carried: set[str] = set()
@@ -107,6 +110,7 @@ def over_rows(
         if done.frame.touched <= touched and done.changed <= carried:
             if done.refusal is not None:
                 raise done.refusal
+            records.rewrite(m, done.frame, owner, done.item)
             folds.finish(m, done.frame)
             for name in done.changed | done.made:
                 m.env[name] = Poison(f"'{name}' as the last row left it", lines[1])
@@ -124,6 +128,7 @@ class _Pass:
     changed: set[str]
     made: set[str]
     refusal: Refused | None
+    item: Value
 
 
 def _one_pass(
@@ -145,8 +150,10 @@ def _one_pass(
     exits, guards, depth = len(m.exits), len(m.guards), m.depth
     start = dict(m.env)
     refusal: Refused | None = None
+    item = lookups.thaw(m, v.rebind(view.element, view.rel.token, alias))
+    made = dict(m.state.heap)
     try:
-        bind(lookups.thaw(m, v.rebind(view.element, view.rel.token, alias)))
+        bind(item)
         body()
         if m.exits[-1]["break"]:
             raise Refused("break in a loop over rows")
@@ -162,7 +169,7 @@ def _one_pass(
     if refusal is not None:
         del m.obligations[owed:]
     names = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
-    return _Pass(frame, {n for n in names if n in before.envs[-1]}, names - set(before.envs[-1]), refusal)
+    return _Pass(frame, {n for n in names if n in before.envs[-1]}, names - set(before.envs[-1]), refusal, records.Item(item, made))
 
 
 def _merged_end(m: Machine, before: State, ends: list[State]) -> State | None:

@@ -59,7 +59,8 @@ def _run(m: Machine, ref: Value, encoder: Encoder, name: str, given: list[Value]
     if encoder.name == "LabelEncoder":
         return _labels(m, ref, encoder, name, given[0])
     data = as_frame(m, given[0])
-    fitted = data.rows_ if name != "transform" else encoder.fitted
+    stateless = encoder.name == "HashingVectorizer"
+    fitted = data.rows_ if name != "transform" or stateless else encoder.fitted
     if fitted is None:
         raise Refused(f"the script would fail here: {encoder.name} is not fitted")
     if name != "transform" and isinstance(ref, v.Ref):
