@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite import suspicions
 from lester_duck.rewrite.directed import judge_directed
+from lester_duck.rewrite.finding import Finding
 from lester_duck.rewrite.inputs import directed
 from lester_duck.rewrite.judge import Verdict
 from lester_duck.rewrite.mutants import Judged, Outcome, judge_mutants, rate_of
@@ -22,6 +24,15 @@ SECONDS = 58.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """The verdict with directed inputs and mutants added, the mutants, and what looked like a bug of the original."""
+
+    verdict: Verdict
+    mutants: Outcome | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
     """How to go beyond the user's data: ``mutants`` is a number, None for all, 0 for none."""
 
@@ -31,10 +42,10 @@ class Beyond:
     mutants: int | None
     progress: Callable[[str], None]
 
-    def judge(self, pipeline: Pipeline, verdict: Verdict) -> tuple[Verdict, Outcome | None]:
-        """The verdict with directed inputs and mutants added; as it is when it says *differs* already."""
+    def judge(self, pipeline: Pipeline, verdict: Verdict) -> Said:
+        """What more can be said; the verdict as it is when it says *differs* already."""
         if not _worth(verdict):
-            return verdict, None
+            return Said(verdict=verdict)
         started = time.monotonic()
         pipeline = _without_keys(pipeline)
         kept = [Judged(name="", data=self.how.root, evidence=self.evidence)]
@@ -52,13 +63,21 @@ class Beyond:
                 progress=self.progress,
                 keep=kept.append,
             )
+            findings = (*suspicions.of_inputs(kept), *self._in_data(planned))
         finally:
             planned.close()
         if self.mutants == 0 or not _worth(verdict):
-            return verdict, None
+            return Said(verdict=verdict, findings=findings)
         left = SECONDS - (time.monotonic() - started)
         outcome = judge_mutants(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
-        return replace(verdict, mutants=rate_of(outcome)), outcome
+        return Said(verdict=replace(verdict, mutants=rate_of(outcome)), mutants=outcome, findings=findings)
+
+    def _in_data(self, planned: Planned) -> tuple[Finding, ...]:
+        state = planned.state(self.how.root)
+        try:
+            return tuple(suspicions.of_data(planned.pipeline, state.db))
+        finally:
+            state.close()
 
 
 def _worth(verdict: Verdict) -> bool:

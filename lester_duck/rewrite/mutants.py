@@ -143,7 +143,8 @@ class _Trial:
         stillborn, tried = len(chosen) - len(living), 0
         # small data first: a mutant that twelve rows tell apart need not be run on a million
         ordered = sorted(self.inputs, key=self._size)
-        ordered.sort(key=lambda judged: (judged is not ordered[0], bool(judged.name)))
+        first = ordered[0]
+        ordered.sort(key=lambda judged: (judged is not first, bool(judged.name)))
         for judged in ordered:
             if not living or time.monotonic() > self.deadline:
                 break

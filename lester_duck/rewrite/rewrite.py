@@ -11,8 +11,8 @@ from typing import Literal
 from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import engines, llm
-from lester_duck.rewrite.beyond import Beyond
+from lester_duck.rewrite import engines, llm, suspicions
+from lester_duck.rewrite.beyond import Beyond, Said
 from lester_duck.rewrite.changed import Changed, Rerun, changed_files
 from lester_duck.rewrite.code import Code, Order
 from lester_duck.rewrite.execute import execute
@@ -92,11 +92,12 @@ def rewrite(
         evidence = observe(how, space)
         task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
         best, attempts = _try(roads, task, how, rounds, say)
-        verdict, outcome = best.verdict, None
-        if verdict and best.proposal.pipeline and directed:
+        said = None
+        if best.verdict and best.proposal.pipeline and directed:
             beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
-            verdict, outcome = beyond.judge(best.proposal.pipeline, verdict)
-        return _rewritten(how.code, best.proposal, verdict, evidence, attempts, outcome)
+            said = beyond.judge(best.proposal.pipeline, best.verdict)
+        proposal = _suspected(best.proposal, how, evidence, said)
+        return _rewritten(how.code, proposal, said or best.verdict, evidence, attempts)
 
 
 def _roads(
@@ -137,14 +138,20 @@ def _try(
     return max(everything, key=lambda a: (not a.proposal.refusals, a.rank)), tuple(everything)
 
 
+def _suspected(proposal: Proposal, how: Setting, evidence: Evidence, said: Said | None) -> Proposal:
+    """The proposal with everything that looked like a bug of the original."""
+    found = list(suspicions.of_program(how.code.text, how.root, evidence.first.reads))
+    if proposal.pipeline is not None:
+        fits = evidence.first.fits(proposal.pipeline.origin.fit or "") if proposal.pipeline.origin else ()
+        found += suspicions.of_pipeline(proposal.pipeline, fits[0].line if fits else 0)
+    found += said.findings if said else ()
+    return replace(proposal, suspicions=suspicions.merged(proposal.suspicions, found))
+
+
 def _rewritten(
-    code: Code,
-    proposal: Proposal,
-    verdict: Verdict | None,
-    evidence: Evidence,
-    attempts: tuple[Attempt, ...],
-    outcome: Outcome | None,
+    code: Code, proposal: Proposal, said: Said | Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
 ) -> Rewritten:
+    verdict, outcome = (said.verdict, said.mutants) if isinstance(said, Said) else (said, None)
     proposal = _located(proposal, code)
     return Rewritten(
         pipeline=proposal.pipeline,
@@ -220,11 +227,12 @@ def verify(
         evidence = observe(how, space)
         say("comparing")
         verdict = judge(pipeline, evidence, execute, how.root)
-        outcome = None
+        said = None
         if directed:
             beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
-            verdict, outcome = beyond.judge(pipeline, verdict)
-        return _rewritten(how.code, Proposal(pipeline=pipeline), verdict, evidence, (), outcome)
+            said = beyond.judge(pipeline, verdict)
+        proposal = _suspected(Proposal(pipeline=pipeline), how, evidence, said)
+        return _rewritten(how.code, proposal, said or verdict, evidence, ())
 
 
 def verify_changed(
