@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,9 @@ class Program:
     disk: int = 0
 
 
+@cache
 def level() -> Level:
-    """The strongest level this system allows."""
+    """The strongest level this system allows; tried once."""
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-B", str(_LAUNCH), "{}"],
         stdin=subprocess.DEVNULL,
@@ -116,8 +118,9 @@ def level() -> Level:
     return Level(network=found["spaces"], processes=found["spaces"], files=found["files"], counted=found["counted"])
 
 
+@cache
 def interpreter(python: str) -> Interpreter:
-    """Ask an interpreter where it lives. Raises InputError when it does not run or is too old."""
+    """Ask an interpreter where it lives, once. Raises InputError when it does not run or is too old."""
     hint = "give a Python 3.8 or later that has what the script imports, with --python PATH"
     try:
         done = subprocess.run(

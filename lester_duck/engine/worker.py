@@ -1,14 +1,14 @@
 """Declared functions run in a process of their own, fed with Arrow batches.
 
 Functions come from scripts nobody has vouched for, so they never run in the engine's process: the
-worker has an empty environment, an empty working folder, and limits on memory, file size and
-processes. It is started at the first call and lives as long as the ``Worker``.
+worker has an empty environment, an empty working folder, no network and no other files as far as
+the system allows that, and limits on memory, file size and processes. It is started at the first
+call and lives as long as the ``Worker``.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import selectors
 import signal
 import struct
@@ -21,12 +21,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from lester_duck import confine
 from lester_duck.engine.worker_child import read_message, write_message
 from lester_duck.errors import InputError, InternalError
 from lester_duck.pipeline.model import Function
 
 _CHILD = Path(__file__).with_name("worker_child.py")
 _ROWS_PER_MESSAGE = 16_384
+_MEMORY, _DISK = 4 << 30, 256 << 20
+_GRACE = 1.0
+_SIGNALLED = 128
 
 
 class Worker:
@@ -40,10 +44,12 @@ class Worker:
         self._functions = {f.name.lower(): f for f in functions}
         self._types = types
         self._timeout = timeout
-        self._process: subprocess.Popen[bytes] | None = None
+        self._running: confine.Running | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.calls = 0
         """Number of argument tuples sent so far."""
+        self.level: confine.Level | None = None
+        """What keeps the process away from the rest of the system; None before it was started."""
 
     def call(self, function: str, arguments: pa.Table) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
         """Evaluate a function for each row of ``arguments``.
@@ -73,7 +79,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process and remove its folder."""
-        if self._process is not None:
+        if self._running is not None:
             self._kill()
         if self._folder is not None:
             self._folder.cleanup()
@@ -98,16 +104,26 @@ class Worker:
         return pa.ipc.open_stream(body).read_all()
 
     def _started(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
+        if self._running is None:
             self._folder = tempfile.TemporaryDirectory(prefix="lester-duck-")
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", str(_CHILD)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL, cwd=self._folder.name, start_new_session=True,
-                env={"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"},
-            )  # fmt: skip
+            folder = Path(self._folder.name).resolve()
+            python = confine.interpreter(sys.executable)
+            self.level = confine.level()
+            program = confine.Program(
+                command=(python.executable, "-I", str(_CHILD)),
+                environment={"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8", "TMPDIR": str(folder)},
+                folder=folder,
+                read=(*python.paths, str(_CHILD)),
+                write=(str(folder),),
+                memory=_MEMORY,
+                disk=_DISK,
+            )
+            self._running = confine.start(
+                program, self.level, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
             schema = pa.schema([pa.field(name, type_) for name, type_ in self._types.items()])
-            write_message(self._process.stdin, self._code.encode(), schema.serialize().to_pybytes())
-        return self._process
+            write_message(self._running.process.stdin, self._code.encode(), schema.serialize().to_pybytes())
+        return self._running.process
 
     def _wait(self, process: subprocess.Popen[bytes], name: str) -> None:
         with selectors.DefaultSelector() as selector:
@@ -119,21 +135,27 @@ class Worker:
                 )
 
     def _end(self) -> str:
+        with suppress(subprocess.TimeoutExpired):  # one that is ending by itself knows why
+            if self._running is not None:
+                self._running.process.wait(_GRACE)
         code = self._kill()
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        if code > _SIGNALLED:
+            return f"signal {signal.Signals(code - _SIGNALLED).name}"
+        named = {confine.MEMORY: "its memory limit was passed", confine.DISK: "it wrote too much"}
+        return named.get(code, f"exit status {code}")
 
     def _kill(self) -> int:
-        process, self._process = self._process, None
-        if process is None:
+        running, self._running = self._running, None
+        if running is None:
             raise InternalError("the worker is not running")
-        code = process.poll()
-        if code is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
+        code = running.end()
+        for pipe in (running.process.stdin, running.process.stdout):
             with suppress(BrokenPipeError):  # unsent bytes of a process that is gone
                 pipe.close()
-        return code if code is not None else process.returncode
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+        return code
 
 
 def _to_ipc(table: pa.Table) -> bytes:
