@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, calls, containers, files, lookups, rows, scalars, shapes, sqlx
+from lester_duck.lift import arrays, calls, containers, files, hashes, lookups, rows, scalars, shapes, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, SelectRel, fresh
@@ -31,6 +31,8 @@ def _str(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 
 def _int(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) == 2 and isinstance(args[0], Sym):
+        return hashes.whole(m, args[0], args[1])
     if len(args) != 1 or kwargs:
         return MISSING
     if isinstance(args[0], v.Choice):
@@ -85,7 +87,8 @@ def _bool(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 def _abs(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not isinstance(args[0], Sym):
         return MISSING
-    return Sym(sql("abs(_1)", scalars.number(m, args[0])), args[0].type, name=args[0].name)
+    tree = sql("abs(_1)", scalars.number(m, args[0]))
+    return Sym(tree, args[0].type, null=args[0].nan, name=args[0].name, nan=args[0].nan)
 
 
 def _round(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, containers, dates, files, lookups, regex, rows, scalars
+from lester_duck.lift import arrays, concrete, containers, dates, files, hashes, lookups, regex, rows, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -191,7 +191,7 @@ def _sqrt(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return MISSING
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, Rule] = hashes.RULES | {
     "numpy.array": _array,
     "numpy.asarray": _array,
     "numpy.zeros": _zeros,

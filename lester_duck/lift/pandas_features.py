@@ -96,6 +96,8 @@ def _split(m: Machine, rows: Rows) -> tuple[Rows, ir.Split, tuple[Tree, ...]]:
 def _said(m: Machine, builder: _Builder, rows: Rows, split: ir.Split) -> ir.Split:
     """The split in terms of the feature view's columns."""
     params: list[tuple[str, ir.Value]] = []
+    if split.kind == "predicate" and _calls(m, split):
+        return _column(builder, dict(split.params))
     for name, value in split.params:
         if isinstance(value, exp.Expression):
             value = builder.predicate(value)
@@ -107,6 +109,19 @@ def _said(m: Machine, builder: _Builder, rows: Rows, split: ir.Split) -> ir.Spli
     if split.kind == "predicate" and _complement(dict(split.params)):
         params = params[:1]
     return replace(split, params=tuple(params))
+
+
+def _calls(m: Machine, split: ir.Split) -> bool:
+    """Whether a declared function decides who is train: views may call it, predicates may not."""
+    trees = [m.expand_tree(value) for _, value in split.params if isinstance(value, exp.Expression)]
+    return any(node.name in m.functions for tree in trees for node in tree.find_all(exp.Anonymous))
+
+
+def _column(builder: _Builder, said: dict) -> ir.Split:
+    """The split as a column of the feature view."""
+    rest = sqlx.case(said["test"], sqlx.literal("test"), exp.null())
+    part = sqlx.case(said["train"], sqlx.literal("train"), rest)
+    return ir.Split(kind="column", params=(("column", builder.column(Sym(part, "str", null=True), "part")),))
 
 
 def _complement(said: dict) -> bool:

@@ -23,6 +23,7 @@ _OPPOSITES = {
     c.CATEGORY_NOT_WORD: c.CATEGORY_WORD,
     c.CATEGORY_NOT_SPACE: c.CATEGORY_SPACE,
 }
+_READABLE = 180
 _BEYOND_ASCII = "\u017f\u212a\u0130\u0131"
 """The only characters outside ASCII that equal a letter of ASCII when case is ignored."""
 
@@ -39,7 +40,11 @@ def re2(pattern: re.Pattern) -> str:
     """
     if pattern.flags & ~(re.UNICODE | re.IGNORECASE | re.DOTALL):
         raise Different
-    return "".join(_node(op, argument, pattern.flags) for op, argument in _parser.parse(pattern.pattern, pattern.flags))
+    parsed = _parser.parse(pattern.pattern, pattern.flags)
+    found = "".join(_node(op, argument, pattern.flags) for op, argument in parsed)
+    if len(found) > _READABLE + len(pattern.pattern):
+        raise Different  # exact, but no longer something to read
+    return found
 
 
 def _node(op: object, argument: object, flags: int) -> str:

@@ -8,7 +8,19 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, evolving, expressions, files, folds, lookups, records, scalars, sqlx, words
+from lester_duck.lift import (
+    containers,
+    evolving,
+    expressions,
+    files,
+    folds,
+    grouped,
+    lookups,
+    records,
+    scalars,
+    sqlx,
+    words,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, fresh
@@ -198,6 +210,11 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     shortcut = _fields_comprehension(m, node)
     if shortcut is not None:
         return shortcut
+    if m.frames and kind == "list":
+        with m.trial():
+            iterated = m.content(expressions.evaluate(m, node.generators[0].iter))
+        if isinstance(iterated, v.Group):
+            return grouped.comprehension(m, iterated, node)
     made = m.new({"list": v.HList(), "set": v.HSet(), "dict": v.HDict()}[kind])
     outer = m.env
     names = dict(outer)
