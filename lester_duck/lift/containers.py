@@ -221,6 +221,8 @@ def length(m: Machine, value: Value) -> Value:
     if isinstance(content, v.Foreign):
         return content.length(m, value)
     if isinstance(content, Sym) and content.type == "str":
+        if content.null:
+            m.raise_if(sqlx.sql("_1 IS NULL", content.sql), "TypeError", "len(None)")
         return Sym(sqlx.sql("length(_1)", scalars.whole(content).sql), "int", name=content.name)
     if isinstance(content, v.Group):
         return lookups.size(m, content)

@@ -9,7 +9,7 @@ import re
 
 from sqlglot import exp
 
-from lester_duck.lift import concrete, expressions, functions, infer, scalars
+from lester_duck.lift import concrete, expressions, functions, infer, purity, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import free_name
@@ -48,6 +48,7 @@ def _expression(m: Machine, node: ast.expr) -> Sym:
     )
     if returns is None:
         raise Refused("an expression whose type is not plain")
+    purity.check(body, "an expression")
     none = any(isinstance(n, ast.Constant) and n.value is None for n in ast.walk(body))
     lines = functions.needed_for(m, functions.free_names(body) - set(arguments.found), "an expression")
     text = f"return {ast.unparse(ast.fix_missing_locations(body))}"

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from lester_duck.lift import build, render, settle, sqlx, stages
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import FileRel, GroupRel, Join, Relation, SelectRel, free_name
+from lester_duck.lift.relations import FileRel, GroupRel, Join, Relation, SelectRel, UnionRel, free_name
 from lester_duck.lift.sqlx import Tree
 from lester_duck.pipeline import model as ir
 
@@ -69,9 +69,12 @@ def _visit(m: Machine, rel: Relation, order: list[Relation]) -> None:
 
 def inputs(m: Machine, rel: Relation) -> list[Relation]:
     """The relations whose columns a relation really uses."""
+    if isinstance(rel, UnionRel):
+        return list(rel.members)
     if not isinstance(rel, SelectRel | GroupRel):
         return []
     used = {t for tree in trees(m, rel) for t in sqlx.tables(tree)}
+    used |= {j.alias for j in rel.query.joins if j.always}
     joins = list(rel.query.joins)
     found: list[Join] = []
     while True:

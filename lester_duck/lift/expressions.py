@@ -113,7 +113,8 @@ def _unary(m: Machine, node: ast.UnaryOp) -> Value:
         if isinstance(value, Choice):
             return scalars.spread(m, value, lambda x: operate(m, ast.Mult, -1, x))
         if isinstance(value, Sym):
-            return Sym(sqlx.sql("-(_1)", scalars.number(m, value)), "int" if value.type == "bool" else value.type)
+            kind = "int" if value.type == "bool" else value.type
+            return Sym(sqlx.sql("-(_1)", scalars.number(m, value)), kind, null=value.nan, nan=value.nan)
     if isinstance(node.op, ast.UAdd):
         return value
     return containers.negated(m, value)

@@ -20,7 +20,7 @@ from lester_duck.lift.values import Poison, Refused, Sym, Value
 def mark_evolving(m: Machine, id_: int, shape: Value) -> None:
     """From here on, reading the collection means reading what earlier rows left in it."""
     content = m.state.heap[id_]
-    if isinstance(content, v.HFile | v.Matrix | Evolving):
+    if isinstance(content, v.HFile | v.Matrix | Evolving | v.Foreign):
         return
     m.state.heap[id_] = Evolving(id_, content, shape)
 

@@ -76,6 +76,9 @@ class Library(Foreign):
         """``x is None``, as a condition."""
         return exp.false()
 
+    def called(self, m: Any, name: str) -> None:
+        """The object is assigned to a name."""
+
     def call(self, m: Any, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """``x(...)``."""
         raise Refused(f"a call of a {self.what}")

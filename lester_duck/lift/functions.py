@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, declared, infer, scalars
+from lester_duck.lift import calls, declared, infer, purity, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import SQL_TYPES, FromModel, Func, Refused, Sym, Value
@@ -118,6 +118,7 @@ def needed_for(m: Machine, names: set[str], who: str) -> tuple[tuple[int, int], 
         if id(top[name]) not in wanted:
             wanted[id(top[name])] = top[name]
             queue |= free_names(top[name])
+            purity.check(top[name], who)
     for statement in wanted.values():
         if not isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign):
             raise Refused(f"{who} needs a top-level statement that is no definition")

@@ -100,6 +100,8 @@ def _shown(m: Machine, owed: Obligation, emitted: emit.Emitted) -> list[tuple[st
     relations = {owed.query.alias: owed.query.base, **{j.alias: j.rel for j in owed.query.joins}}
     shown: dict[str, Tree] = {}
     for c in m.expand_tree(owed.fails).find_all(exp.Column):
+        if c.name == "_pos":
+            continue
         settled = emitted.columns(relations[c.table], c.table, c.name)
         shown.setdefault(settled.name if isinstance(settled, exp.Column) else "found", c)
     return list(shown.items()) or [("found", sqlx.literal(1))]

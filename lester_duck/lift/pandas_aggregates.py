@@ -11,7 +11,7 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Rows, Series
 from lester_duck.lift.relations import GroupRel, Join, Query, Relation, SelectRel
 from lester_duck.lift.sqlx import Tree
-from lester_duck.lift.state import Whole
+from lester_duck.lift.state import Obligation, Whole
 from lester_duck.lift.values import Refused, Sym, Value
 
 _NUMBERS = frozenset(["sum", "mean", "median", "std_sample", "var_sample"])
@@ -93,6 +93,22 @@ def count(m: Machine, rows: Rows) -> Sym:
         m.files[key] = made.rows_.rel
         m.files["rows of", made.rows_.rel.token] = rows
     return m.whole("count", m.files[key], None, "int")
+
+
+def asserted(m: Machine) -> list[Relation]:
+    """Checks from assertions about whole relations; the relations that must be there for them."""
+    needed: list[Relation] = []
+    for fails, line in m.asserted:
+        tree = m.expand_tree(fails)
+        tokens = sorted(sqlx.tables(tree))
+        if not tokens or any(t not in m.wholes for t in tokens):
+            continue
+        tables = [table_of(m, m.wholes[t]) for t in tokens]
+        joins = [Join(t, rel, ()) for t, rel in zip(tokens[1:], tables[1:], strict=True)]
+        message = "an assertion of the script"
+        m.obligations.append(Obligation(Query(tokens[0], tables[0], joins), (), tree, message, line))
+        needed += tables
+    return needed
 
 
 # -- aggregates in views --------------------------------------------------------------------------------

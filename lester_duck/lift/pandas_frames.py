@@ -346,12 +346,14 @@ def carry(m: Machine, target: Rows, source: Rows, sym: Sym) -> Sym:
         return _masked(sym, source.where, target.where)
     chain = between(target.rel, source.rel)
     if chain is not None:
-        sym = _masked(sym, source.where, chain[0].query.where)
+        below = [sqlx.text(c) for c in chain[0].query.where]
+        conditions = [Sym(c, "bool") for c in source.where if sqlx.text(c) not in below]
         for rel in chain:
             known = {j.alias for j in rel.query.joins}
             rel.query.joins.extend(j for j in source.joins if j.alias not in known)
             sym = replace(sym, sql=_raised(m, rel, sym), parts=(), choices=())
-        return sym
+            conditions = [replace(c, sql=_raised(m, rel, c)) for c in conditions]
+        return _masked(sym, tuple(c.sql for c in conditions), target.where)
     chain = between(source.rel, target.rel)
     if chain is None:
         raise Refused("two frames whose rows cannot be matched", "columns of one frame, or a merge")
@@ -450,6 +452,8 @@ def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], 
             outputs.append((name, replace(value, inputs=inputs)))
         else:
             outputs.append((name, shown(name, value)))
+    if not rel.outputs:
+        rel.outputs.append(("one", v.constant(1)))
     keys = tuple((n, s) for n, s in outputs[: len(rows.keys)])
     index = "subset" if order and rows.index == "range" else rows.index
     made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner)
@@ -477,11 +481,15 @@ def close(m: Machine, ref: Value, frame: Frame) -> Frame:
     return made
 
 
+def is_own(rows: Rows, sym: Sym) -> bool:
+    """Whether a series is a plain column of its relation."""
+    return isinstance(sym.sql, exp.Column) and sym.sql.table == rows.rel.token
+
+
 def close_series(m: Machine, series: Series) -> Series:
     """A series over a closed set of rows, as a plain column: its frame's, where that is known."""
     rows = series.rows_
-    plain = isinstance(series.sym.sql, exp.Column) and series.sym.sql.table == rows.rel.token
-    if plain and not rows.where and not rows.joins and not rows.part:
+    if is_own(rows, series.sym) and not rows.where and not rows.joins and not rows.part:
         return series
     owner = m.state.heap.get(rows.owner) if rows.owner is not None else None
     if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _same_where(owner.rows_, rows)):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from lester_duck.lift import calls, sqlx
 from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
-from lester_duck.lift import sqlx
 from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Rows, Series, options
 from lester_duck.lift.relations import GroupRel, fresh
@@ -103,8 +104,12 @@ def relation(m: Machine, group: Accessor) -> tuple[GroupRel, Rows, list[tuple[st
 def _close_group(m: Machine, group: Accessor, frame: Frame) -> Frame:
     """The grouped frame closed: the script's own, when the grouping added no column."""
     held = m.content(group.of)
-    if isinstance(held, Frame) and held is frame:
-        return frames.close(m, group.of, frame)
+    if isinstance(held, Frame) and held.rows_ is frame.rows_ and isinstance(group.of, v.Ref):
+        made = frames.closed(m, frame, frames.title_of(m, group.of, frame))
+        made = replace(made, what_rows=replace(made.rows_, owner=group.of.id))
+        own = tuple((n, x) for n, x in made.columns if n in held.names)
+        m.update(group.of, replace(made, columns=own))
+        return made
     return frames.closed(m, frame, frames.title_of(m, group.of, frame))
 
 
@@ -201,7 +206,7 @@ def ready(m: Machine, group: Accessor, names: list[str]) -> Frame:
     frame: Frame = part(group, "frame")
     wanted = frames.syms(frame, [*part(group, "keys"), *names])
     clean = not frame.rows_.where and not frame.rows_.joins
-    if clean and not any(frames.windowed(m, s.sql) for s in wanted):
+    if clean and all(frames.is_own(frame.rows_, s) for s in wanted):
         return frame
     return _close_group(m, group, frame)
 
@@ -226,7 +231,72 @@ def known_keys(keys: list[Sym], tree: Tree) -> Tree:
     return sqlx.case(sqlx.conjunction(absent), tree, exp.null()) if absent else tree
 
 
+@dataclass(frozen=True, eq=False)
+class GroupColumn(Library):
+    """One column within each group, as the function of a ``transform`` sees it."""
+
+    group: Accessor
+    series: Series
+    what = "column of a group"
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """A window within the group, else the method of a column."""
+        if name in _WITHIN:
+            group = self._grouped(m)
+            return replace(self, series=GROUPED[name](m, group, args, kwargs))
+        if name in _WINDOWS and not args and not kwargs:
+            return replace(self, series=_windowed(m, self._grouped(m), name))
+        made = self.series.method(m, self.series, name, args, kwargs)
+        if not isinstance(made, Series):
+            raise Refused(f".{name}() of a column of a group")
+        return replace(self, series=made)
+
+    def _grouped(self, m: Machine) -> Accessor:
+        held = m.content(self.group.of)
+        frame = held if isinstance(held, Frame) else part(self.group, "frame")
+        name = "within"
+        frame = frames.assign(m, frame, name, self.series)
+        extra = {**dict(self.group.extra), "frame": frame, "columns": name}
+        return replace(self.group, extra=tuple(extra.items()))
+
+    def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+        """Arithmetic with constants and other columns of the group."""
+        x, y = (p.series if isinstance(p, GroupColumn) else p for p in (a, b))
+        return replace(self, series=series_rules.operate(m, op, x, y))
+
+
+_WITHIN = ("shift", "diff", "cumsum", "cummax", "cummin", "rank", "ffill", "cumcount")
+
+
+def _ffill(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("ffill with arguments")
+    name = _columns(group)[0]
+    frame = ready(m, group, [name])
+    return _filled(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")))
+
+
+def _filled(frame: Frame, sym: Sym, keys: list[Sym]) -> Series:
+    last = exp.IgnoreNulls(this=exp.LastValue(this=sym.sql.copy()))
+    tree = window(last, keys, [position(frame)], "ROWS UNBOUNDED PRECEDING")
+    return Series(frame.rows_, replace(sym, sql=known_keys(keys, tree), null=True, parts=(), choices=()))
+
+
+def _series_ffill(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("ffill with arguments")
+    frame, sym = _plain(m, series)
+    return _filled(frame, sym, [])
+
+
 def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args and isinstance(args[0], v.Func):
+        name = _columns(group)[0]
+        series = Series(part(group, "frame").rows_, frames.syms(part(group, "frame"), [name])[0])
+        made = calls.call(m, args[0], [GroupColumn(group, series)], {})
+        if not isinstance(made, GroupColumn):
+            raise Refused("transform with a function of this kind", 'transform("mean")')
+        return made.series
     kind = args[0].name.rsplit(".", 1)[-1] if args and isinstance(args[0], v.Lib) else args[0] if args else None
     if kind not in _WINDOWS or len(args) != 1 or kwargs:
         raise Refused("transform with this function", 'transform("mean")')
@@ -282,7 +352,9 @@ def _cumcount(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, 
     tree = exp.Window(
         this=exp.RowNumber(), partition_by=[k.sql.copy() for k in keys], order=exp.Order(expressions=[order])
     )
-    return Series(frame.rows_, Sym(sql("_1 - 1", tree), "int", name="cumcount"))
+    null = any(k.null for k in keys)
+    tree = known_keys(keys, sql("_1 - 1", tree))
+    return Series(frame.rows_, Sym(tree, "float" if null else "int", null=null, nan=True, name="cumcount"))
 
 
 def _ngroup(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -387,15 +459,11 @@ def _rolled(kind: str) -> frames.SeriesRule:
 ROLLING = {kind: _rolled(kind) for kind in ("mean", "sum", "min", "max", "std", "median", "count")}
 
 
-def _loop(m: Machine, group: Accessor) -> Value:
-    raise Refused("a loop over the groups of a frame", "groupby(...).agg(name=(column, kind))")
-
-
 GROUPED = {
     "[]": _picked, "agg": _agg, "aggregate": _agg, "transform": _transform, "shift": _group_shift,
     "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup, "rank": _group_rank, "rolling": _group_rolling,
-    "cumsum": running("cumsum", "sum(_1)"), "cummax": running("cummax", "max(_1)"),
-    "cummin": running("cummin", "min(_1)"), "rows": _loop,
+    "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"), "cummax": running("cummax", "max(_1)"),
+    "cummin": running("cummin", "min(_1)"),
     "attribute": lambda m, group, name: _picked(m, group, name) if name in part(group, "frame").names else v.Method(
         group, name),
     **{kind: _reduce(kind) for kind in _AGGREGATES if kind not in ("any", "all")},
@@ -406,7 +474,7 @@ GROUPED = {
 
 
 def _plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
-    clean = not series.rows_.where and not series.rows_.joins and not frames.windowed(m, series.sym.sql)
+    clean = not series.rows_.where and not series.rows_.joins and frames.is_own(series.rows_, series.sym)
     closed = series if clean else frames.close_series(m, series)
     return Frame(closed.rows_, ()), closed.sym
 
@@ -463,7 +531,7 @@ def _unique(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Val
 frames.FRAME_METHODS["groupby"] = _groupby
 frames.SERIES_METHODS.update(
     {
-        "groupby": _series_groupby, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"),
+        "groupby": _series_groupby, "ffill": _series_ffill, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"),
         "cummax": _run("max(_1)"), "cummin": _run("min(_1)"), "rank": _rank, "rolling": _series_rolling,
         "value_counts": _value_counts, "unique": _unique,
     }

@@ -58,13 +58,16 @@ def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[
         if a.null and b.null:
             frames.owe(m, table.rows_, sql("_1 IS NULL", b.sql), "a missing key, which pandas would match with another")
     rel = table.rows_.rel
-    join = Join(fresh("j"), rel, tuple((a, b.sql.name) for a, b in keys))
+    join = Join(fresh("j"), rel, tuple((a, b.sql.name) for a, b in keys), always=True)
     shared = {n for n in left.names if n in table.names and n not in drop}
+    unmatched = how == "left"
+    found = set() if unmatched else {sqlx.text(a.sql) for a, _ in keys}
     columns: list[tuple[str, Value]] = []
     for name, value in left.columns:
         shown = f"{name}{suffixes[0] or ''}" if name in shared else name
+        if isinstance(value, Sym) and sqlx.text(value.sql) in found:
+            value = replace(value, null=False)
         columns.append((shown, value))
-    unmatched = how == "left"
     for name, sym in table.columns:
         if name in drop:
             continue

@@ -77,7 +77,7 @@ def read_csv(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     for name in ("index_col", "thousands", "quotechar", "skipinitialspace"):
         if plain[name] not in (None, False):
             raise Refused(f"read_csv with {name}=")
-    if plain["decimal"] not in (None, "."):
+    if plain["decimal"] not in (None, ".", ","):
         raise Refused("read_csv with decimal=")
     delimiter = plain["sep"] or plain["delimiter"] or ","
     if not isinstance(delimiter, str) or len(delimiter) != 1:
@@ -131,7 +131,8 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
     for i, (name, raw) in enumerate(rel.columns().items()):
         if wanted is not None and name not in wanted:
             continue
-        kind, null = column_type([r[i] for r in cells], missing)
+        comma = plain["decimal"] == ","
+        kind, null = column_type([r[i].replace(",", ".") if comma else r[i] for r in cells], missing)
         declared = given.get(name) if isinstance(given, dict) else given
         if declared is not None:
             kind = {"category": "str"}.get(type_name(declared), type_name(declared))
@@ -140,7 +141,8 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
             series = text_rules.to_moment(m, Series(rows, replace(sym, type="str")), None, "raise")
             columns.append((name, series.sym))
         else:
-            columns.append((name, typed(m, rows, sym, kind)))
+            pointed = sql("replace(_1, ',', '.')", sym.sql) if comma and kind == "float" else sym.sql
+            columns.append((name, typed(m, rows, replace(sym, sql=pointed), kind)))
     if isinstance(wanted, list) and not all(isinstance(w, str) for w in wanted):
         raise Refused("usecols by position", "usecols=[names]")
     return m.new(Frame(rows, tuple(columns)))

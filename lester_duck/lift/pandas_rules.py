@@ -10,6 +10,7 @@ from lester_duck.lift import (
     pandas_columns,
     pandas_frames,
     pandas_group,
+    pandas_group_loops,
     pandas_join,
     pandas_methods,
     pandas_read,
@@ -124,5 +125,5 @@ def install() -> None:
         calls.LIBRARIES.append(RULES)
 
 
-__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_methods",
+__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_group_loops", "pandas_methods",
            "pandas_write"]  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, scalars, sqlx
+from lester_duck.lift import arrays, folds, scalars, sqlx
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
@@ -17,6 +17,8 @@ from lester_duck.lift.pandas_aggregates import count
 from lester_duck.lift.pandas_frames import Accessor, Block, Frame, Rows, Series
 from lester_duck.lift.relations import fresh
 from lester_duck.lift.sqlx import sql
+from lester_duck.lift.state import Effect
+from lester_duck.lift.state import Frame as LoopFrame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 from lester_duck.pipeline import model as ir
 
@@ -221,6 +223,26 @@ def _set_cell(m: Machine, ref: Value, frame: Frame, row: Value, name: str, value
     m.log("frame cell", ref, row.position, name, scalars.scalar(value))
 
 
+def cells_set(m: Machine, loop: LoopFrame, key: int, effects: list[Effect]) -> None:
+    """What a loop over a frame's rows set in the row it was at: the column, by condition."""
+    frame, query = m.state.heap[key], loop.query
+    if not isinstance(frame, Frame) or query.base is not frame.rows_.rel or frame.rows_.where or frame.rows_.joins:
+        raise Refused("cells set in another frame than the loop's own")
+
+    def own(sym: Sym) -> Sym:
+        return v.rebind(m.expand(sym), query.alias, query.base.token)
+
+    joins = [replace(j, keys=tuple((own(s), n) for s, n in j.keys)) for j in query.joins]
+    rows = frames.with_joins(frame.rows_, joins)
+    for effect in effects:
+        position, name, value = effect.arguments
+        if position != query.alias:
+            raise Refused("a cell set in another row than the loop's own")
+        reached = sqlx.conjunction(effect.path[len(loop.start.path) :])
+        frame = set_where(m, frame, Series(rows, own(Sym(reached, "bool"))), name, own(value))
+    m.state.heap[key] = frame
+
+
 def set_where(m: Machine, frame: Frame, mask: Series, name: str, value: Value) -> Frame:
     """``df.loc[mask, name] = value``: the old value elsewhere, missing in a new column."""
     old = dict(frame.columns).get(name)
@@ -232,7 +254,8 @@ def set_where(m: Machine, frame: Frame, mask: Series, name: str, value: Value) -
         new = _under(held, mask)
     else:
         raise Refused("loc assigned from a frame")
-    condition = Series(frame.rows_, frames.carry(m, frame.rows_, mask.rows_, mask.sym))
+    rows = frames.with_joins(frame.rows_, mask.rows_.joins if mask.rows_.rel is frame.rows_.rel else ())
+    condition = Series(rows, frames.carry(m, rows, mask.rows_, mask.sym))
     made = column_rules.chosen_where(m, condition, new, before)
     return frames.assign(m, frame, name, replace(made, sym=made.sym.named(name)))
 
@@ -335,6 +358,7 @@ def keys_of(m: Machine, series: Series) -> Value:
     return Accessor(series, ".index", {})
 
 
+folds.RULES["frame cell"] = cells_set
 frames.FRAME_RULES.update(
     subscript=subscript, store=store, set_attribute=set_attribute, operate=operate, compare=compare, slice=sliced
 )

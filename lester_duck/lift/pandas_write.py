@@ -59,6 +59,8 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
         tree = sym.sql
         if sym.type == "float" and chosen["float_format"] is not None:
             tree = _formatted(sym, chosen["float_format"])
+        elif sym.type == "float":
+            tree = sql("CAST(_1 AS DOUBLE)", sym.sql)
         elif sym.type == "datetime":
             form = chosen["date_format"]
             tree = sql("strftime(_1, _2)", sym.sql, sqlx.literal(form)) if form else sql("CAST(_1 AS DATE)", sym.sql)

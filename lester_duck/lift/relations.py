@@ -25,11 +25,15 @@ def fresh(prefix: str) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Join:
-    """A relation looked up by key for each row: at most one match, ``present`` where there is one."""
+    """A relation looked up by key for each row: at most one match, ``present`` where there is one.
+
+    One that may have several matches is ``always`` there, whether its columns are used or not.
+    """
 
     alias: str
     rel: Relation
     keys: tuple[tuple[Sym, str], ...]
+    always: bool = False
 
     @property
     def present(self) -> exp.Expression:
@@ -168,6 +172,20 @@ class GroupRel(Relation):
         taken = {n for n, _ in self.keys} | {a.name for a in self.aggregates}
         self.aggregates.append(Aggregate(free_name(name, taken), kind, argument, type_))
         return self.columns()[self.aggregates[-1].name]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class UnionRel(Relation):
+    """The rows of several relations one after the other; ``outputs`` are over the token."""
+
+    members: list[SelectRel] = field(default_factory=list)
+    outputs: list[tuple[str, Sym]] = field(default_factory=list)
+
+    def columns(self) -> dict[str, Sym]:
+        return {name: self.column(name, sym) for name, sym in self.outputs}
+
+    def inputs(self) -> Iterator[Relation]:
+        yield from self.members
 
 
 def free_name(wanted: str, taken: set[str]) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sqlglot import exp
 
 from lester_duck.lift import (
+    carries,
     containers,
     evolving,
     expressions,
@@ -16,6 +17,7 @@ from lester_duck.lift import (
     folds,
     grouped,
     lookups,
+    nested,
     records,
     scalars,
     sqlx,
@@ -52,9 +54,14 @@ def loop(
         return
     if node.orelse:
         raise Refused("for ... else over rows")
+    if m.frames:
+        nested.loop(m, node, view, lambda item: assign(node.target, item), lambda: run(node.body))
+        return
     lines = (node.lineno, node.end_lineno)
+    loads = frozenset(n.id for part in node.body for n in ast.walk(part)
+                      if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))  # fmt: skip
     owner = iterable if isinstance(content, v.ListOf) and isinstance(iterable, v.Ref) else None
-    over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(node.body), owner)
+    over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(node.body), owner, loads)
 
 
 def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:
@@ -107,21 +114,26 @@ def keys_view(m: Machine, content: v.DictOf | v.GroupedOf) -> v.View:
 
 def over_rows(
     m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
-    owner: v.Ref | None = None,
+    owner: v.Ref | None = None, loads: frozenset[str] = frozenset(),
 ) -> None:  # fmt: skip
     """Run a body once for all rows of a view, then turn what it did into relations.
 
-    ``owner`` is the list whose records the body may change in place. The body is run again while that reveals names or objects carried from one row to the next.
+    ``owner`` is the list whose records the body may change in place, ``loads`` the names it reads. The
+    body is run again while that reveals names or objects carried from one row to the next.
     """
     touched: set[int] = set()
     carried: set[str] = set()
     shapes: dict[int, Value] = {}
+    names: dict[str, Value] = {}
     for _ in range(6):
-        done = _one_pass(m, view, lines, bind, body, {i: shapes.get(i) for i in touched}, carried)
+        known = {i: shapes.get(i) for i in touched}
+        done = _one_pass(m, view, lines, bind, body, known, carried, names, loads)
         _note_shapes(done.frame, shapes)
-        if done.frame.touched <= touched and done.changed <= carried:
+        more = _note_names(m, done, names, loads)
+        if done.frame.touched <= touched and done.changed <= carried and not more:
             if done.refusal is not None:
                 raise done.refusal
+            carries.finish(m, done.frame)
             records.rewrite(m, done.frame, owner, done.item)
             folds.finish(m, done.frame)
             for name in done.changed | done.made:
@@ -145,16 +157,15 @@ class _Pass:
 
 def _one_pass(
     m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
-    touched: dict[int, Value], carried: set[str],
+    touched: dict[int, Value], carried: set[str], names: dict[str, Value], loads: frozenset[str],
 ) -> _Pass:  # fmt: skip
     alias = fresh("t")
     query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
     before = m.state
     owed = len(m.obligations)
-    frame = Frame(query, m.mark, before, lines)
+    frame = Frame(query, m.mark, before, lines, shapes=dict(names), loads=loads)
     m.state = before.fork()
-    for name in carried:
-        m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
+    carries.enter(m, frame, names, carried)
     for id_, shape in touched.items():
         folds.mark_evolving(m, id_, shape)
     m.frames.append(frame)
@@ -180,8 +191,20 @@ def _one_pass(
     m.frames.pop()
     if refusal is not None:
         del m.obligations[owed:]
-    names = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
-    return _Pass(frame, {n for n in names if n in before.envs[-1]}, names - set(before.envs[-1]), refusal, records.Item(item, made))
+    bound = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
+    outer = set(before.envs[-1])
+    return _Pass(frame, bound & outer, bound - outer, refusal, records.Item(item, made))
+
+
+def _note_names(m: Machine, done: _Pass, names: dict[str, Value], loads: frozenset[str]) -> bool:
+    """Shapes of names that rows leave to the next ones; says whether there were new ones."""
+    known = set(names)
+    names.update({n: x for n, x in done.frame.shapes.items() if n in done.frame.held})
+    for name in (done.changed & loads) - known:
+        shape = carries.shape_of(m, name, done.frame.start, done.frame.end)
+        if shape is not None:
+            names[name] = shape
+    return set(names) != known
 
 
 def _merged_end(m: Machine, before: State, ends: list[State]) -> State | None:

@@ -196,7 +196,9 @@ def time_arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
         return Sym(sql("epoch_us(_1) - epoch_us(_2)", x.sql, y.sql), "timedelta")
     if x.type == "datetime" and y.type == "timedelta" and op in (ast.Add, ast.Sub):
         template = "_1 + to_microseconds(_2)" if op is ast.Add else "_1 - to_microseconds(_2)"
-        return Sym(sql(template, x.sql, y.sql), "datetime", name=x.name)
+        moved = sql(template, x.sql, y.sql)
+        m.raise_if(sql("year(_1) NOT BETWEEN 1 AND 9999", moved), "OverflowError", "a time out of range")
+        return Sym(moved, "datetime", name=x.name)
     if x.type == "timedelta" and y.type == "timedelta" and op in (ast.Add, ast.Sub):
         return Sym(sql("_1 + _2" if op is ast.Add else "_1 - _2", x.sql, y.sql), "timedelta")
     raise Refused(f"{x.type} {op.__name__} {y.type}")

@@ -274,6 +274,40 @@ def flattened(tree: Tree) -> Tree:
     return tree.transform(flat)
 
 
+def relaxed(condition: Tree) -> Tree:
+    """A condition that is only asked whether it is true: NULL need not be made FALSE.
+
+    >>> relaxed(sql("coalesce(a > 1, FALSE) AND b")).sql()
+    'a > 1 AND b'
+    """
+    condition = bare(condition)
+    if isinstance(condition, exp.And):
+        return conjunction([relaxed(condition.left), relaxed(condition.right)])
+    if isinstance(condition, exp.Or):
+        return disjunction(relaxed(condition.left), relaxed(condition.right))
+    if isinstance(condition, exp.Coalesce) and len(condition.expressions) == 1:
+        default = condition.expressions[0]
+        if isinstance(default, exp.Boolean) and not default.this:
+            return relaxed(condition.this)
+    return condition
+
+
+def eased(tree: Tree) -> Tree:
+    """The tree with the conditions of its CASEs relaxed.
+
+    >>> eased(sql("CASE WHEN coalesce(a > 1, FALSE) THEN 1 ELSE 2 END")).sql()
+    'CASE WHEN a > 1 THEN 1 ELSE 2 END'
+    """
+
+    def change(node: Tree) -> Tree:
+        if isinstance(node, exp.Case) and not node.this:
+            for when in node.args["ifs"]:
+                when.set("this", relaxed(when.this))
+        return node
+
+    return tree.transform(change)
+
+
 def tables(tree: Tree) -> set[str]:
     """The table tokens that a tree refers to."""
     return {c.table for c in tree.find_all(exp.Column)}

@@ -39,6 +39,16 @@ class Effect:
     line: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """What an inner loop found for the rows under ``where``, the local names that keep it, and the line."""
+
+    where: Path
+    leaves: tuple[Sym, ...]
+    tokens: tuple[str, ...]
+    line: int
+
+
 @dataclass(slots=True, eq=False)
 class Frame:
     """A loop over rows being interpreted once."""
@@ -50,6 +60,10 @@ class Frame:
     effects: list[Effect] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     end: State | None = None
+    carried: dict[str, list[str]] = field(default_factory=dict)
+    shapes: dict[str, Value] = field(default_factory=dict)
+    held: dict[str, Held] = field(default_factory=dict)
+    loads: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

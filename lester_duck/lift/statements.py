@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, evolving, expressions, files, lookups, recovery, rows, sqlx
+from lester_duck.lift import calls, containers, evolving, expressions, files, lookups, nested, recovery, rows, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.state import Guard, State
@@ -39,6 +39,8 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
     if isinstance(target, ast.Name):
         if isinstance(value, v.Foreign) or (isinstance(value, v.Ref) and isinstance(m.state.heap[value.id], v.Foreign)):
             m.content(value).called(m, target.id)
+        if len(m.frames) > 1 and len(m.frames[-1].start.envs) == len(m.state.envs):
+            nested.assigned(m, target.id, value)
         m.bind(target.id, files.name_field(m, value, target.id))
     elif isinstance(target, ast.Tuple | ast.List):
         if any(isinstance(t, ast.Starred) for t in target.elts):
@@ -76,7 +78,8 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
     amount = expressions.evaluate(m, node.value)
     if isinstance(node.target, ast.Name):
         name = node.target.id
-        if m.frames and _is_outer(m, name) and not isinstance(m.env.get(name), v.Ref):
+        unread = m.frames and name not in m.frames[-1].loads
+        if unread and _is_outer(m, name) and not isinstance(m.env.get(name), v.Ref):
             m.log("total", name, type(node.op), amount)
             return
         old = expressions.evaluate(m, ast.Name(id=name, ctx=ast.Load(), lineno=node.lineno))
@@ -238,6 +241,8 @@ def _handles(handler: ast.ExceptHandler, exception: str) -> bool:
 def _assert(m: Machine, node: ast.Assert) -> None:
     test = expressions.condition(m, node.test)
     m.raise_if(sqlx.negate(test), "AssertionError", "an assertion of the script")
+    if not m.frames:
+        m.asserted.append((sqlx.negate(test), m.line))
 
 
 def _raise(m: Machine, node: ast.Raise) -> None:

@@ -11,7 +11,18 @@ from pathlib import Path
 from sqlglot import exp
 
 from lester_duck.errors import InputError
-from lester_duck.lift import emit, features, files, functions, json_rules, obligations, statements
+from lester_duck.lift import (
+    emit,
+    features,
+    files,
+    functions,
+    json_rules,
+    obligations,
+    pandas_aggregates,
+    pandas_features,
+    pandas_rules,
+    statements,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.observed import Observed
@@ -61,6 +72,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     except SyntaxError as error:
         raise InputError(f"not valid Python: {error.msg}", where=f"{script}:{error.lineno}") from None
     json_rules.install()
+    pandas_rules.install()
     m = Machine(source, script, observed)
     m.tree = tree
     statements.block(m, tree.body)
@@ -69,6 +81,8 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     roots: list[Relation] = [w.rel for _, _, w in written]
     if prepared is not None:
         roots.append(prepared.view)
+    roots += pandas_aggregates.asserted(m)
+    pandas_aggregates.place(m, roots)
     emitted = emit.emit(m, roots)
     origin = ir.Origin(
         script=script,
@@ -108,6 +122,8 @@ def _prepared(m: Machine) -> features.Prepared | None:
     if m.fit is None:
         return None
     try:
+        if pandas_features.concerns(m, m.fit):
+            return pandas_features.prepare(m, m.fit)
         return features.prepare(m, m.fit)
     except Refused as error:
         m.refusals.append(Refusal(m.fit.line, error.reason, error.nearest))

@@ -1,0 +1,225 @@
+"""Names that one row leaves to the next: the previous value, the last one found, running numbers."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from lester_duck.lift import evolving, lookups, recurrences, scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine, unify
+from lester_duck.lift.relations import SelectRel, fresh
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Frame, Held, Let, State
+from lester_duck.lift.values import Poison, Refused, Sym, Value
+
+_BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+
+
+def enter(m: Machine, frame: Frame, shapes: dict[str, Value], carried: set[str]) -> None:
+    """Bind the names that earlier rows changed to placeholders, or to what cannot be said."""
+    for name in carried | set(shapes):
+        if name not in shapes:
+            m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
+            continue
+        tokens: list[str] = []
+
+        def leaf(like: Value, tokens: list[str] = tokens, name: str = name) -> Sym:
+            token = fresh("read")
+            tokens.append(token)
+            m.reads[token] = evolving.Read(0, "carry", name, len(tokens) - 1, m.line)
+            sym = scalars.scalar(like)
+            return Sym(sqlx.column(token, "carry"), sym.type, sym.null, name=name)
+
+        shape = _each_leaf(shapes[name], leaf)
+        frame.carried[name] = tokens
+        m.env[name] = lookups.thaw(m, shape)
+
+
+def _each_leaf(shape: Value, leaf: object) -> Value:
+    made = [leaf(x) for x in evolving.leaves_of(shape)]
+    return evolving.refilled(shape, iter(made))
+
+
+def shape_of(m: Machine, name: str, before: State, end: State | None) -> Value:
+    """The type of a carried name: a scalar before the loop and after a row; None where it is no scalar."""
+    first = before.envs[-1].get(name, v.MISSING)
+    last = end.envs[-1].get(name, v.MISSING) if end is not None else v.MISSING
+    sides = [x for x in (first, last) if isinstance(x, Sym) or (v.is_const(x) and not isinstance(x, tuple))]
+    if len(sides) < 2:
+        return None
+    try:
+        a, b = (scalars.scalar(x) for x in sides)
+    except Refused:
+        return None
+    kind = unify(a.type, b.type)
+    if kind is None:
+        return None
+    return Sym(exp.null(), "float" if kind == "number" else kind, a.null or b.null, name=name)
+
+
+# -- a record or scalar found by an inner loop, and kept where it finds none ------------------------------
+
+
+def is_held(m: Machine, frame: Frame, name: str) -> bool:
+    """Whether a name's value before an inner loop is what an earlier row left."""
+    return name in frame.carried and name in frame.shapes
+
+
+def hold(m: Machine, frame: Frame, name: str, new: Value, present: Tree, line: int) -> None:
+    """Bind what was found, else what an earlier row found: the last one known."""
+    leaves = [scalars.scalar(x) for x in evolving.leaves_of(new)]
+    where = tuple(m.state.path[len(frame.start.path) :])
+    tokens = []
+    for x in leaves:
+        token = fresh("let")
+        m.lets[token] = Let(x.name or name, x)
+        tokens.append(token)
+    kept = [Sym(sqlx.column(t, x.sql.name), x.type, name=x.name) for t, x in zip(tokens, leaves, strict=True)]
+    frame.shapes[name] = new
+    frame.held[name] = Held(where, tuple(leaves), tuple(tokens), line)
+    m.env[name] = lookups.thaw(m, evolving.refilled(new, iter(kept)))
+
+
+def finish(m: Machine, frame: Frame) -> None:
+    """Say what rows leave to the next ones as windows over the loop's rows."""
+    for name, held in frame.held.items():
+        _last_known(m, frame, name, held)
+    for _ in range(2):
+        for name, tokens in frame.carried.items():
+            if name not in frame.held and len(tokens) == 1 and frame.end is not None and tokens[0] not in m.lets:
+                _explain(m, frame, name, tokens[0])
+
+
+def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:
+    for token, x in zip(held.tokens, held.leaves, strict=True):
+        if x.null:
+            raise Refused(f"'{name}' as an earlier row left it, which may be None")
+        filtered = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), "", x.sql)
+        kept = sqlx.case(sqlx.conjunction(held.where), x.sql, exp.null()) if held.where else x.sql
+        general = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), "", kept)
+        m.lets[token] = Let(m.lets[token].name, Sym(general, x.type, name=x.name), over=held.where, filtered=filtered)
+    said = f"'{name}' keeps the value of an earlier row where the inner loop finds nothing"
+    if (held.line, said) not in m.suspicions:
+        m.suspicions.append((held.line, said))
+
+
+def _explain(m: Machine, frame: Frame, name: str, token: str) -> None:
+    end = frame.end.envs[-1].get(name, v.MISSING)
+    if not (isinstance(end, Sym) or v.is_const(end)):
+        return
+    last = scalars.scalar(end)
+    tree = sqlx.bare(sqlx.flattened(m.expand_tree(last.sql)))
+    first = scalars.scalar(frame.start.envs[-1][name])
+    own = sqlx.column(token, "carry")
+    if not recurrences.mentions(m, tree, {token}):
+        _previous(m, frame, name, token, tree, first, last)
+        return
+    step = _step(tree, own)
+    if step is not None and not recurrences.mentions(m, step, {token}):
+        total = sql("coalesce(_1, 0)", recurrences.window(m, frame, "sum(_1)", (), _BEFORE, step))
+        if last.type == "int":
+            total = sql("CAST(_1 AS BIGINT)", total)
+        value = sql("_1 + _2", first.sql, total)
+        m.lets[token] = Let(f"{name}_before", Sym(value, last.type), over=(), filtered=value)
+        return
+    if _restarts(m, frame, name, token, end, tree):
+        return
+    found = _replaced(tree, own, exp.null())
+    if found is None or last.null:
+        return
+    window = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), _BEFORE, found)
+    value = sql("coalesce(_1, _2)", window, first.sql) if not isinstance(first.sql, exp.Null) else window
+    m.lets[token] = Let(f"previous_{name}", Sym(value, last.type), over=(), filtered=value)
+
+
+def _previous(m: Machine, frame: Frame, name: str, token: str, tree: Tree, first: Sym, last: Sym) -> None:
+    window = recurrences.window(m, frame, "lag(_1, 1, _2)", (), "", tree, first.sql)
+    if isinstance(first.sql, exp.Null):
+        window = recurrences.window(m, frame, "lag(_1)", (), "", tree)
+    m.lets[token] = Let(f"previous_{name}", Sym(window, last.type, True), over=(), filtered=window)
+
+
+def _step(tree: Tree, own: Tree) -> Tree | None:
+    """What is added to the carried number: ``a`` of ``own + a``, or of a branch that does."""
+    tree = sqlx.bare(tree)
+    if sqlx.same(tree, own):
+        return sqlx.literal(0)
+    if isinstance(tree, exp.Add):
+        for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
+            if sqlx.same(sqlx.bare(old), own):
+                return amount.copy()
+    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
+        parts = [_step(w.args["true"], own) for w in tree.args["ifs"]]
+        default = _step(tree.args["default"], own)
+        if default is not None and all(p is not None for p in parts):
+            ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
+            return exp.Case(ifs=ifs, default=default)
+    return None
+
+
+def _replaced(tree: Tree, own: Tree, value: Tree) -> Tree | None:
+    """The tree with the carried value, where it is a branch's whole result, replaced; None elsewhere."""
+    tree = sqlx.bare(tree)
+    if sqlx.same(tree, own):
+        return value.copy()
+    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
+        if any(own.table in sqlx.tables(w.this) for w in tree.args["ifs"]):
+            return None
+        parts = [_replaced(w.args["true"], own, value) for w in tree.args["ifs"]]
+        default = _replaced(tree.args["default"], own, value)
+        if default is None or any(p is None for p in parts):
+            return None
+        ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
+        return exp.Case(ifs=ifs, default=default)
+    return tree.copy() if own.table not in sqlx.tables(tree) else None
+
+
+def _restarts(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> bool:
+    """``if key != last: n = 0`` and then ``n += a``: a running number that begins again with each group."""
+    parts = (tree.left, tree.right) if isinstance(tree, exp.Add) else ()
+    if not parts or not isinstance(end, Sym) or end.sql.table not in m.lets:
+        return False
+    old, amount = sqlx.bare(parts[0]), parts[1]
+    own = sqlx.column(token, "carry")
+    is_case = isinstance(old, exp.Case) and not old.this and len(old.args["ifs"]) == 1
+    if not is_case or not sqlx.same(sqlx.bare(old.args["default"]), own) or token in sqlx.tables(amount):
+        return False
+    breaks, base = old.args["ifs"][0].this, old.args["ifs"][0].args["true"]
+    first = scalars.scalar(frame.start.envs[-1][name])
+    if not isinstance(base, exp.Literal) or not sqlx.same(first.sql, base) or token in sqlx.tables(breaks):
+        return False
+    key = _leading(m, frame, breaks)
+    if key is None:
+        island = fresh("let")
+        count = recurrences.window(m, frame, "count(*) FILTER (WHERE _1)", (), "", breaks)
+        m.lets[island] = Let(f"{name}_group", Sym(count, "int"), over=(), filtered=count)
+        key = Sym(sqlx.column(island, "group"), "int", name="group")
+    if isinstance(amount, exp.Literal) and amount.name == "1":
+        running = recurrences.window(m, frame, "row_number()", key)
+    else:
+        running = recurrences.window(m, frame, "sum(_1)", key, "ROWS UNBOUNDED PRECEDING", amount)
+    zero = float(base.name) == 0
+    value = running if zero else sql("_1 + _2", base, running)
+    m.lets[end.sql.table] = Let(name, Sym(value, end.type, name=name), over=(), filtered=value)
+    return True
+
+
+def _leading(m: Machine, frame: Frame, breaks: Tree) -> Sym | None:
+    """The compared column, when the loop's rows are sorted by it first."""
+    breaks = sqlx.bare(breaks)
+    inner = sqlx.bare(breaks.this) if isinstance(breaks, exp.Not) else breaks
+    if not isinstance(inner, exp.NEQ | exp.NullSafeEQ | exp.NullSafeNEQ | exp.EQ):
+        return None
+    base = frame.query.base
+    for side, other in ((inner.this, inner.expression), (inner.expression, inner.this)):
+        if not isinstance(other, exp.Column) or m.reads.get(other.table) is None or not isinstance(side, exp.Column):
+            continue
+        if frame.query.order:
+            lead = m.expand(frame.query.order[0][0]).sql
+            return Sym(side, "str", name=side.name) if sqlx.same(lead, side) else None
+        if isinstance(base, SelectRel) and base.query.order and side.table == frame.query.alias:
+            made = dict(base.outputs).get(side.name)
+            lead = m.expand(base.query.order[0][0]).sql
+            if made is not None and sqlx.same(m.expand(made).sql, lead):
+                return Sym(side, "str", name=side.name)
+    return None
