@@ -22,6 +22,9 @@ MUTANTS = click.option(
 )
 
 
+TRUST = click.option("--trust", is_flag=True, help="Run the original without a sandbox: network, files, environment.")
+
+
 @click.command(
     cls=Command,
     examples=(
@@ -52,6 +55,7 @@ MUTANTS = click.option(
     type=click.Choice(["document", "executed"]),
     help="Cells of a notebook as they stand, or as they were last executed.  [default: document]",
 )
+@TRUST
 @MUTANTS
 @click.option("--force", is_flag=True, help="Replace the pipeline in the folder.")
 @json_option
@@ -65,6 +69,7 @@ def rewrite(
     rounds: int,
     keys: tuple[str, ...],
     order: str | None,
+    trust: bool,
     mutants: str,
     force: bool,
     as_json: bool,
@@ -85,7 +90,7 @@ def rewrite(
     with progress(f"running {script}") as shown:
         result = api.rewrite(
             script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
-            order=order, mutants=mutants, progress=shown,
+            order=order, trust=trust, mutants=mutants, progress=shown,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)
@@ -110,6 +115,7 @@ def rewrite(
     type=click.Choice(["document", "executed"]),
     help="Cells of a notebook as they stand, or as they were last executed.  [default: as rewritten]",
 )
+@TRUST
 @MUTANTS
 @click.option(
     "--changed",
@@ -127,6 +133,7 @@ def verify(
     script: str | None,
     python: str | None,
     order: str | None,
+    trust: bool,
     mutants: str,
     changed: str | None,
     random_edits: int | None,
@@ -145,14 +152,14 @@ def verify(
         with progress(f"verifying {folder}") as shown:
             found = api.verify_changed(
                 folder, script=script, python=python, changed=changed, random_edits=random_edits or 0, seed=seed,
-                progress=shown,
+                order=order, trust=trust, progress=shown,
             )  # fmt: skip
         emit(changed_facts(found, folder), changed_text(found), as_json)
         found.raise_if_different()
         return
     with progress(f"verifying {folder}") as shown:
         result = api.verify(
-            folder, script=script, python=python, order=order, mutants=mutants, progress=shown
+            folder, script=script, python=python, order=order, trust=trust, mutants=mutants, progress=shown
         )
     facts = facts_of(result, Path(folder))
     emit(facts, text_of(facts), as_json)

@@ -237,7 +237,7 @@ def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) 
             want = expected(point, evidence.first)
             unstable = dict(evidence.unstable).get(point.describe()) or _unstable(point, want, evidence.second)
             if unstable == "content":
-                raise NotKept("it differs between two runs of the original (hash seed, clock)")
+                raise NotKept(f"it differs between two runs of the original (hash seed, clock){evidence.because}")
             mismatch = _compare_point(pipeline, point, want, executed, ordered=unstable is None)
         except NotReached:
             continue
@@ -249,6 +249,7 @@ def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) 
         result = replace(result, compared=(*result.compared, point.describe()))
         if unstable == "order":
             reason = f"{point.describe()}: its order differs between two runs of the original; compared without order"
+            reason += evidence.because
             result = replace(result, not_comparable=(*result.not_comparable, reason))
         if mismatch is None:
             agreed.append(point.view)

@@ -122,6 +122,13 @@ class Evidence:
     """Points already known to differ between two runs, each with ``content`` or ``order``."""
     notes: tuple[str, ...] = ()
     """What a person should know of the text that was run: cells out of order, lines left out."""
+    causes: tuple[str, ...] = ()
+    """Where the two runs begin to differ, by line."""
+
+    @property
+    def because(self) -> str:
+        """The first place where the two runs begin to differ, as the end of a sentence; or nothing."""
+        return f"; {self.causes[0]}" if self.causes else ""
 
 
 def output(out: Path, name: str) -> str:

@@ -21,6 +21,7 @@ from lester_duck.rewrite.code import Code, Order, read_code
 from lester_duck.rewrite.observation import Evidence, Failure, Observation, output, printable, read
 from lester_duck.rewrite.sandbox import Interpreter, Job, Limits, SandboxLevel, Status
 from lester_duck.rewrite.serving import Server
+from lester_duck.rewrite.unstable import causes
 
 _HINTS = {
     "ModuleNotFoundError": "give an interpreter that has it, with --python PATH",
@@ -182,7 +183,14 @@ def observe(how: Setting, space: Path) -> Evidence:
     first, second = (outcome(how, job, status) for job, status in zip(jobs, results, strict=True))
     for observation in (first, second):
         _check(how, observation)
-    return Evidence(script=how.script, first=first, second=second, level=how.level, notes=how.code.notes)
+    return Evidence(
+        script=how.script,
+        first=first,
+        second=second,
+        level=how.level,
+        notes=how.code.notes,
+        causes=causes(how.code, first, second),
+    )
 
 
 def run(how: Setting, jobs: Sequence[Job], hash_seed: int) -> list[Status | None]:

@@ -126,6 +126,7 @@ def _ran(evidence: Evidence) -> list[str]:
     lines.append(f"Read: {', '.join(evidence.first.reads) or 'nothing'}.")
     lines.append(f"Wrote: {', '.join(evidence.first.writes) or 'nothing'}.")
     lines.extend(f"Notebook: {note}." for note in evidence.notes)
+    lines.extend(f"Not the same twice: {cause}." for cause in evidence.causes)
     return lines
 
 

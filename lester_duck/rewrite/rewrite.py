@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -71,6 +72,7 @@ def rewrite(
     exchange: str | Path | None = None,
     limits: Limits | None = None,
     order: Order | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Rewritten:
     """Observe the original, propose a pipeline, compare, and repair at most ``rounds`` times.
@@ -78,6 +80,7 @@ def rewrite(
     ``root`` (default: the script's folder) is copied and is the working folder of the runs.
     ``exchange`` is the folder of the files engine (default: beside the script, ``NAME.request``).
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
+    ``trust`` runs the original without a sandbox, which the report then says.
     ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
     ``directed`` inputs none are.
     Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
@@ -85,9 +88,9 @@ def rewrite(
     say = progress or (lambda _: None)
     number = number_of(mutants)
     script = Path(script)
-    how = setting(script, root=Path(root) if root else None, python=python, limits=limits, order=order)
+    how = setting(script, root=Path(root) if root else None, python=python, limits=limits, order=order, trust=trust)
     roads = _roads(engine, script, model=model, base_url=base_url, api_key=api_key, exchange=exchange)
-    with workspace() as space:
+    with workspace() as space, closing(how):
         say("running the original twice")
         evidence = observe(how, space)
         task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
@@ -206,6 +209,7 @@ def verify(
     mutants: int | str = MUTANTS,
     limits: Limits | None = None,
     order: Order | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Rewritten:
     """Judge the pipeline in a folder again, against the original as it is now, on the data as it is now.
@@ -221,8 +225,8 @@ def verify(
     root = Path(script_root) if script_root else None
     if order is None and pipeline.origin and original.suffix == ".ipynb":
         order = order_of(original, original.name, pipeline.origin.sha256)
-    how = setting(original, root=root, python=python, limits=limits, order=order)
-    with workspace() as space:
+    how = setting(original, root=root, python=python, limits=limits, order=order, trust=trust)
+    with workspace() as space, closing(how):
         say("running the original twice")
         evidence = observe(how, space)
         say("comparing")
@@ -245,6 +249,8 @@ def verify_changed(
     script: str | Path | None = None,
     python: str | None = None,
     limits: Limits | None = None,
+    order: Order | None = None,
+    trust: bool = False,
     progress: Progress | None = None,
 ) -> Changed:
     """Run the original on changed data and compare with a store updated by the difference.
@@ -259,12 +265,11 @@ def verify_changed(
     say = progress or (lambda _: None)
     pipeline = codec.load(folder)
     original = _original(pipeline, Path(folder), script_root, script)
-    order = None
-    if pipeline.origin and original.suffix == ".ipynb":
+    if order is None and pipeline.origin and original.suffix == ".ipynb":
         order = order_of(original, original.name, pipeline.origin.sha256)
     root = Path(script_root) if script_root else None
-    how = setting(original, root=root, python=python, limits=limits, order=order)
-    with workspace() as space:
+    how = setting(original, root=root, python=python, limits=limits, order=order, trust=trust)
+    with workspace() as space, closing(how):
         say("running the original twice")
         evidence = observe(how, space)
         verdict = judge(pipeline, evidence, execute, how.root)
