@@ -1,5 +1,7 @@
 """Maintained equals rebuilt: random changes, every kind of state, splits that move rows."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
@@ -67,15 +69,23 @@ def frozen(store, features):
     return columns, matrix.dense(store.db, features), store.db.rows("SELECT * FROM _lester.split ORDER BY ALL")
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=rows, steps=st.lists(step, min_size=1, max_size=3), kind=splits)
-def test_maintained_equals_rebuilt(store, f, data, steps, kind):
+some = st.sets(st.integers(0, 100), min_size=4, max_size=7)
+
+
+@settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", 15)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=rows, steps=st.lists(step, min_size=1, max_size=3), kind=splits, chosen_kinds=some)
+def test_random_changes_maintained_equal_rebuilt(store, f, data, steps, kind, chosen_kinds):
     s = store(TYPES, data)
     try:
         s.assign(kind[0], **kind[1])
     except InputError:  # no train row at all is refused
         reject()
-    features = s.build(*all_kinds(f))
+    kinds = all_kinds(f)
+    features = s.build(*{k.name: k for k in (kinds[i % len(kinds)] for i in chosen_kinds)}.values())
     for seed, deletes, updated, inserted in steps:
         rids = [r[0] for r in s.db.rows("SELECT _rid FROM main.prepared ORDER BY _rid")]
         chosen = np.random.RandomState(seed).permutation(rids).tolist()

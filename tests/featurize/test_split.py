@@ -1,6 +1,7 @@
 """Splits, as assigned and as maintained."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -73,13 +74,17 @@ change = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", 40)),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     keys=st.lists(key, min_size=1, max_size=9), changes=st.lists(change, min_size=1, max_size=3),
     rows=st.sampled_from(["n // 2 + 1", "3", "n - 1", "n", "trunc(n * 0.8)"]),
     descending=st.booleans(), nulls_last=st.booleans(),
 )  # fmt: skip
-def test_a_maintained_position_split_equals_an_assigned_one(store, keys, changes, rows, descending, nulls_last):
+def test_random_changes_of_a_position_split_equal_an_assigned_one(store, keys, changes, rows, descending, nulls_last):
     s = store({"k": "INTEGER"}, [(k,) for k in keys])
     s.db.execute("INSERT INTO main.prepared VALUES (2, 0, 50), (2, 0, 51)")
     order = (StoredTerm("k", descending, nulls_last),)
