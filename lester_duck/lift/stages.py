@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from lester_duck.lift import render, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Aggregate, GroupRel, Query, Relation, SelectRel, free_name, fresh
+from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, free_name, fresh
 from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.values import Sym, change_sql
 
@@ -66,24 +66,50 @@ def _insert(m: Machine, rels: list[Fed]) -> None:
     conditions = {rel: [a for c in rel.query.where for a in sqlx.atoms(c)] for rel in rels}
     texts = [{sqlx.text(m.expand_tree(c)) for c in conditions[rel]} for rel in rels]
     common = [c for c in conditions[rels[0]] if all(sqlx.text(m.expand_tree(c)) in t for t in texts)]
+    late = {j.alias: j for j in first.joins if _leads_to(j.rel, rels)}
+    common = [c for c in common if not sqlx.tables(m.expand_tree(c)) & set(late)]
     shared = {sqlx.text(m.expand_tree(c)) for c in common}
+    early = [j for j in first.joins if j.alias not in late]
     stage = SelectRel(
         name=f"{first.base.name}_rows",
         what=f"the rows of {first.base.name} as the loop sees them",
         lines=rels[0].lines,
-        query=Query(first.alias, first.base, first.joins, tuple(common), ()),
+        query=Query(first.alias, first.base, early, tuple(common), ()),
     )
     for rel in rels:
         alias = fresh("t")
         rest = [c for c in conditions[rel] if sqlx.text(m.expand_tree(c)) not in shared]
-        move = _Move(m, stage, alias)
+        move = _Move(m, stage, alias, set(late))
         order = tuple((change_sql(s, move.tree), d) for s, d in rel.query.order)
-        rel.query = Query(alias, stage, [], tuple(move.tree(c) for c in rest), order)
+        joins = [replace(j, keys=tuple((change_sql(s, move.tree), n) for s, n in j.keys)) for j in _used(m, rel, late)]
+        rel.query = Query(alias, stage, joins, tuple(move.tree(c) for c in rest), order)
         if isinstance(rel, SelectRel):
             rel.outputs = [(n, change_sql(s, move.tree)) for n, s in rel.outputs]
         else:
             rel.keys = tuple((n, change_sql(s, move.tree)) for n, s in rel.keys)
             rel.aggregates = [_moved(a, move) for a in rel.aggregates]
+
+
+def _leads_to(rel: Relation, targets: list[Fed]) -> bool:
+    """Whether a relation is made of one of the targets."""
+    seen: list[Relation] = []
+    queue = [rel]
+    while queue:
+        one = queue.pop()
+        if one in targets:
+            return True
+        if one not in seen:
+            seen.append(one)
+            queue += one.inputs()
+    return False
+
+
+def _used(m: Machine, rel: Fed, joins: dict[str, Join]) -> list[Join]:
+    """Those of the joins that a relation's expressions need."""
+    used: set[str] = set()
+    for tree in _trees(rel):
+        used |= sqlx.tables(m.expand_tree(tree))
+    return [j for alias, j in joins.items() if alias in used]
 
 
 def _moved(a: Aggregate, move: _Move) -> Aggregate:
@@ -94,10 +120,11 @@ def _moved(a: Aggregate, move: _Move) -> Aggregate:
 class _Move:
     """Says expressions of a loop over the columns of the shared view, adding the columns they need."""
 
-    def __init__(self, m: Machine, stage: SelectRel, alias: str) -> None:
+    def __init__(self, m: Machine, stage: SelectRel, alias: str, late: set[str]) -> None:
         self.m = m
         self.stage = stage
         self.alias = alias
+        self.late = late
 
     def tree(self, tree: Tree) -> Tree:
         """The expression over the shared view."""
@@ -105,6 +132,10 @@ class _Move:
         def moved(node: Tree) -> Tree | None:
             if not isinstance(node, exp.Column) or not node.table:
                 return None
+            if node.table in self.late:
+                return node
+            if node.table in self.m.lets and sqlx.tables(self.m.expand_tree(node)) & self.late:
+                return self.tree(self.m.lets[node.table].value.sql)
             return sqlx.column(self.alias, self._column(node))
 
         return sqlx.replace(tree, moved)
