@@ -192,7 +192,8 @@ class _Builder(features._Builder):
 
     def _block(self, block: Block, train: tuple[Tree, ...]) -> ir.Featurizer:
         names = tuple(self.column(s, s.name or "value") for s in block.inputs)
-        return ir.Featurizer(name=block.label or names[0], columns=names, steps=block.steps, fit=self._fit(block, train))
+        fit = self._fit(block, train)
+        return ir.Featurizer(name=block.label or names[0], columns=names, steps=block.steps, fit=fit)
 
     def _fit(self, block: Block, train: tuple[Tree, ...]) -> str:
         rows = block.fit

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from lester_duck.lift import files, scalars
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_moments as moment_rules
 from lester_duck.lift import pandas_series as series_rules
-from lester_duck.lift import pandas_text as text_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_columns import type_name
@@ -138,7 +138,7 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
             kind = {"category": "str"}.get(type_name(declared), type_name(declared))
         sym = replace(raw, null=null or kind in ("str", "float"), nan=True)
         if name in dates:
-            series = text_rules.to_moment(m, Series(rows, replace(sym, type="str")), None, "raise")
+            series = moment_rules.to_moment(m, Series(rows, replace(sym, type="str")), None, "raise")
             columns.append((name, series.sym))
         else:
             pointed = sql("replace(_1, ',', '.')", sym.sql) if comma and kind == "float" else sym.sql

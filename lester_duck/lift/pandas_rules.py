@@ -12,11 +12,14 @@ from lester_duck.lift import (
     pandas_group,
     pandas_group_loops,
     pandas_join,
+    pandas_lookups,
     pandas_methods,
+    pandas_moments,
     pandas_read,
     pandas_select,
     pandas_shape,
     pandas_text,
+    pandas_windows,
     pandas_write,
     sklearn_encoders,
 )  # fmt: skip
@@ -86,8 +89,8 @@ RULES: dict[str, frames.SeriesRule] = {
     "pandas.get_dummies": pandas_shape.get_dummies,
     "pandas.cut": pandas_shape.cut,
     "pandas.qcut": pandas_shape.qcut,
-    "pandas.to_datetime": pandas_text.to_datetime,
-    "pandas.to_numeric": pandas_text.to_numeric,
+    "pandas.to_datetime": pandas_moments.to_datetime,
+    "pandas.to_numeric": pandas_moments.to_numeric,
     "pandas.isna": missing(True),
     "pandas.isnull": missing(True),
     "pandas.notna": missing(False),
@@ -125,5 +128,7 @@ def install() -> None:
         calls.LIBRARIES.append(RULES)
 
 
-__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_group_loops", "pandas_methods",
-           "pandas_write"]  # fmt: skip
+__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_group_loops",
+    "pandas_lookups",
+           "pandas_methods", "pandas_windows",
+    "pandas_write"]  # fmt: skip

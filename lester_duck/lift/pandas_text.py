@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import dates, scalars, sqlx, strings
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import scalars, sqlx, strings
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
 from lester_duck.lift.pandas_patterns import pattern_of
@@ -289,137 +289,4 @@ TEXT = {
 PIECES = {"[]": _item, "get": _get, "len": _length}
 
 
-# -- moments ----------------------------------------------------------------------------------------------
-
-
-def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Series:
-    """A text column as moments: ISO texts, or by a format; others are missing under ``errors='coerce'``."""
-    sym = series.sym
-    if sym.type in ("date", "datetime"):
-        tree = series_rules.as_timestamp(sym) if sym.type == "date" else sym.sql
-        return replace(series, sym=replace(sym, sql=tree, type="datetime"))
-    if sym.type != "str":
-        raise Refused(f"to_datetime of a column of {sym.type}")
-    if form is None or form in ("ISO8601", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
-        pattern = {"%Y-%m-%d": "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"}.get(form or "", "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
-        parsed = sql("TRY_CAST(_1 AS TIMESTAMP)", sym.sql)
-    else:
-        pattern = dates.strptime_pattern(form)
-        parsed = sql("try_strptime(_1, _2)", sym.sql, sqlx.literal(form))
-    fits = sql("regexp_full_match(_1, _2, 'i')", sym.sql, sqlx.literal(pattern))
-    if errors == "coerce":
-        made = sqlx.case(fits, parsed, exp.null())
-        if form is None:
-            bad = sql("_1 IS NOT NULL AND NOT _2", sym.sql, fits)
-            frames.owe(m, series.rows_, bad, "a date that is not in ISO form")
-        return Series(series.rows_, Sym(made, "datetime", null=True, nan=True, name=sym.name))
-    bad = sql("_1 IS NOT NULL AND (NOT _2 OR _3 IS NULL)", sym.sql, fits, parsed)
-    frames.owe(m, series.rows_, bad, "a text that is no date of this form")
-    return Series(series.rows_, Sym(parsed, "datetime", null=sym.null, nan=True, name=sym.name))
-
-
-def to_datetime(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """``pd.to_datetime(series or text, format=..., errors=...)``."""
-    chosen = options(kwargs, args, ("arg", "errors", "dayfirst"), "to_datetime", errors="raise", dayfirst=False,
-                     format=None, utc=None)  # fmt: skip
-    frames.only(chosen, "to_datetime", dayfirst=(False,), utc=(None, False), errors=("raise", "coerce"))
-    content = m.content(chosen["arg"])
-    if isinstance(content, str):
-        return series_rules.moment(content)
-    if isinstance(content, Series):
-        return to_moment(m, content, chosen["format"], chosen["errors"])
-    raise Refused("to_datetime of this", "a column of texts")
-
-
-def to_numeric(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """``pd.to_numeric(series, errors=...)``."""
-    chosen = options(kwargs, args, ("arg", "errors"), "to_numeric", errors="raise")
-    frames.only(chosen, "to_numeric", errors=("raise", "coerce"))
-    series = m.content(chosen["arg"])
-    if not isinstance(series, Series):
-        raise Refused("to_numeric of this", "a column")
-    if series.sym.type in scalars.NUMERIC:
-        return series
-    parsed = sql("py_float(_1)", series.sym.sql)
-    if chosen["errors"] == "raise":
-        bad = sql("_1 IS NOT NULL AND _2 IS NULL", series.sym.sql, parsed)
-        frames.owe(m, series.rows_, bad, "a text that is no number")
-    made = Sym(parsed, "float", null=True, nan=True, name=series.sym.name)
-    return Series(series.rows_, made)
-
-
-_PARTS = {
-    "year": "year(_1)", "month": "month(_1)", "day": "day(_1)", "hour": "hour(_1)", "minute": "minute(_1)",
-    "second": "second(_1)", "dayofweek": "isodow(_1) - 1", "day_of_week": "isodow(_1) - 1", "weekday": "isodow(_1) - 1",
-    "quarter": "quarter(_1)", "dayofyear": "dayofyear(_1)", "day_of_year": "dayofyear(_1)",
-    "days_in_month": "day(last_day(_1))",
-}  # fmt: skip
-
-
-def _part(name: str, template: str) -> frames.SeriesRule:
-    def rule(m: Machine, accessor: Accessor) -> Value:
-        series = text_of(accessor)
-        if series.sym.type not in ("date", "datetime"):
-            raise Refused(f".dt.{name} of a column of {series.sym.type}")
-        made = changed(series, sql(template, series.sym.sql), "float" if series.sym.null else "int")
-        return replace(made, sym=made.sym.named(name))
-
-    return rule
-
-
-def _days(m: Machine, accessor: Accessor) -> Value:
-    series = text_of(accessor)
-    kind = "float" if series.sym.null else "int"
-    if series.sym.type == "days":
-        return changed(series, series.sym.sql, kind)
-    if series.sym.type != "timedelta":
-        raise Refused(f".dt.days of a column of {series.sym.type}")
-    tree = sqlx.bare(series.sym.sql)
-    return replace(changed(series, sql("py_floordiv(_1, 86400000000)", tree), kind), sym=Sym(
-        sql("py_floordiv(_1, 86400000000)", tree), kind, null=series.sym.null, nan=True, name="days"))  # fmt: skip
-
-
-def _date(m: Machine, accessor: Accessor) -> Value:
-    series = text_of(accessor)
-    return changed(series, sql("CAST(_1 AS DATE)", series.sym.sql), "date")
-
-
-def _normalize(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    series = text_of(accessor)
-    return changed(series, sql("date_trunc('day', _1)", series.sym.sql), "datetime")
-
-
-def _seconds(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    series = text_of(accessor)
-    if series.sym.type not in ("timedelta", "days"):
-        raise Refused(f".dt.total_seconds() of a column of {series.sym.type}")
-    made = scalars.seconds(replace(series.sym, null=False))
-    return changed(series, made.sql, "float")
-
-
-def _strftime(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    form = options(kwargs, args, ("date_format",), ".dt.strftime")["date_format"]
-    if not isinstance(form, str) or any(d in form for d in ("%U", "%W", "%c", "%x", "%X", "%Z", "%z", "%G", "%V")):
-        raise Refused(f".dt.strftime({form!r})")
-    series = text_of(accessor)
-    return changed(series, sql("strftime(_1, _2)", series.sym.sql, sqlx.literal(form)))
-
-
-def _named_part(template: str) -> frames.SeriesRule:
-    def rule(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        series = text_of(accessor)
-        return changed(series, sql(template, series.sym.sql))
-
-    return rule
-
-
-def _dt(m: Machine, series: Series) -> Accessor:
-    return Accessor(series, ".dt", MOMENTS)
-
-
-MOMENTS = {
-    **{f"{name}!": _part(name, template) for name, template in _PARTS.items()},
-    "days!": _days, "date!": _date, "normalize": _normalize, "total_seconds": _seconds, "strftime": _strftime,
-    "day_name": _named_part("dayname(_1)"), "month_name": _named_part("monthname(_1)"),
-}  # fmt: skip
-frames.SERIES_ATTRIBUTES.update(str=_str, dt=_dt)
+frames.SERIES_ATTRIBUTES["str"] = _str

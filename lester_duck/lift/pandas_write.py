@@ -50,9 +50,7 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
 def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     """The cells as they are printed: floats as ``repr``, moments as pandas writes them."""
     rel = frame.rows_.rel
-    printed = SelectRel(
-        name=files.relation_name(path), what=path, lines=(m.line, m.line), query=Query(rel.token, rel)
-    )
+    printed = SelectRel(name=files.relation_name(path), what=path, lines=(m.line, m.line), query=Query(rel.token, rel))
     for (name, sym), shown in zip(frame.columns, _names(frame), strict=True):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")

@@ -150,8 +150,12 @@ def _by_column(m: Machine, encoder: Encoder, frame: Frame, fitted: Rows) -> Fram
         held = m.content(step)
         if isinstance(held, Encoder):
             part = encode(m, held, part, fitted)
-            part = replace(part, columns=tuple(
-                (n, replace(x, label=x.label or label) if isinstance(x, Block) else x) for n, x in part.columns))
+            part = replace(
+                part,
+                columns=tuple(
+                    (n, replace(x, label=x.label or label) if isinstance(x, Block) else x) for n, x in part.columns
+                ),
+            )
         elif held == "drop":
             continue
         elif held != "passthrough":
@@ -296,7 +300,7 @@ def _labels(m: Machine, ref: Value, encoder: Encoder, name: str, given: Value) -
     closed = frames.close_series(m, held)
     if name == "transform" and (encoder.fitted is None or encoder.fitted.labels != closed.rows_.labels):
         raise Refused("LabelEncoder applied to other rows than it was fitted on", "fit_transform")
-    from lester_duck.lift.pandas_group import window
+    from lester_duck.lift.pandas_windows import window
 
     tree = sql("_1 - 1", window(sql("dense_rank()"), [], [closed.sym.sql]))
     return Series(closed.rows_, Sym(tree, "int", name=closed.sym.name))

@@ -1,0 +1,329 @@
+"""Windows over frames: transform, shift, diff, cumsum, rank, rolling, per key and over all rows."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from lester_duck.lift import calls, sqlx
+from lester_duck.lift import pandas_aggregates as aggregates
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_group as groups
+from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
+from lester_duck.lift.pandas_group import WINDOWS, close_group, columns_of, part
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+def ready(m: Machine, group: Accessor, names: list[str]) -> Frame:
+    """The grouped frame closed, so that windows over it see its rows as they are."""
+    frame: Frame = part(group, "frame")
+    wanted = frames.syms(frame, [*part(group, "keys"), *names])
+    clean = not frame.rows_.where and not frame.rows_.joins
+    if clean and all(frames.is_own(frame.rows_, s) for s in wanted):
+        return frame
+    return close_group(m, group, frame)
+
+
+def window(function: Tree, keys: list[Sym], order: list[Tree] | None = None, frame: str | None = None) -> exp.Window:
+    """``function OVER (PARTITION BY keys ORDER BY order)``."""
+    spec = None
+    if frame is not None:
+        spec = sqlx.sql(f"sum(x) OVER (ORDER BY y {frame})").args["spec"]
+    ordering = exp.Order(expressions=[exp.Ordered(this=o, nulls_first=False) for o in order]) if order else None
+    return exp.Window(this=function, partition_by=[k.sql.copy() for k in keys], order=ordering, spec=spec)
+
+
+def position(frame: Frame) -> Tree:
+    """The order of a frame's rows."""
+    return sqlx.column(frame.rows_.rel.token, "_pos")
+
+
+def known_keys(keys: list[Sym], tree: Tree) -> Tree:
+    """A window's value, missing where a key is missing."""
+    absent = [sql("_1 IS NOT NULL", k.sql) for k in keys if k.null]
+    return sqlx.case(sqlx.conjunction(absent), tree, exp.null()) if absent else tree
+
+
+@dataclass(frozen=True, eq=False)
+class GroupColumn(Library):
+    """One column within each group, as the function of a ``transform`` sees it."""
+
+    group: Accessor
+    series: Series
+    what = "column of a group"
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """A window within the group, else the method of a column."""
+        if name in _WITHIN:
+            group = self._grouped(m)
+            return replace(self, series=groups.GROUPED[name](m, group, args, kwargs))
+        if name in WINDOWS and not args and not kwargs:
+            return replace(self, series=_windowed(m, self._grouped(m), name))
+        made = self.series.method(m, self.series, name, args, kwargs)
+        if not isinstance(made, Series):
+            raise Refused(f".{name}() of a column of a group")
+        return replace(self, series=made)
+
+    def _grouped(self, m: Machine) -> Accessor:
+        held = m.content(self.group.of)
+        frame = held if isinstance(held, Frame) else part(self.group, "frame")
+        name = "within"
+        frame = frames.assign(m, frame, name, self.series)
+        extra = {**dict(self.group.extra), "frame": frame, "columns": name}
+        return replace(self.group, extra=tuple(extra.items()))
+
+    def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+        """Arithmetic with constants and other columns of the group."""
+        x, y = (p.series if isinstance(p, GroupColumn) else p for p in (a, b))
+        return replace(self, series=series_rules.operate(m, op, x, y))
+
+
+_WITHIN = ("shift", "diff", "cumsum", "cummax", "cummin", "rank", "ffill", "cumcount")
+
+
+def _ffill(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("ffill with arguments")
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    return _filled(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")))
+
+
+def _filled(frame: Frame, sym: Sym, keys: list[Sym]) -> Series:
+    last = exp.IgnoreNulls(this=exp.LastValue(this=sym.sql.copy()))
+    tree = window(last, keys, [position(frame)], "ROWS UNBOUNDED PRECEDING")
+    return Series(frame.rows_, replace(sym, sql=known_keys(keys, tree), null=True, parts=(), choices=()))
+
+
+def _series_ffill(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("ffill with arguments")
+    frame, sym = _plain(m, series)
+    return _filled(frame, sym, [])
+
+
+def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args and isinstance(args[0], v.Func):
+        name = columns_of(group)[0]
+        series = Series(part(group, "frame").rows_, frames.syms(part(group, "frame"), [name])[0])
+        made = calls.call(m, args[0], [GroupColumn(group, series)], {})
+        if not isinstance(made, GroupColumn):
+            raise Refused("transform with a function of this kind", 'transform("mean")')
+        return made.series
+    kind = args[0].name.rsplit(".", 1)[-1] if args and isinstance(args[0], v.Lib) else args[0] if args else None
+    if kind not in WINDOWS or len(args) != 1 or kwargs:
+        raise Refused("transform with this function", 'transform("mean")')
+    return _windowed(m, group, kind)
+
+
+def _windowed(m: Machine, group: Accessor, kind: str) -> Value:
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    keys = frames.syms(frame, part(group, "keys"))
+    sym = frames.syms(frame, [name])[0]
+    numeric = aggregates.argument(aggregates.KINDS.get(kind, "count"), sym)
+    tree = window(sql(WINDOWS[kind], numeric.sql), keys)
+    type_ = "int" if kind in ("count", "size") else aggregates.result_type(kind, numeric)
+    if kind == "sum":
+        tree = sql("coalesce(_1, 0)", tree)
+        tree = sql("CAST(_1 AS BIGINT)", tree) if type_ == "int" else tree
+    null = (sym.null and kind not in ("count", "size", "sum")) or kind in ("std", "var") or any(k.null for k in keys)
+    return Series(frame.rows_, Sym(known_keys(keys, tree), type_, null=null, nan=True, name=name))
+
+
+def _shifted(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], periods: int) -> Series:
+    if type(periods) is not int or periods == 0:
+        raise Refused("shift by a number that is no constant")
+    name = "lag(_1, _2)" if periods > 0 else "lead(_1, _2)"
+    function = sql(name if abs(periods) != 1 else name.replace(", _2", ""), sym.sql, sqlx.literal(abs(periods)))
+    tree = known_keys(keys, window(function, keys, [position(frame)]))
+    if sym.type == "bool":
+        raise Refused("shift of a condition", ".astype(int) first")
+    kind = "float" if sym.type == "int" else sym.type
+    return Series(frame.rows_, Sym(tree, kind, null=True, nan=True, name=sym.name))
+
+
+def _group_shift(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    periods = options(kwargs, args, ("periods",), "shift", periods=1)["periods"]
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    return _shifted(m, frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), periods)
+
+
+def _group_diff(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    shifted = _group_shift(m, group, args, kwargs)
+    return series_rules.operate(m, ast.Sub, Series(shifted.rows_, frames.syms(frame, [name])[0]), shifted)
+
+
+def _cumcount(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    ascending = options(kwargs, args, ("ascending",), "cumcount", ascending=True)["ascending"]
+    frame = ready(m, group, [])
+    keys = frames.syms(frame, part(group, "keys"))
+    order = exp.Ordered(this=position(frame), desc=None if ascending else True, nulls_first=False)
+    tree = exp.Window(
+        this=exp.RowNumber(), partition_by=[k.sql.copy() for k in keys], order=exp.Order(expressions=[order])
+    )
+    null = any(k.null for k in keys)
+    tree = known_keys(keys, sql("_1 - 1", tree))
+    return Series(frame.rows_, Sym(tree, "float" if null else "int", null=null, nan=True, name="cumcount"))
+
+
+def _ngroup(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("ngroup with arguments")
+    frame = ready(m, group, [])
+    keys = frames.syms(frame, part(group, "keys"))
+    if any(k.null for k in keys):
+        raise Refused("ngroup with keys that may be missing")
+    return Series(frame.rows_, Sym(sql("_1 - 1", window(sql("dense_rank()"), [], [k.sql for k in keys])), "int"))
+
+
+def running(kind: str, template: str) -> frames.SeriesRule:
+    """A running aggregate per key."""
+
+    def rule(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if args or kwargs:
+            raise Refused(f"{kind} with arguments")
+        name = columns_of(group)[0]
+        frame = ready(m, group, [name])
+        return _running(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), template)
+
+    return rule
+
+
+def _running(frame: Frame, sym: Sym, keys: list[Sym], template: str) -> Series:
+    number = series_rules.number(sym)
+    kind = "int" if sym.type in ("int", "bool") else "float"
+    tree: Tree = window(sql(template, number), keys, [position(frame)], "ROWS UNBOUNDED PRECEDING")
+    tree = sql("CAST(_1 AS BIGINT)", tree) if kind == "int" else tree
+    if sym.null:
+        tree = sqlx.case(sql("_1 IS NOT NULL", sym.sql), tree, exp.null())
+    return Series(frame.rows_, Sym(known_keys(keys, tree), kind, null=sym.null, nan=True, name=sym.name))
+
+
+def ranked(frame: Frame, sym: Sym, keys: list[Sym], chosen: dict[str, Value]) -> Series:
+    """``rank``: average of ties unless told otherwise; missing values have no rank."""
+    descending = not chosen["ascending"]
+    parts = [k.sql.copy() for k in keys]
+    if sym.null:
+        parts.append(sql("_1 IS NULL", sym.sql))
+    ordered = [exp.Ordered(this=sym.sql.copy(), desc=descending or None, nulls_first=False)]
+    method = chosen["method"]
+    if method == "first":
+        ordered.append(exp.Ordered(this=position(frame), nulls_first=False))
+    function = {"first": "row_number()", "dense": "dense_rank()"}.get(method, "rank()")
+    tree: Tree = exp.Window(this=sql(function), partition_by=parts, order=exp.Order(expressions=ordered))
+    if method in ("average", "max"):
+        ties = exp.Window(this=sql("count(*)"), partition_by=[*[p.copy() for p in parts], sym.sql.copy()])
+        tree = sql("_1 + _2 - 1" if method == "max" else "_1 + (_2 - 1) / 2", tree, ties)
+    if chosen["pct"]:
+        if method == "dense":
+            raise Refused("rank(method='dense', pct=True)")
+        tree = sql("_1 / _2", exp.Paren(this=tree), exp.Window(this=sql("count(*)"), partition_by=parts))
+    tree = sql("CAST(_1 AS DOUBLE)", tree)
+    if sym.null:
+        tree = sqlx.case(sql("_1 IS NOT NULL", sym.sql), tree, exp.null())
+    null = sym.null or any(k.null for k in keys)
+    return Series(frame.rows_, Sym(known_keys(keys, tree), "float", null=null, nan=True, name=sym.name))
+
+
+_RANK = {"method": "average", "ascending": True, "pct": False, "na_option": "keep"}
+
+
+def _group_rank(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, (), "rank", **_RANK)
+    frames.only(chosen, "rank", na_option=("keep",), method=("average", "min", "max", "first", "dense"))
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    return ranked(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), chosen)
+
+
+def _rolling(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], args: list, kwargs: dict) -> Value:
+    chosen = options(kwargs, args, ("window", "min_periods"), "rolling", min_periods=None)
+    size = chosen["window"]
+    if type(size) is not int:
+        raise Refused("rolling over a span of time", "rolling(n)")
+    needed = size if chosen["min_periods"] is None else chosen["min_periods"]
+    return Accessor(Series(frame.rows_, sym), "rolling", ROLLING, (("frame", frame), ("keys", keys), ("size", size),
+                                                                  ("needed", needed)))  # fmt: skip
+
+
+def _group_rolling(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    raise Refused("rolling per group, whose index is another", "transform, or shift and a mean")
+
+
+def _rolled(kind: str) -> frames.SeriesRule:
+    def rule(m: Machine, rolling: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        said = dict(rolling.extra)
+        sym, frame = rolling.of.sym, said["frame"]
+        number = series_rules.number(sym)
+        preceding = f"ROWS BETWEEN {said['size'] - 1} PRECEDING AND CURRENT ROW"
+        tree = window(sql(WINDOWS[kind], number), said["keys"], [position(frame)], preceding)
+        held = window(sql("count(_1)", number), said["keys"], [position(frame)], preceding)
+        made = sqlx.case(sql("_1 >= _2", held, sqlx.literal(max(said["needed"], 1))), sql("CAST(_1 AS DOUBLE)", tree),
+                         exp.null())  # fmt: skip
+        return Series(frame.rows_, Sym(made, "float", null=True, nan=True, name=sym.name))
+
+    return rule
+
+
+ROLLING = {kind: _rolled(kind) for kind in ("mean", "sum", "min", "max", "std", "median", "count")}
+
+
+def _plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
+    clean = not series.rows_.where and not series.rows_.joins and frames.is_own(series.rows_, series.sym)
+    closed = series if clean else frames.close_series(m, series)
+    return Frame(closed.rows_, ()), closed.sym
+
+
+def _shift(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    periods = options(kwargs, args, ("periods",), "shift", periods=1)["periods"]
+    frame, sym = _plain(m, series)
+    return _shifted(m, frame, sym, [], periods)
+
+
+def _diff(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    shifted = _shift(m, series, args, kwargs)
+    return series_rules.operate(m, ast.Sub, series, shifted)
+
+
+def _run(template: str) -> frames.SeriesRule:
+    def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        frame, sym = _plain(m, series)
+        return _running(frame, sym, [], template)
+
+    return rule
+
+
+def _rank(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, (), "rank", **_RANK)
+    frame, sym = _plain(m, series)
+    return ranked(frame, sym, [], chosen)
+
+
+def _series_rolling(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    frame, sym = _plain(m, series)
+    return _rolling(m, frame, sym, [], args, kwargs)
+
+
+WITHIN = {
+    "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup,
+    "rank": _group_rank, "rolling": _group_rolling, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
+    "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),
+}  # fmt: skip
+groups.GROUPED.update(WITHIN)
+frames.SERIES_METHODS.update(
+    {
+        "ffill": _series_ffill, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"), "cummax": _run("max(_1)"),
+        "cummin": _run("min(_1)"), "rank": _rank, "rolling": _series_rolling,
+    }
+)  # fmt: skip
