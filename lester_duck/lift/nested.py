@@ -79,7 +79,8 @@ def _answer(m: Machine, frame: Frame, name: str, effects: list[Effect], broken: 
     value = v.map_syms(effect.arguments[0], m.expand)
     kind = "first" if broken else "last"
     if not broken:
-        m.suspicions.append((frame.lines[0], f"the last match wins for '{name}', where one may be meant"))
+        said = (effects[0].line, f"'{name}' keeps the last match of the inner loop, where one may be meant")
+        m.suspicions += [said] if said not in m.suspicions else []
     rel, made, shown = _matches(m, frame, outer, name, path, value, kind)
     new = v.map_syms(shown(rel), lambda s: Sym(sqlx.column(made.alias, s.sql.name), s.type, s.null, name=s.name))
     present = lookups.present(m, made)
@@ -131,13 +132,15 @@ def _matches(
     for wanted, tree, _ in asked:
         plain = frame.query.base.names.get(int(wanted.split(":")[1]), "key") if wanted.startswith("#") else wanted
         names.append((free_name(plain, {n for n, _ in names}), Sym(tree, "str")))
-    rel = GroupRel(
+    same = ("matches", frame.query.alias, kind, tuple(sqlx.text(c) for c in path))
+    rel = m.files.get(same) or GroupRel(
         name=f"{name}_by_{names[0][0]}", what=f"{name}: the {kind} of the matches per {', '.join(n for n, _ in names)}",
         lines=frame.lines, query=query, keys=tuple(names),
     )  # fmt: skip
-    taken = {n: n for n, _ in names}
+    m.files[same] = rel
+    taken = {n: n for n in rel.columns()}
     renamed: dict[str, str] = {}
-    by_text = {sqlx.text(s.sql): n for n, s in names}
+    by_text = {sqlx.text(s.sql): n for n, s in rel.keys}
     for n, s in outputs:
         renamed[n] = by_text.get(sqlx.text(s.sql)) or free_name(n, set(taken))
         if renamed[n] not in taken:
@@ -145,8 +148,11 @@ def _matches(
             rel.aggregates.append(Aggregate(renamed[n], kind, s, s.type, s.null))
     if value is None:
         rel.aggregates.append(Aggregate(free_name("n", set(taken)), "count", None, "int"))
-    made = Join(fresh("j"), rel, tuple((Sym(o, "str"), n) for (n, _), (_, _, o) in zip(names, asked, strict=True)))
-    outer.query.joins.append(made)
+    made = next((j for j in outer.query.joins if j.rel is rel), None)
+    if made is None:
+        found = tuple((Sym(o, "str"), n) for (n, _), (_, _, o) in zip(rel.keys, asked, strict=True))
+        made = Join(fresh("j"), rel, found)
+        outer.query.joins.append(made)
 
     def shown(of: GroupRel) -> Value:
         return v.map_syms(shape(of), lambda s: of.column(renamed.get(s.sql.name, s.sql.name), s))
