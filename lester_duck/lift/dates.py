@@ -5,7 +5,7 @@ from __future__ import annotations
 import _strptime
 import re
 
-from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import datetexts, scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -53,6 +53,7 @@ def strptime(m: Machine, text: Sym, form: Value) -> Sym:
     if not isinstance(form, str):
         raise Refused("a time format that depends on rows")
     _strptime.TimeRE().compile(form)
+    datetexts.parsed(m, text, form)
     pattern = strptime_pattern(form)
     plain = scalars.whole(text).sql
     value = sql("try_strptime(_1, _2)", plain, sqlx.literal(form))

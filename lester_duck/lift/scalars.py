@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from lester_duck.lift import sqlx
+from lester_duck.lift import datetexts, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -107,6 +107,8 @@ def whole(value: Sym) -> Sym:
     """The text with its line end said."""
     if value.line is not None and value.line.strip == "field":
         raise Refused("the last field of a line with its line end", "strip the line, or the field")
+    if is_raw(value) and value.line.ragged:
+        raise Refused("the end of each line, in a file whose last line has none", "strip the line")
     return Sym(sql("_1 || chr(10)", value.sql), "str") if is_raw(value) else value
 
 
@@ -386,6 +388,7 @@ def _ordering(m: Machine, op: type[ast.cmpop], x: Sym, y: Sym) -> Tree:
         if side.null and not side.nan:
             m.raise_if(sql("_1 IS NULL", side.sql), "TypeError", "None in an ordering")
     a, b = comparable(whole(x), whole(y))
+    datetexts.ordered(m, x, y)
     tree = sql(ORDERINGS[op], a, b)
     return sql("coalesce(_1, FALSE)", tree) if x.null or y.null else tree
 

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lester_duck.errors import InputError
 from lester_duck.lift import (
+    datetexts,
     emit,
     features,
     files,
@@ -83,6 +84,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         roots.append(prepared.view)
     roots += pandas_aggregates.asserted(m)
     pandas_aggregates.place(m, roots)
+    datetexts.suspect(m)
     emitted = emit.emit(m, roots)
     origin = ir.Origin(
         script=script,
