@@ -32,6 +32,7 @@ _SYSTEM = (
     "/sys/devices/system", "/sys/fs/cgroup",
 )  # fmt: skip
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
+_GRACE = 5.0
 _ASK = (
     "import json,sys,sysconfig;print(json.dumps({'executable':sys.executable,'version':sys.version_info[:2],"
     "'paths':[sys.prefix,sys.base_prefix,sys.exec_prefix,sys.base_exec_prefix,*sys.path,"
@@ -159,9 +160,11 @@ class Running:
 
     def end(self) -> int:
         """End the program and everything it started; returns its exit code (negative: signal)."""
-        if self._lifeline is not None:
+        if self._lifeline is not None:  # the guard ends everything when it sees this
             os.close(self._lifeline)
             self._lifeline = None
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(_GRACE)
         with suppress(ProcessLookupError, PermissionError):  # it has ended by itself
             os.killpg(self.process.pid, signal.SIGKILL)
         return self.process.wait()
