@@ -25,7 +25,8 @@ def open_file(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         raise Refused(f"the encoding {kwargs['encoding']!r}")
     if "b" in mode or "+" in mode or mode[:1] not in "rwa":
         raise Refused(f"the file mode {mode!r}", "text mode")
-    made = m.new(v.HFile(path, mode[:1], (str(kwargs.get("encoding") or "utf-8"),) if mode[:1] == "r" else ()))
+    reading = (str(kwargs.get("encoding") or "utf-8"), kwargs.get("newline"))
+    made = m.new(v.HFile(path, mode[:1], reading if mode[:1] == "r" else ()))
     if mode[:1] != "r":
         if m.frames:
             raise Refused("a file opened for each row")
@@ -79,7 +80,12 @@ def lines_of(m: Machine, file: v.HFile) -> v.View:
     if file.path in m.written:
         return written_lines(m, file)
     rel = file_rel(m, file, "lines")
-    return v.View(rel, Sym(sqlx.column(rel.token, "line"), "str", name="line", line=LineText(rel.token, "raw")))
+    text = (m.observed.folder / file.path).read_bytes()
+    if file.pieces[1:] == ("",) and b"\r" in text:
+        raise Refused("lines that end with \\r, read with newline=''", "open(path)")
+    ragged = bool(text) and not text.endswith((b"\n", b"\r")) and not file.path.endswith(".gz")
+    line = LineText(rel.token, "raw", ragged)
+    return v.View(rel, Sym(sqlx.column(rel.token, "line"), "str", name="line", line=line))
 
 
 def read_off(m: Machine, ref: v.Ref) -> str:

@@ -15,6 +15,7 @@ _IMPURE = {
 _MODULES = {"os", "random", "secrets", "shelve", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading",
             "time", "urllib", "uuid"}  # fmt: skip
 _CLOCK = {"now", "today", "utcnow"}
+_ZONE = {"astimezone", "fromtimestamp", "localtime", "mktime", "timestamp"}
 _CHANGING = {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove",
              "reverse", "setdefault", "sort", "update", "write", "writerow"}  # fmt: skip
 _ORDERED = {"enumerate", "iter", "list", "next", "reversed", "tuple", "zip"}
@@ -56,6 +57,25 @@ def _reasons(node: ast.AST) -> Iterator[str]:
             yield "the order of a set"
 
 
+def changed_in_place(node: ast.AST) -> set[str]:
+    """The names whose value some code changes in place.
+
+    >>> sorted(changed_in_place(ast.parse("a.append(1); b[0] = 2; c = d.get(1)")))
+    ['a', 'b']
+    """
+    found = set()
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGING:
+            target: ast.AST = part.func.value
+        elif isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store | ast.Del):
+            target = part.value
+        else:
+            continue
+        if isinstance(target, ast.Name):
+            found.add(target.id)
+    return found
+
+
 def _imported(part: ast.Import | ast.ImportFrom) -> Iterator[str]:
     names = [part.module or ""] if isinstance(part, ast.ImportFrom) else [alias.name for alias in part.names]
     yield from (f"the module {name}" for name in names if name.split(".")[0] in _MODULES)
@@ -64,6 +84,8 @@ def _imported(part: ast.Import | ast.ImportFrom) -> Iterator[str]:
 def _attribute(part: ast.Attribute, own: set[str]) -> Iterator[str]:
     if part.attr in _CLOCK:
         yield f".{part.attr}, which reads the clock"
+    elif part.attr in _ZONE:
+        yield f".{part.attr}, which depends on the machine's time zone"
     elif isinstance(part.value, ast.Name) and part.value.id not in own:
         if part.attr in _CHANGING:
             yield f"'{part.value.id}', which it changes for later calls"

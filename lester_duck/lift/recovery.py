@@ -60,9 +60,10 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
         poison = Poison(error.reason, line, model)
         for name in assigned_names(node):
             m.env[name] = poison
-        for ref in mutated(m, node):
+        for ref in [*mutated(m, node), *([] if model else given_away(m, node))]:
             m.state.heap[ref.id] = poison
-        for path in set(m.written) - opened:
+        named = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+        for path in (set(m.written) - opened) | (set(m.written) & named):
             m.state.heap[m.written[path]] = poison
         return
     if isinstance(node, ast.For | ast.With | ast.Try) and m.depth == 0:
@@ -97,17 +98,44 @@ def assigned_names(node: ast.stmt) -> set[str]:
     return names
 
 
+def given_away(m: Machine, node: ast.stmt) -> list[v.Ref]:
+    """Heap objects that a refused statement may change through other names.
+
+    They are the arguments of a bare call, and what a name was taken from that the script changes in place.
+    """
+    sources: list[ast.AST] = []
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        sources = [*node.value.args, *(k.value for k in node.value.keywords)]
+    elif isinstance(node, ast.Assign) and assigned_names(node) & _changed_in_place(m.tree):
+        sources = [node.value]
+    names = {n.id for source in sources for n in ast.walk(source) if isinstance(n, ast.Name)}
+    values = [m.env.get(name, m.state.envs[0].get(name)) for name in sorted(names)]
+    return [value for value in values if isinstance(value, v.Ref)]
+
+
+def _changed_in_place(tree: ast.AST) -> set[str]:
+    return {target.id for inner in ast.walk(tree) for target in [_receiver(inner)] if isinstance(target, ast.Name)}
+
+
+def _receiver(inner: ast.AST) -> ast.expr | None:
+    """What a call of a mutating method, or an assignment to an index or attribute, changes."""
+    target: ast.expr | None = None
+    if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _MUTATORS:
+        target = inner.func.value
+    elif isinstance(inner, ast.Subscript | ast.Attribute) and isinstance(inner.ctx, ast.Store):
+        target = inner.value
+    while isinstance(target, ast.Subscript | ast.Attribute):
+        target = target.value
+    return target
+
+
 def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
     """Heap objects that a statement may change in place: receivers of mutating methods, indexed targets."""
     found: list[v.Ref] = []
     for inner in ast.walk(node):
-        target: ast.expr | None = None
-        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _MUTATORS:
-            target = inner.func.value
-        elif isinstance(inner, ast.Subscript | ast.Attribute) and isinstance(inner.ctx, ast.Store):
-            target = inner.value
-        while isinstance(target, ast.Subscript | ast.Attribute):
-            target = target.value
+        if isinstance(inner, ast.Yield) and isinstance(m.env.get("yield"), v.Ref):
+            found.append(m.env["yield"])
+        target = _receiver(inner)
         if isinstance(target, ast.Name):
             value = m.env.get(target.id, m.state.envs[0].get(target.id))
             if isinstance(value, v.Ref):

@@ -105,10 +105,8 @@ def is_raw(value: Value) -> bool:
 
 def whole(value: Sym) -> Sym:
     """The text with its line end said."""
-    if value.line is not None and value.line.strip == "field":
-        raise Refused("the last field of a line with its line end", "strip the line, or the field")
-    if is_raw(value) and value.line.ragged:
-        raise Refused("the end of each line, in a file whose last line has none", "strip the line")
+    if value.line is not None and (value.line.strip == "field" or (is_raw(value) and value.line.ragged)):
+        raise Refused("a line with its line end, which the last one may not have", "strip the line, or the field")
     return Sym(sql("_1 || chr(10)", value.sql), "str") if is_raw(value) else value
 
 
@@ -197,8 +195,7 @@ def time_arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
     if pair == ("datetime", ast.Sub, "datetime"):
         return Sym(sql("epoch_us(_1) - epoch_us(_2)", x.sql, y.sql), "timedelta")
     if x.type == "datetime" and y.type == "timedelta" and op in (ast.Add, ast.Sub):
-        template = "_1 + to_microseconds(_2)" if op is ast.Add else "_1 - to_microseconds(_2)"
-        moved = sql(template, x.sql, y.sql)
+        moved = sql(f"_1 {'+' if op is ast.Add else '-'} to_microseconds(_2)", x.sql, y.sql)
         m.raise_if(sql("year(_1) NOT BETWEEN 1 AND 9999", moved), "OverflowError", "a time out of range")
         return Sym(moved, "datetime", name=x.name)
     if x.type == "timedelta" and y.type == "timedelta" and op in (ast.Add, ast.Sub):

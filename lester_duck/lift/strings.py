@@ -286,6 +286,8 @@ def _formatted(m: Machine, value: Value, width: str, digits: str | None, kind: s
 def subscript(m: Machine, text: Sym, index: Value) -> Value:
     """``text[i]`` or ``text[a:b]`` with constant bounds (``index`` is a slice)."""
     tree = scalars.whole(text).sql
+    if text.null:
+        m.raise_if(sql("_1 IS NULL", tree), "TypeError", "an index of None")
     if isinstance(index, int):
         position = index + 1 if index >= 0 else index
         m.raise_if(

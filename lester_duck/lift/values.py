@@ -82,10 +82,12 @@ class LineText:
     """Text of one line of a file: ``strip`` is ``raw`` (with its line end), ``none``, ``right`` or ``both``.
 
     ``field`` marks what may be the last field of an unstripped line, and so end with the line end.
+    ``ragged`` says that the file's last line has no end.
     """
 
     alias: str
     strip: str
+    ragged: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,6 +228,8 @@ def map_syms(value: Value, change: Callable[[Sym], Value]) -> Value:
     if isinstance(value, Choice):
         flag = change(Sym(value.condition, "bool"))
         return Choice(flag.sql, map_syms(value.then, change), map_syms(value.otherwise, change))
+    if isinstance(value, Pieces):
+        return replace(value, text=change(Sym(value.text, "str")).sql)
     if isinstance(value, Hashed):
         return replace(value, text=change(value.text))
     return value

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
-import math
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lift.semantics import check, expressions_of, lifted
 
 from lester_duck import db as database
 from lester_duck.engine.plan import install_macros
-from lester_duck.lift import Observed, expressions, sqlx
-from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Query, Relation
-from lester_duck.lift.state import Frame
-from lester_duck.lift.values import Lib, Refused, Sym
+from lester_duck.lift.values import Refused
 
 TEXTS = [
     "", " ", "a", "A b", "  padded\t", "ÄÖÜ straße", "x,y,,z", "007", "-12", "+5", " 42 ", "1_000", "3.5", "1e3",
@@ -32,15 +25,6 @@ FLOATS = [0.0, -0.0, 0.5, 1.5, 2.5, -2.5, 0.1, 2.675, 1e-7, 123456.789, -3.7, 1e
 DAYS = [dt.date(2022, 1, 31), dt.date(2020, 2, 29), dt.date(1, 1, 1), dt.date(9999, 12, 31), dt.date(1969, 12, 31)]
 TIMES = [dt.datetime(2022, 1, 31, 23, 59, 59), dt.datetime(2020, 2, 29), dt.datetime(1960, 1, 1, 0, 0, 0, 123000)]
 
-NAMES = {"date": dt.date, "datetime": dt.datetime, "timedelta": dt.timedelta}
-LIBS = {"date": Lib("datetime.date"), "datetime": Lib("datetime.datetime"), "timedelta": Lib("datetime.timedelta")}
-COLUMNS = {"s": "str", "n": "int", "x": "float", "d": "date", "t": "datetime"}
-
-
-def expressions_of(name: str) -> list[str]:
-    """The expressions of a file beside this one, one per line."""
-    return (Path(__file__).parent / "expressions" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-
 
 @pytest.fixture(scope="module")
 def db() -> Any:
@@ -49,54 +33,6 @@ def db() -> Any:
     install_macros(opened)
     yield opened
     opened.close()
-
-
-def lifted(expression: str) -> tuple[Sym, list[sqlx.Tree]]:
-    """The SQL of an expression over the columns of ``rows``, and the conditions on which it raises."""
-    m = Machine("", "test", Observed(folder=Path()))
-    m.entire = 1  # what SQL alone can say
-    query = Query("rows", Relation(name="rows"))
-    m.frames.append(Frame(query, 0, m.state, (1, 1)))
-    m.state.envs[0].update({n: Sym(sqlx.column("rows", n), kind, name=n) for n, kind in COLUMNS.items()})
-    m.state.envs[0].update(LIBS)
-    value = expressions.evaluate(m, ast.parse(expression, mode="eval").body)
-    symbol = value if isinstance(value, Sym) else Sym(sqlx.literal(value), "constant")
-    return symbol, [sqlx.conjunction((*o.path, o.fails)) for o in m.obligations]
-
-
-def expected(expression: str, row: dict[str, Any]) -> Any:
-    """Python's own answer, or the exception's class."""
-    try:
-        return eval(expression, NAMES | row)
-    except (ValueError, ArithmeticError, LookupError, TypeError) as error:
-        return type(error)
-
-
-def check(db: Any, expression: str, rows: list[dict[str, Any]]) -> None:
-    """Compare on all rows; where Python raises, one of the conditions must hold, and only there."""
-    symbol, raising = lifted(expression)
-    fails = sqlx.FALSE.copy()
-    for condition in raising:
-        fails = sqlx.disjunction(fails, condition)
-    table = pa.Table.from_pylist(rows)
-    text = f"SELECT {sqlx.text(symbol.sql)}, coalesce({sqlx.text(fails)}, FALSE) FROM rows"
-    with db.registered("rows", table):
-        found = db.rows(text)
-    for row, (value, failed) in zip(rows, found, strict=True):
-        want = expected(expression, row)
-        if isinstance(want, type):
-            assert failed, f"{expression} raises {want.__name__} on {row}, the SQL says {value!r}"
-            continue
-        if failed:
-            assert (isinstance(want, float) and math.isnan(want)) or "nan" in str(row), (
-                f"{expression} on {row}: {want!r}"
-            )
-            continue
-        if isinstance(want, dt.timedelta):
-            value = dt.timedelta(microseconds=value) if symbol.type == "timedelta" else dt.timedelta(days=value)
-        if isinstance(want, float) and symbol.type == "number":
-            value = float(value)
-        assert value == want and (type(value) is type(want) or symbol.type == "number"), f"{expression} on {row}"
 
 
 @pytest.mark.parametrize("expression", expressions_of("texts"))
