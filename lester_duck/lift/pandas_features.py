@@ -63,16 +63,10 @@ def _together(m: Machine, x: Frame, y: Series | None) -> tuple[Frame, Sym | None
     if a.part != b.part or (len(a.where) != len(b.where) and a.rel is b.rel):
         raise Refused("X and y are split differently")
     if a.rel is not b.rel and frames.between(b.rel, a.rel) is not None:
-        carried = tuple((n, _over(m, b, a, value)) for n, value in x.columns)
+        carried = tuple((n, frames.carried(m, b, a, value)) for n, value in x.columns)
         return Frame(b, carried), y.sym
     rows = frames.with_joins(a, b.joins if b.rel is a.rel else ())
     return replace(x, what_rows=rows), frames.carry(m, rows, b, y.sym)
-
-
-def _over(m: Machine, target: Rows, source: Rows, value: Value) -> Value:
-    if isinstance(value, Block):
-        return replace(value, inputs=tuple(frames.carry(m, target, source, s) for s in value.inputs))
-    return frames.carry(m, target, source, value)
 
 
 def _split(m: Machine, rows: Rows) -> tuple[Rows, ir.Split, tuple[Tree, ...]]:

@@ -281,13 +281,50 @@ def _same_where(a: Rows, b: Rows) -> bool:
 
 def filtered(m: Machine, ref: Value, frame: Frame, condition: Series) -> Frame:
     """The rows of a frame where a condition holds."""
-    if any(isinstance(x, Sym) and windowed(m, x.sql) for _, x in frame.columns) or windowed(m, condition.sym.sql):
+    if windowed(m, condition.sym.sql) and between(frame.rows_.rel, condition.rows_.rel) in (None, []):
+        condition = _apart(m, condition)
+    above = between(condition.rows_.rel, frame.rows_.rel)
+    if above and not frame.rows_.where and frame.rows_.part is None:
+        columns = tuple((n, carried(m, condition.rows_, frame.rows_, x)) for n, x in frame.columns)
+        frame = Frame(replace(condition.rows_, where=(), index=frame.rows_.index, title=frame.rows_.title), columns)
+    elif any(isinstance(x, Sym) and windowed(m, x.sql) for _, x in frame.columns):
         frame = close(m, ref, frame)
-        if windowed(m, condition.sym.sql) and condition.rows_.rel is frame.rows_.rel:
-            raise Refused("a condition over other rows that is no column", "assign it to a column first")
     tree = carry(m, frame.rows_, condition.rows_, condition.sym)
     rows = with_joins(frame.rows_, condition.rows_.joins if condition.rows_.rel is frame.rows_.rel else ())
     return replace(frame, what_rows=restricted(rows, truth(tree)))
+
+
+def _apart(m: Machine, series: Series) -> Series:
+    """A series over other rows with its windows as columns of a relation, which further ones share."""
+    rows = series.rows_
+    if rows.where or rows.joins or rows.part:
+        raise Refused("a condition over other rows of a selection", "assign it to a column first")
+    key = ("windows of", rows.rel.token)
+    if key not in m.files:
+        name = f"{rows.title or rows.rel.name}_places"
+        what = f"{rows.title or rows.rel.name} with what each row is among the others"
+        m.files[key] = SelectRel(name=name, what=what, lines=(m.line, m.line), query=rows.query())
+    rel = m.files[key]
+
+    def said(node: Tree) -> Tree | None:
+        if isinstance(node, exp.Window):
+            return rel.require(Sym(node, "int"), series.sym.name or "place").sql
+        return None
+
+    tree = sqlx.replace(m.expand_tree(series.sym.sql), said)
+    tree = sqlx.replace(tree, lambda n: None if not _below(n, rel) else rel.require(Sym(n, "str"), n.name).sql)
+    return Series(replace(rows, rel=rel), replace(series.sym, sql=tree, parts=(), choices=()))
+
+
+def _below(node: Tree, rel: SelectRel) -> bool:
+    return isinstance(node, exp.Column) and node.table == rel.query.alias
+
+
+def carried(m: Machine, target: Rows, source: Rows, value: Value) -> Value:
+    """A column of a frame, encoded or not, over other rows with the same index."""
+    if isinstance(value, Block):
+        return replace(value, inputs=tuple(carry(m, target, source, s) for s in value.inputs))
+    return carry(m, target, source, value)
 
 
 def truth(sym: Sym) -> Tree:

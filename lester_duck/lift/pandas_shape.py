@@ -58,12 +58,7 @@ def beside(m: Machine, parts: list[Frame], aligned: bool) -> Frame:
 def _carried(m: Machine, rows: Rows, frame: Frame) -> tuple[tuple[str, Value], ...]:
     """A frame's columns over other rows with the same index."""
 
-    def over(value: Value) -> Value:
-        if isinstance(value, Block):
-            return replace(value, inputs=tuple(frames.carry(m, rows, frame.rows_, s) for s in value.inputs))
-        return frames.carry(m, rows, frame.rows_, value)
-
-    return tuple((n, over(x)) for n, x in frame.columns)
+    return tuple((n, frames.carried(m, rows, frame.rows_, x)) for n, x in frame.columns)
 
 
 def _stacked(m: Machine, refs: list[Value], parts: list[Frame], ignore_index: bool) -> Frame:

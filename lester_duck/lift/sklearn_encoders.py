@@ -292,8 +292,10 @@ def _labels(m: Machine, ref: Value, encoder: Encoder, name: str, given: Value) -
     if isinstance(held, v.ListOf | v.Vector):
         frame = shape_rules.as_frame(m, held)
         held = Series(frame.rows_, frame.columns[0][1])
-    if not isinstance(held, Series) or held.sym.null or held.rows_.part is not None:
-        raise Refused("LabelEncoder fitted on this", "a column without missing values, before the split")
+    if not isinstance(held, Series) or held.rows_.part is not None:
+        raise Refused("LabelEncoder fitted on this", "a column, before the split")
+    if held.sym.null:
+        frames.owe(m, held.rows_, sql("_1 IS NULL", held.sym.sql), "a missing value given to LabelEncoder")
     if name == "fit":
         m.update(ref, replace(encoder, fitted=held.rows_))
         return ref
