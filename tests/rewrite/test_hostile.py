@@ -25,8 +25,8 @@ from lester_duck.rewrite.sandbox import Limits, level
 
 SCRIPTS = sorted((Path(__file__).parent / "hostile").glob("*.txt"))
 LIMITS = Limits(wall=2.0, cpu=20, memory=2**29, file=2**24, disk=2**26, processes=40, files=64)
-SECONDS = 30.0
-"""Of one script, two runs; generous, for machines that do other things too."""
+SECONDS = 10.0
+"""Of one script, two runs of at most two seconds each at the same time; the rest is for a busy machine."""
 
 pytestmark = pytest.mark.skipif(
     not (level().processes and level().files), reason="this system allows no namespaces or no Landlock"
