@@ -98,7 +98,9 @@ def _line_of(comment: str) -> int:
 
 def _text_dates(tree: ast.Module, root: Path, reads: Sequence[str]) -> Iterator[Finding]:
     """Fields of files that hold day-first dates, compared or sorted as the texts they are."""
-    columns = dict(_day_first(root, reads))
+    columns: dict[str, tuple[list[str], str, str]] = {}
+    for name, path, one, two in _day_first(root, reads):
+        columns.setdefault(name, ([], one, two))[0].append(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare) and isinstance(node.ops[0], _ORDERING):
             sides = [_field(node.left), _field(node.comparators[0])]
@@ -108,8 +110,9 @@ def _text_dates(tree: ast.Module, root: Path, reads: Sequence[str]) -> Iterator[
             continue
         name = next((s for s in sides if s in columns), None)
         if name is not None and (len(sides) == 1 or sides[0] == sides[1]):
-            path, one, two = columns[name]
-            text = f"'{name}' of {path} holds day-first dates and is compared as text: {one!r} comes before {two!r}"
+            paths, one, two = columns[name]
+            held = f"'{name}' holds day-first dates (in {' and '.join(paths)})"
+            text = f"{held} and is compared as text: {one!r} comes before {two!r}"
             yield Finding(kind="dates compared as text", line=node.lineno, text=text)
 
 
@@ -124,7 +127,7 @@ def _field(node: ast.expr) -> str | None:
     return None
 
 
-def _day_first(root: Path, reads: Sequence[str]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+def _day_first(root: Path, reads: Sequence[str]) -> Iterator[tuple[str, str, str, str]]:
     """Columns of delimited files whose values are day-first dates, with two that text puts in the wrong order."""
     for path in reads:
         target = root / path
@@ -139,7 +142,7 @@ def _day_first(root: Path, reads: Sequence[str]) -> Iterator[tuple[str, tuple[st
             dates = [v for v in values if _DAY_FIRST.match(v)]
             pair = next(((a, b) for a, b in pairwise(dates) if _when(a) > _when(b)), None)
             if values and len(dates) > 0.9 * len(values) and pair:
-                yield name, (path, *pair)
+                yield name, path, *pair
 
 
 def _when(text: str) -> tuple[int, int, int]:
