@@ -17,6 +17,7 @@ from lester_duck.lift import (
     library_rules,
     lookups,
     models,
+    purity,
     rows,
     scalars,
     statements,
@@ -170,6 +171,9 @@ def inline(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Va
         value = expressions.evaluate(m, function.node.body)
     else:
         m.exits.append({"return": []})
+        yielded = m.new(v.HList()) if _yields(function.node) else None
+        if yielded is not None:
+            m.env.update({function.name: yielded, "yield": yielded})
         statements.block(m, function.node.body)
         if m.state.alive:
             m.env["return value"] = None
@@ -178,12 +182,17 @@ def inline(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Va
             m.state.envs.pop()
             m.depth -= 1
             return None
-        value = m.env["return value"]
+        value = m.env["return value"] if yielded is None else yielded
     m.state.envs.pop()
     m.depth -= 1
     if isinstance(value, Poison):
         raise value.refusal()
     return value
+
+
+def _yields(node: ast.FunctionDef) -> bool:
+    """Whether a function is a generator: what it yields is then the list of all it would."""
+    return any(isinstance(n, ast.Yield) for n in ast.walk(node))
 
 
 def bind_arguments(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Value]) -> dict[str, Value]:
@@ -198,6 +207,8 @@ def bind_arguments(m: Machine, function: v.Func, args: list[Value], kwargs: dict
     for name, value in kwargs.items():
         bound[name] = value
     for name, node in zip(reversed(names), reversed(spec.defaults), strict=False):
+        if name not in bound and name in purity.changed_in_place(function.node):
+            raise Refused(f"{function.name}() with a default '{name}' that its calls share")
         if name not in bound:
             bound[name] = expressions.evaluate(m, node)
     for arg, default in zip(spec.kwonlyargs, spec.kw_defaults, strict=True):
@@ -246,6 +257,8 @@ def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
         return evolving.get(m, content, key, default)
     if v.is_const(key):
         found = content.get(key)
+        if isinstance(found, v.Choice):
+            return scalars.spread(m, found, lambda x: default if x is v.MISSING else x)
         return default if found is v.MISSING else found
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
 

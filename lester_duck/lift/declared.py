@@ -19,6 +19,8 @@ from lester_duck.pipeline import model as ir
 
 DECLARABLE = (ast.Call, ast.BinOp, ast.Compare, ast.IfExp, ast.Subscript, ast.JoinedStr, ast.BoolOp)
 """Kinds of expressions that may become a function of their own."""
+_PLAIN = frozenset(SQL_TYPES) - {"timedelta", "days", "array"}
+"""Types that Python and the cache of a function's values hold alike."""
 
 
 def evaluate(m: Machine, node: ast.expr, rule: expressions.Rule) -> Value:
@@ -61,7 +63,7 @@ def make(
 ) -> Sym:  # fmt: skip
     """A call of a function ``hint_of`` of these arguments with this body; under ``try`` it gives None."""
     symbols = {n: scalars.whole(s) for n, s in arguments.items()}
-    if any(s.type not in SQL_TYPES or s.type in ("timedelta", "days", "array") for s in symbols.values()):
+    if any(s.type not in _PLAIN for s in symbols.values()):
         raise Refused("a function of values of these types")
     caught = guarded(m, none)
     if caught:
@@ -185,7 +187,7 @@ class _Arguments(ast.NodeTransformer):
         try:
             with self.m.trial():
                 value = expressions.RULES[type(node)](self.m, node)
-                return value if isinstance(value, Sym) else None
+                return value if isinstance(value, Sym) and value.type in _PLAIN else None
         except Refused:
             return None
 

@@ -243,6 +243,14 @@ def _comprehension(kind: str) -> Callable[[Machine, ast.expr], Value]:
     return rule
 
 
+def _yield(m: Machine, node: ast.Yield) -> Value:
+    made = m.env.get("yield")
+    if not isinstance(made, v.Ref) or node.value is None:
+        raise Refused("yield outside a function of the script")
+    rows.add(m, made, evaluate(m, node.value), "append")
+    return None
+
+
 def _named(m: Machine, node: ast.NamedExpr) -> Value:
     m.bind(node.target.id, evaluate(m, node.value))
     return m.env[node.target.id]
@@ -270,4 +278,5 @@ RULES: dict[type[ast.expr], Callable[[Machine, ast.expr], Value]] = {
     ast.DictComp: _comprehension("dict"),
     ast.GeneratorExp: _comprehension("list"),
     ast.NamedExpr: _named,
+    ast.Yield: _yield,
 }

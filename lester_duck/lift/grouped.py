@@ -44,6 +44,9 @@ def comprehension(m: Machine, group: v.Group, node: ast.ListComp | ast.Generator
     v.map_syms(element, lambda s: (used.update(sqlx.tables(s.sql)), s)[1])
     if joins or not used <= {alias}:
         raise Refused("a list of one key filtered by something of the row", _NEAREST)
+    if not where:
+        mapped = v.GroupedOf(base, group.of.key, v.rebind(element, alias, base.token), "list", "list")
+        return lookups.find_group(m, mapped, group.key, ())
     wanted = sqlx.conjunction(v.rebind(v.Sym(c, "bool"), alias, base.token).sql for c in where)
     texts: list[str] = []
     v.map_syms(v.rebind(element, alias, base.token), lambda s: (texts.append(sqlx.text(s.sql)), s)[1])

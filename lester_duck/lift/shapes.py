@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -40,10 +41,13 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
             then, otherwise = walk(value.then, wanted), walk(value.otherwise, f"other_{wanted}")
             flag, sym = column(Sym(value.condition, "bool"), f"has_{wanted}")
             return lambda rel: v.Choice(rel.column(flag, sym).sql, then(rel), otherwise(rel))
+        if isinstance(value, v.Pieces):
+            name, sym = column(Sym(value.text, "str"), wanted)
+            return lambda rel: replace(value, text=rel.column(name, sym).sql)
         if isinstance(value, v.Hashed):
             name, sym = column(value.text, value.text.name or wanted)
             return lambda rel: v.Hashed(rel.column(name, sym), value.width, value.hash)
-        if v.is_const(value):
+        if v.is_const(value) or value is v.MISSING:
             return lambda rel: value
         raise Refused(f"a collection of {scalars.kind_name(value)} values")
 

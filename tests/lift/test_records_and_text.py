@@ -20,7 +20,76 @@ NOTES = (
     "profile 3,5mm and PROFILE 2 mm\nWORD LOUD quiet SHOUTING\n"
 )
 
+VISITS = (
+    '{"user": "a", "sec": 10, "device": "car"}\n{"user": "b", "sec": 3}\n\n{"user": "b", "sec": 30}\n'
+    '{"user": "a"}\n{"user": "a", "sec": 7, "device": null}\n'
+)
+TRIPS = "truck,date,km\nA,05/06/2022,10\nB,28/02/2021,7\nA,28/02/2021,30\nC,01/01/2023,\nA,01/03/2020,2\n"
+
 PROGRAMS = {
+    "a generator of JSON records, changed, kept whole and per key": (
+        """
+        import json
+        from collections import defaultdict
+        def read(path):
+            n = 0
+            for line in open(path, encoding="utf-8"):
+                line = line.strip()
+                if not line:
+                    continue
+                p = json.loads(line)
+                if p.get("sec", 0) < 5:
+                    n += 1
+                    continue
+                p["mins"] = p["sec"] / 60
+                yield p
+            print(n)
+
+        by = defaultdict(list)
+        kept = []
+        for play in read("plays.jsonl"):
+            by[play["user"]].append(play)
+            kept.append(play)
+        with open("out.txt", "w") as out:
+            for p in kept:
+                out.write("%s %.3f %s %s\\n" % (p["user"], p["mins"], p.get("device", "none"), "device" in p))
+        with open("users.txt", "w") as out:
+            for u in sorted(by):
+                out.write("%s %d %d\\n" % (u, len(by[u]), sum(p["sec"] for p in by[u])))
+        """,
+        {"plays.jsonl": VISITS},
+    ),
+    "the list of one key filtered and changed": (
+        """
+        import csv
+        from datetime import datetime
+        LIMIT = datetime(2022, 1, 1)
+        trips = {}
+        for row in csv.DictReader(open("trips.csv", newline="")):
+            trips.setdefault(row["truck"], []).append(datetime.strptime(row["date"], "%d/%m/%Y"))
+        with open("out.txt", "w") as out:
+            for row in csv.DictReader(open("trips.csv", newline="")):
+                past = [d for d in trips.get(row["truck"], []) if d < LIMIT]
+                near = [d for d in trips.get(row["truck"], []) if -400 <= (d - LIMIT).days < 400]
+                since = (LIMIT - max(past)).days if past else 999
+                out.write("%s %d %d %d\\n" % (row["truck"], len(past), since, 1 if near else 0))
+        """,
+        {"trips.csv": TRIPS},
+    ),
+    "a hash of the id splits, a checksum is a function": (
+        """
+        import csv
+        import hashlib
+        import zlib
+        def in_train(key):
+            return int(hashlib.md5(key.encode("utf-8")).hexdigest()[:8], 16) % 10 < 5
+        with open("out.txt", "w") as out:
+            for row in csv.DictReader(open("trips.csv", newline="")):
+                bucket = zlib.crc32(row["date"].encode()) % 5
+                out.write(f"{row['truck']} {in_train(row['truck'] + row['km'])} {bucket}\\n")
+        """,
+        {"trips.csv": TRIPS},
+    ),
     "rows that raise in try are dropped, with what was done before": (
         """
         import json
@@ -135,3 +204,21 @@ def test_what_sql_cannot_say_is_counted(both: Callable) -> None:
     program, files = PROGRAMS["groups of a search, by name and number"]
     ran = both(program, files)
     assert sorted(f.name for f in ran.lifted.pipeline.functions) == ["m_of", "text_of"]
+
+
+def test_dates_compared_as_text_are_pointed_out(both: Callable) -> None:
+    program = """
+    import csv
+    from datetime import datetime
+    latest = {}
+    for row in csv.DictReader(open("trips.csv", newline="")):
+        when = datetime.strptime(row["date"], "%d/%m/%Y")
+        if row["truck"] not in latest or row["date"] > latest[row["truck"]]:
+            latest[row["truck"]] = row["date"]
+    with open("out.txt", "w") as out:
+        for truck, date in latest.items():
+            out.write(truck + " " + date + "\\n")
+    """
+    ran = both(program, {"trips.csv": TRIPS})
+    assert ran.rendered == ran.written
+    assert [(s.line, "as text" in s.message) for s in ran.lifted.suspicions] == [(7, True)]
