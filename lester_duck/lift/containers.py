@@ -52,6 +52,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return arrays.subscript(m, content, index)
     if isinstance(content, v.Pieces):
         return _piece(m, content, index)
+    if isinstance(content, v.Words):
+        return _word(m, content, index)
     raise Refused(f"an index into a {scalars.kind_name(content)}")
 
 
@@ -72,6 +74,11 @@ def _sequence(m: Machine, items: str | tuple, index: Value) -> Value:
 def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
     if v.is_const(key):
         found = content.get(key)
+        if isinstance(found, v.Choice) and v.MISSING in (found.then, found.otherwise):
+            missing = f"a record without {key!r}"
+            return scalars.spread(
+                m, found, lambda x: scalars.never(m, "KeyError", missing) if x is v.MISSING else x
+            )
         if found is not v.MISSING:
             return found
         if content.default and content.default != "row" and isinstance(base, v.Ref):
@@ -87,6 +94,15 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
 
 
+def _word(m: Machine, words: v.Words, index: Value) -> Value:
+    if type(index) is not int:
+        raise Refused("a slice of the words of a text", "an index into it")
+    needed = index + 1 if index >= 0 else -index
+    m.raise_if(sqlx.sql("_1 < _2", length(m, words).sql, sqlx.literal(needed)), "IndexError", "too few words")
+    position = sqlx.literal(index + 1 if index >= 0 else index)
+    return Sym(sqlx.sql("list_extract(py_split(_1), _2)", words.text.sql, position), "str")
+
+
 def _piece(m: Machine, pieces: v.Pieces, index: Value) -> Value:
     if type(index) is not int:
         raise Refused("a slice of a split text", "an index into it")
@@ -95,7 +111,11 @@ def _piece(m: Machine, pieces: v.Pieces, index: Value) -> Value:
     if needed > 1:
         m.raise_if(sqlx.sql("_1 < _2", size, sqlx.literal(needed)), "IndexError", "a split text is too short")
     position = sqlx.literal(index + 1 if index >= 0 else index)
-    return Sym(sqlx.sql("split_part(_1, _2, _3)", pieces.text, sqlx.literal(pieces.delimiter), position), "str")
+    tree = sqlx.sql("split_part(_1, _2, _3)", pieces.text, sqlx.literal(pieces.delimiter), position)
+    value: Value = Sym(tree, "str")
+    for rule in pieces.each:
+        value = rule(value)
+    return value
 
 
 def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
@@ -118,6 +138,10 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
         return sqlx.sql("contains(_1, _2)", scalars.whole(text).sql, part.sql)
     if isinstance(content, str | tuple) and v.is_const(item) and v.is_const(content):
         return sqlx.literal(item in content)
+    optional = content.get(item) if isinstance(content, v.HDict) and v.is_const(item) else None
+    if isinstance(optional, v.Choice) and v.MISSING in (optional.then, optional.otherwise):
+        present = optional.condition
+        return present.copy() if optional.otherwise is v.MISSING else sqlx.negate(present)
     known = _keys(content)
     if known is not None:
         if v.is_const(item) and all(v.is_const(k) for k in known):

@@ -30,7 +30,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Read:
-    """A placeholder: ``kind`` is ``present``, ``value`` (of ``leaf``), ``after``, ``in`` or ``len``."""
+    """A placeholder: ``kind`` is ``present``, ``value`` (of ``leaf``), ``after``, ``in`` or ``len``.
+
+    ``late`` marks what is read after the same row changed the collection under another key.
+    """
 
     id: int
     kind: str
@@ -38,7 +41,7 @@ class Read:
     leaf: int
     line: int
     fallback: Tree | None = None
-    absent: Tree | None = None
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,7 +132,7 @@ def leaves_of(value: Value) -> list[Value]:
 
 def placeholder(m: Any, read: Read, like: Sym) -> Sym:
     """A scalar that stands for what a collection holds; one token per thing read."""
-    cached = (m.frames[-1].query.alias, read.id, read.kind, key_text(m, read.key), read.leaf)
+    cached = (m.frames[-1].query.alias, read.id, read.kind, key_text(m, read.key), read.leaf, read.late)
     if cached in m.reads_of and read.kind != "after":
         token = m.reads_of[cached]
     else:
@@ -144,18 +147,16 @@ def _entry(m: Any, ev: Evolving, key: Value) -> Entry:
     for entry in ev.local:
         if key_text(m, entry.key) == text:
             return entry
-    if ev.local:
-        raise Refused("a collection read by a second key after the row changed it by another one")
-    return _earlier(m, ev, key)
+    return _earlier(m, ev, key, bool(ev.local))
 
 
-def _earlier(m: Any, ev: Evolving, key: Value) -> Entry:
-    """What earlier rows left under a key."""
+def _earlier(m: Any, ev: Evolving, key: Value, late: bool = False) -> Entry:
+    """What earlier rows left under a key; ``late`` says that the row itself may have changed it."""
     if not _empty(ev.before):
         raise Refused("a collection that was not empty before the loop, read while the loop fills it")
     if ev.shape is None:
         return Entry(key, exp.false(), MISSING)
-    present = placeholder(m, Read(ev.id, "present", key, 0, m.line), Sym(exp.true(), "bool")).sql
+    present = placeholder(m, Read(ev.id, "present", key, 0, m.line, late=late), Sym(exp.true(), "bool")).sql
     if ev.shape in ("list", "set", "member"):
         return Entry(key, present, MISSING)
     count = iter(range(1_000))
@@ -167,7 +168,7 @@ def _earlier(m: Any, ev: Evolving, key: Value) -> Entry:
             return v.Seq(walk(shape.items))
         if isinstance(shape, v.Rec):
             return replace(shape, items=tuple((k, walk(x)) for k, x in shape.items))
-        return placeholder(m, Read(ev.id, "value", key, next(count), m.line), scalars.scalar(shape))
+        return placeholder(m, Read(ev.id, "value", key, next(count), m.line, late=late), scalars.scalar(shape))
 
     return Entry(key, present, walk(ev.shape))
 

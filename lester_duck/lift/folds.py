@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, files, keyed, recurrences, scalars, sqlx
+from lester_duck.lift import containers, files, keyed, recurrences, scalars, several, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine
@@ -33,7 +33,7 @@ def finish(m: Machine, frame: Frame) -> None:
     for effect in frame.effects:
         key = effect.target.id if isinstance(effect.target, v.Ref) else effect.target
         by_target.setdefault(key, []).append(effect)
-    found, problems = _recurrences(m, frame, by_target)
+    found, problems, split = _recurrences(m, frame, by_target)
     rewritten = {k: by_target.pop(k) for k, x in list(by_target.items()) if {e.kind for e in x} == {"rewrite"}}
     once = {key for key, x in found.items() if x.kind == "members" and x.value}
     for key in sorted(by_target, key=lambda k: k not in found or found[k].kind != "first"):
@@ -47,6 +47,10 @@ def finish(m: Machine, frame: Frame) -> None:
         try:
             if key in problems:
                 raise problems[key]
+            if key in split:
+                over, recurrence = several.together(m, frame, key, split[key])
+                keyed.RULES[recurrence.kind](m, over, key, recurrence)
+                continue
             trees = found[key].trees() if key in found else recurrences.trees_of(effects)
             trees = [t for t in trees if not keyed.is_count(m, t)]
             if recurrences.unresolved(m, trees):
@@ -65,13 +69,17 @@ def finish(m: Machine, frame: Frame) -> None:
 
 def _recurrences(
     m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]]
-) -> tuple[dict[int, Recurrence], dict[int, Refused]]:
+) -> tuple[dict[int, Recurrence], dict[int, Refused], dict[int, list[Recurrence]]]:
     """How each collection evolves, and what was read of it as windows."""
     found: dict[int, Recurrence] = {}
     problems: dict[int, Refused] = {}
+    split: dict[int, list[Recurrence]] = {}
     for key, effects in by_target.items():
         if isinstance(key, int) and {e.kind for e in effects} <= _COLLECTED:
             try:
+                if several.has_several_keys(m, effects) and not recurrences.exclusive(effects):
+                    split[key] = several.apart(m, frame, key, effects)
+                    continue
                 found[key] = recurrences.of(m, frame, key, effects)
             except Refused as error:
                 error.line = error.line or effects[0].line
@@ -79,7 +87,7 @@ def _recurrences(
     for key, recurrence in found.items():
         recurrences.explain(m, frame, key, recurrence)
     recurrences.forget_circles(m)
-    return found, problems
+    return found, problems, split
 
 
 _COLLECTED = frozenset({"put", "bump", "add", "append", "slot", "default"})
@@ -107,7 +115,7 @@ def query_of(frame: Frame, effect: Effect) -> Query:
 
 def is_plain(frame: Frame, query: Query, element: Value, m: Machine) -> bool:
     """Whether an element is computed from each row of the loop's relation alone, without a filter."""
-    if query.where or query.order:
+    if query.where or query.order or any(j.always for j in query.joins):
         return False
     used: set[str] = set()
     v.map_syms(element, lambda s: (used.update(sqlx.tables(m.expand(s).sql)), s)[1])

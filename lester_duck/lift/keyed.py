@@ -173,7 +173,7 @@ def slots(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     container = before.default if before.default in ("list", "set") else found.container or "list"
     outputs, shape = columns_of(m, found.key, name)
     query = query_of(frame, found)
-    once = bool(found.value)
+    once = bool(found.value) or container == "set"
     if once:
         _no_none(outputs)
         rel: GroupRel | SelectRel = GroupRel(

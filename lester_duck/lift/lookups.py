@@ -6,7 +6,7 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import folds, scalars, sqlx
+from lester_duck.lift import containers, folds, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import GroupRel, Join, Query, Relation, free_name, fresh
@@ -300,6 +300,31 @@ def freeze(m: Machine, value: Value) -> Value:
         return v.Seq(tuple(freeze(m, x) for x in content.items))
     if isinstance(content, tuple):
         return tuple(freeze(m, x) for x in content)
+    if isinstance(content, v.Pieces):
+        return known_pieces(m, content)
     if isinstance(content, Sym | v.Choice | v.Hashed) or v.is_const(content):
         return content
     raise Refused(f"a collection of {scalars.kind_name(content)} values")
+
+
+def known_pieces(m: Machine, pieces: v.Pieces) -> Value:
+    """A split text as a list of its fields, where the path says how many there are; else as it is."""
+    size = containers.length(m, pieces).sql
+    for atom in m.state.path:
+        tree = sqlx.bare(m.expand_tree(atom))
+        if isinstance(tree, exp.EQ) and isinstance(tree.expression, exp.Literal) and sqlx.same(tree.this, size):
+            count = int(tree.expression.name)
+            names = _unpacked_as(m, count)
+            items = [containers.subscript(m, pieces, i) for i in range(count)]
+            return v.Seq(tuple(x.named(n) if isinstance(x, Sym) else x for x, n in zip(items, names, strict=True)))
+    return pieces
+
+
+def _unpacked_as(m: Machine, count: int) -> list[str | None]:
+    """What the script calls the fields when it unpacks the list that is being made."""
+    for node in ast.walk(m.tree):
+        if isinstance(node, ast.For | ast.comprehension) and isinstance(node.target, ast.Tuple):
+            names = [t.id for t in node.target.elts if isinstance(t, ast.Name)]
+            if isinstance(node.iter, ast.Name) and node.iter.id == m.hint and len(names) == count:
+                return list(names)
+    return [None] * count

@@ -155,10 +155,11 @@ class Fields:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """A text split at a constant delimiter: a list of unknown length."""
+    """A text split at a constant delimiter: a list of unknown length; ``each`` changes a piece when it is read."""
 
     text: exp.Expression
     delimiter: str
+    each: tuple[Callable[[Value], Value], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -129,7 +129,7 @@ def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
     if kinds == {"bump"}:
         effect = single(m, effects)
         plain, conditions = split_path(m, frame, effect.path, own)
-        amount = scalars.scalar(effect.arguments[1])
+        amount = _amount(m, id_, scalars.scalar(effect.arguments[1]))
         if conditions or mentions(m, amount.sql, own):
             raise Refused("a running total that depends on itself")
         return Recurrence("sum", effect.arguments[0], tuple(plain), value=amount)
@@ -142,7 +142,7 @@ def single(m: Machine, effects: list[Effect]) -> Effect:
     """One effect for several that exclude each other (the branches of an ``if``)."""
     if len(effects) == 1:
         return effects[0]
-    if not _exclusive(effects):
+    if not exclusive(effects):
         raise Refused("a collection changed twice for one row of a loop")
     common = 0
     while all(len(e.path) > common and sqlx.same(e.path[common], effects[0].path[common]) for e in effects):
@@ -162,7 +162,17 @@ def single(m: Machine, effects: list[Effect]) -> Effect:
     return Effect(effects[0].kind, effects[0].target, value, effects[0].path[:common] + path, effects[0].line)
 
 
-def _exclusive(effects: list[Effect]) -> bool:
+def _amount(m: Machine, id_: int, amount: Sym) -> Sym:
+    """What is added to a total; totals that begin at 0.0 stay floats."""
+    content = m.state.heap.get(id_)
+    before = content.before if isinstance(content, evolving.Evolving) else content
+    if getattr(before, "default", None) != "float" or amount.type not in ("int", "number"):
+        return amount
+    return Sym(sql("CAST(_1 AS DOUBLE)", amount.sql), "float", name=amount.name)
+
+
+def exclusive(effects: list[Effect]) -> bool:
+    """Whether at most one of the effects happens for a row."""
     for i, a in enumerate(effects):
         for b in effects[i + 1 :]:
             opposite = {sqlx.text(sqlx.negate(p)) for p in a.path}
@@ -235,7 +245,7 @@ def _combined(
     m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set[str]
 ) -> tuple[Effect, list[Tree], list[Tree]]:
     """The changes of one row as one; several in a row are read off what the row leaves."""
-    if {e.kind for e in effects} == {"put"} and (len(effects) == 1 or _exclusive(effects)):
+    if {e.kind for e in effects} == {"put"} and (len(effects) == 1 or exclusive(effects)):
         effect = single(m, effects)
         plain, conditions = split_path(m, frame, effect.path, own)
         return effect, plain, conditions
@@ -313,10 +323,10 @@ def _from_zero(first: Tree, amount: Tree) -> bool:
 def explain(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     """Say the placeholders of a collection as windows over the loop's rows."""
     asked = own_tokens(m, id_)
-    text = evolving.key_text(m, found.key) if asked else ""
+    text = evolving.key_text(m, found.key) if asked and evolving.is_key(found.key) else ""
     for token in asked:
         read = m.reads[token]
-        if token in m.lets or evolving.key_text(m, read.key) != text:
+        if token in m.lets or read.late or evolving.key_text(m, read.key) != text:
             continue
         if read.kind in ("present", "in"):
             _let(m, token, "seen_before", "bool", _seen(m, frame, found))

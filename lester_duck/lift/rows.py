@@ -25,7 +25,7 @@ from lester_duck.lift import (
 )
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Query, fresh
+from lester_duck.lift.relations import Join, Query, fresh
 from lester_duck.lift.state import Effect, Frame, State
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
@@ -251,7 +251,9 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     return made
 
 
-def _clauses(m: Machine, kind: str, node: ast.expr, generators: list[ast.comprehension], made: v.Ref) -> None:
+def _clauses(
+    m: Machine, kind: str, node: ast.expr, generators: list[ast.comprehension], made: v.Ref, inner: bool = False
+) -> None:
     if not generators:
         _element(m, kind, node, made)
         return
@@ -272,16 +274,29 @@ def _clauses(m: Machine, kind: str, node: ast.expr, generators: list[ast.compreh
         if known is False:
             return
         if known is True:
-            _clauses(m, kind, node, rest, made)
+            _clauses(m, kind, node, rest, made, inner or view is not None)
             return
-        m.fork_on(test, lambda: _clauses(m, kind, node, rest, made), lambda: None)
+        further = inner or view is not None
+        m.fork_on(test, lambda: _clauses(m, kind, node, rest, made, further), lambda: None)
         m.state.path = base
 
     view = as_view(m, content)
     if view is None:
         unroll(m, containers.known_items(m, iterable), bind, body)
+    elif inner:
+        bind(_paired(m, view))
+        body()
     else:
         over_rows(m, view, (node.lineno, node.end_lineno), bind, body)
+
+
+def _paired(m: Machine, view: v.View) -> Value:
+    """An element of a second list of rows: every pair of a row of the loop and one of these."""
+    if view.order or m.frames[-1].query.order:
+        raise Refused("pairs of sorted rows", "a sort of the pairs")
+    alias = fresh("t")
+    m.frames[-1].query.joins.append(Join(alias, view.rel, (), always=True))
+    return lookups.thaw(m, v.rebind(view.element, view.rel.token, alias))
 
 
 def _element(m: Machine, kind: str, node: ast.expr, made: v.Ref) -> None:
@@ -330,6 +345,10 @@ def unpack(m: Machine, value: Value, count: int) -> list[Value]:
     content = m.content(value)
     if isinstance(content, v.Fields):
         return files.unpack(m, content, count)
+    if isinstance(content, v.Pieces | v.Words):
+        other = sqlx.sql("_1 <> _2", containers.length(m, content).sql, sqlx.literal(count))
+        m.raise_if(other, "ValueError", "another number of fields")
+        return [containers.subscript(m, content, i) for i in range(count)]
     items = containers.known_items(m, value)
     if len(items) != count:
         m.raise_if(exp.true(), "ValueError", "another number of items to unpack")
@@ -346,7 +365,7 @@ def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
         return None
     with m.trial():
         content = m.content(expressions.evaluate(m, clause.iter))
-    if not isinstance(content, v.Fields):
+    if not isinstance(content, v.Fields | v.Pieces):
         return None
     name = clause.target.id
 
