@@ -9,7 +9,7 @@ from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, options
-from lester_duck.lift.relations import Query, SelectRel
+from lester_duck.lift.relations import SelectRel
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
@@ -36,7 +36,7 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
         raise Refused("a part of a split written to a file")
     made = m.new(v.HFile(path, "w"))
     m.written[path] = made.id
-    held = frames.closed(m, frame, frames.title_of(m, ref, frame))
+    held = frame
     m.files["frame written", path] = (held, chosen["sep"])
     header = chosen["sep"].join(str(n) for n in held.names) + "\n" if chosen["header"] else ""
     printed = _view(m, held, chosen, path)
@@ -49,8 +49,9 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
 
 def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     """The cells as they are printed: floats as ``repr``, moments as pandas writes them."""
-    rel = frame.rows_.rel
-    printed = SelectRel(name=files.relation_name(path), what=path, lines=(m.line, m.line), query=Query(rel.token, rel))
+    rows = frame.rows_
+    lines = (rows.since or m.line, m.line)
+    printed = SelectRel(name=files.relation_name(path), what=path, lines=lines, query=rows.query())
     for (name, sym), shown in zip(frame.columns, _names(frame), strict=True):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")
