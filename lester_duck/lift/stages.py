@@ -19,7 +19,7 @@ def share(m: Machine, order: list[Relation]) -> bool:
     """Insert the shared views; says whether there were any (the order then has to be made again)."""
     loops: dict[str, list[Fed]] = {}
     for rel in order:
-        if isinstance(rel, SelectRel | GroupRel):
+        if isinstance(rel, SelectRel | GroupRel) and rel.query.alias != rel.query.base.token:
             loops.setdefault(rel.query.alias, []).append(rel)
     changed = False
     for rels in loops.values():
