@@ -34,7 +34,8 @@ def rewrite(script: str | Path, **options: Any) -> rewriting.Rewritten:
     """Rewrite a script or notebook into a pipeline, judged by running both.
 
     ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, rounds,
-    model, base_url, api_key, directed, keys, progress. Raises InputError when the original fails.
+    model, base_url, api_key, directed, keys, limits, order (of a notebook's cells), trust (no sandbox),
+    progress. Raises InputError when the original fails.
     """
     return rewriting.rewrite(script, **options)
 
