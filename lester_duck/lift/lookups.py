@@ -6,7 +6,7 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, folds, scalars, sqlx
+from lester_duck.lift import classes, containers, folds, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import GroupRel, Join, Query, Relation, free_name, fresh
@@ -279,6 +279,8 @@ def empty(factory: str) -> Value:
 
 def thaw(m: Machine, shape: Value) -> Value:
     """A shape as the script sees it: frozen records and lists become heap objects."""
+    if isinstance(shape, v.Rec) and str(shape.default).startswith(classes.MARK):
+        return classes.thawed(m, tuple((k, thaw(m, x)) for k, x in shape.items), shape.default)
     if isinstance(shape, v.Rec):
         return m.new(v.HDict(tuple((k, thaw(m, x)) for k, x in shape.items), shape.default))
     if isinstance(shape, v.Seq):
@@ -294,7 +296,8 @@ def freeze(m: Machine, value: Value) -> Value:
     if isinstance(content, v.Foreign):
         content = content.record(m)
     if isinstance(content, v.HDict):
-        default = "row" if content.default == "row" else None
+        kept = content.default == "row" or str(content.default).startswith(classes.MARK)
+        default = content.default if kept else None
         return v.Rec(tuple((k, freeze(m, x)) for k, x in content.items), default)
     if isinstance(content, v.HList | v.HArray):
         return v.Seq(tuple(freeze(m, x) for x in content.items))

@@ -31,7 +31,7 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
             return lambda rel: rel.column(name, sym)
         if isinstance(value, v.Rec):
             inner = [(k, walk(x, str(k) if isinstance(k, str) else f"{wanted}_{k}")) for k, x in value.items]
-            return lambda rel: v.Rec(tuple((k, f(rel)) for k, f in inner))
+            return lambda rel: v.Rec(tuple((k, f(rel)) for k, f in inner), value.default)
         if isinstance(value, tuple | v.Seq):
             items = value if isinstance(value, tuple) else value.items
             parts = [walk(x, leaf_name(x) or f"{wanted}_{i + 1}") for i, x in enumerate(items)]

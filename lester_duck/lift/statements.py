@@ -7,7 +7,19 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, evolving, expressions, files, lookups, nested, recovery, rows, sqlx
+from lester_duck.lift import (
+    calls,
+    classes,
+    containers,
+    evolving,
+    expressions,
+    files,
+    lookups,
+    nested,
+    recovery,
+    rows,
+    sqlx,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.state import Guard, State
@@ -175,7 +187,7 @@ def _function(m: Machine, node: ast.FunctionDef) -> None:
 
 
 def _class(m: Machine, node: ast.ClassDef) -> None:
-    raise Refused("a class", "a dict per record")
+    classes.define(m, node)
 
 
 def _import(m: Machine, node: ast.Import) -> None:

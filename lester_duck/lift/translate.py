@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lester_duck.errors import InputError
 from lester_duck.lift import (
+    classes,
     datetexts,
     emit,
     features,
@@ -72,6 +73,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         tree = ast.parse(source)
     except SyntaxError as error:
         raise InputError(f"not valid Python: {error.msg}", where=f"{script}:{error.lineno}") from None
+    classes.install()
     json_rules.install()
     pandas_rules.install()
     m = Machine(source, script, observed)

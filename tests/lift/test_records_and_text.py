@@ -27,6 +27,61 @@ VISITS = (
 TRIPS = "truck,date,km\nA,05/06/2022,10\nB,28/02/2021,7\nA,28/02/2021,30\nC,01/01/2023,\nA,01/03/2020,2\n"
 
 PROGRAMS = {
+    "classes, data classes and named tuples as records": (
+        '''
+        import csv
+        from collections import namedtuple
+        from dataclasses import dataclass, field
+        Point = namedtuple("Point", "truck km")
+
+
+        class Trip:
+            """One line of the file."""
+
+            def __init__(self, row, factor=2):
+                self.truck = row["truck"].lower()
+                self.km = int(row["km"]) if row["km"] else 0
+                self.factor = factor
+                if self.km > 8:
+                    self.size = "long"
+                else:
+                    self.size = "short"
+
+            @property
+            def cost(self):
+                return self.km * self.factor
+
+            def label(self, sep="-"):
+                return self.truck + sep + self.size
+
+
+        @dataclass
+        class Total:
+            name: str
+            value: int = 0
+
+
+        trips = []
+        points = []
+        for row in csv.DictReader(open("trips.csv", newline="")):
+            t = Trip(row)
+            if t.cost == 4:
+                continue
+            t.extra = len(row["date"])
+            trips.append(t)
+            points.append(Point(t.truck, t.km))
+        trips.sort(key=lambda t: -t.km)
+        with open("out.txt", "w") as out:
+            for t in trips:
+                total = Total(t.label("+"), t.cost)
+                out.write("%s %d %d %s\\n" % (total.name, total.value, t.extra, t.size))
+        with open("points.txt", "w") as out:
+            for p in points:
+                truck, km = p
+                out.write("%s %d %s\\n" % (truck, p[1] + p.km, p.truck))
+        ''',
+        {"trips.csv": TRIPS},
+    ),
     "a generator of JSON records, changed, kept whole and per key": (
         """
         import json
