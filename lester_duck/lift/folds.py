@@ -118,7 +118,12 @@ def is_plain(frame: Frame, query: Query, element: Value, m: Machine) -> bool:
     if query.where or query.order or any(j.always for j in query.joins):
         return False
     used: set[str] = set()
-    v.map_syms(element, lambda s: (used.update(sqlx.tables(m.expand(s).sql)), s)[1])
+    trees: list[exp.Expression] = []
+    v.map_syms(element, lambda s: (trees.append(m.expand(s).sql), s)[1])
+    if any(tree.find(exp.Window) for tree in trees):
+        return False
+    for tree in trees:
+        used |= sqlx.tables(tree)
     return used <= {query.alias} | {t for t in used if t.startswith(("agg@", "count@"))}
 
 

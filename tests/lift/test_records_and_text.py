@@ -27,6 +27,25 @@ VISITS = (
 TRIPS = "truck,date,km\nA,05/06/2022,10\nB,28/02/2021,7\nA,28/02/2021,30\nC,01/01/2023,\nA,01/03/2020,2\n"
 
 PROGRAMS = {
+    "sessions by gap, numbered within the user": (
+        '''
+        import csv
+        last, no, out = {}, {}, []
+        with open("plays.csv", newline="") as f:
+            for row in csv.DictReader(f):
+                u = row["user"]
+                t = int(row["t"])
+                gap = t - last[u] if u in last else -1
+                if u not in last or t - last[u] > 30:
+                    no[u] = no.get(u, 0) + 1
+                last[u] = t
+                out.append((u, no[u], gap))
+        with open("out.txt", "w") as f:
+            for u, n, gap in out:
+                f.write("%s %d %d\\n" % (u, n, gap))
+        ''',
+        {"plays.csv": "user,t\na,1\nb,5\na,20\na,60\nb,90\na,61\n"},
+    ),
     "classes, data classes and named tuples as records": (
         '''
         import csv
