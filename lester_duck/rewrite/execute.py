@@ -9,15 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from sqlglot import exp
 
+from lester_duck import lineage
+from lester_duck.algebra.relation import column, table
 from lester_duck.db import Database, Error, first_line
 from lester_duck.engine import artefacts, matrix
 from lester_duck.engine import run as engine
 from lester_duck.engine.plan import Plan, make_plan
 from lester_duck.engine.read import ordered_rows
 from lester_duck.errors import InputError, one_of
+from lester_duck.names import POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite.compare import show
 from lester_duck.store import catalog, store
+
+SHOWN = 3
+"""Source rows named with a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,26 @@ class StoreRun:
     def labels(self) -> np.ndarray:
         """The labels of the train part."""
         return artefacts.labels(self.db, self.plan, "train")
+
+
+    def source_rows(self, view: str, row: int) -> tuple[str, ...]:
+        """The source rows behind row ``row`` (from 1) of a view, at most three, as text; none without a catalog."""
+        relation = self.plan.relations.get(view)
+        if relation is None or catalog.get_pipeline(self.db) is None:
+            return ()
+        rids = self.db.arrow(ordered_rows(relation, RID)).column(RID).to_pylist()
+        if not 0 < row <= len(rids):
+            return ()
+        with self.db.transaction():
+            lineage.install(self.db, self.plan)
+        found = self.db.rows("FROM lester.backward(?, ?)", [relation.name, rids[row - 1]])
+        return tuple(self._source_row(source, rid) for source, rid in sorted(found)[:SHOWN])
+
+    def _source_row(self, source: str, rid: int) -> str:
+        same = exp.EQ(this=column(RID), expression=exp.Literal.number(rid))
+        columns = [column(c) for c in self.plan.relations[source].columns]
+        place, *values = self.db.row(exp.select(column(POS), *columns).from_(table(SOURCE_SCHEMA, source)).where(same))
+        return f"{source} row {place}: {show(tuple(values))}"
 
 
 @contextmanager

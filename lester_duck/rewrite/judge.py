@@ -27,6 +27,7 @@ from lester_duck.rewrite.elements import NotKept
 from lester_duck.rewrite.files_text import compare_files
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.points import Expected, NotReached, Point, expected, last_views, points, suspects
+from lester_duck.rewrite.trace import source_rows
 
 
 class Executed(Protocol):
@@ -55,7 +56,8 @@ Status = Literal["agreed", "differs", "not comparable"]
 class Difference:
     """Something that differs: at which view and observation point, on which input ('' is the user's data).
 
-    ``suspects`` are the views from the last ones seen to agree up to ``view``.
+    ``suspects`` are the views from the last ones seen to agree up to ``view``; ``sources`` the source
+    rows behind the first row that differs.
     """
 
     view: str
@@ -63,13 +65,15 @@ class Difference:
     mismatch: Mismatch
     suspects: tuple[str, ...] = ()
     input: str = ""
+    sources: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = f"view {self.view}: " if self.view else ""
         on = f" [input: {self.input}]" if self.input else ""
         others = [name for name in self.suspects if name != self.view]
         also = f" (or before it: {', '.join(others)}, which nothing observes)" if others else ""
-        return f"{where}{self.point}: {self.mismatch.text}{also}{on}"
+        rows = f"; made from {'; '.join(self.sources)}" if self.sources else ""
+        return f"{where}{self.point}: {self.mismatch.text}{rows}{also}{on}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +259,8 @@ def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) 
             agreed.append(point.view)
             continue
         own = () if isinstance(point.claim, str) and point.view in agreed else suspects(pipeline, point.view, agreed)
-        difference = Difference(view=point.view, point=point.describe(), mismatch=mismatch, suspects=own)
+        rows = () if result.differences else source_rows(point, mismatch, executed)
+        difference = Difference(view=point.view, point=point.describe(), mismatch=mismatch, suspects=own, sources=rows)
         result = replace(result, differences=(*result.differences, difference))
     return result
 

@@ -67,3 +67,11 @@ def test_a_broken_translation_is_located(observed, pipeline, name):
     verdict = judge(change(pipeline), observed[1], execute, observed[0])
     assert verdict.status == "differs"
     assert verdict.first.view == view, str(verdict)
+
+
+def test_a_difference_names_the_source_rows_it_comes_from(prepared):
+    broken = edit("shops", "last(city ORDER BY", "'x' || last(city ORDER BY")(prepared[2])
+    verdict = judge(broken, prepared[1], execute, prepared[0])
+    assert verdict.first.view == "shops"
+    assert verdict.first.sources[0].startswith("shop_lines row ")
+    assert "made from" in str(verdict)
