@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
+from lester_duck.errors import InternalError
 from lester_duck.lift import render, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, UnionRel, free_name
@@ -82,7 +83,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
         [w for w in where if not _is_true(w)],
         [(n, final(t)) for n, t in outputs],
         [(final(s.sql), d) for s, d in query.order],
-        {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in uses if t in hoisted},
+        {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in hoisted},
         inner,
         {t: [final(c) for c in over] for t, (_, over) in windows.items()},
     )
@@ -260,11 +261,14 @@ def _levels(block: Block) -> dict[str, int]:
     }
     pending |= {token: (tree, 1) for token, (_, tree) in block.lets.items()}
     while pending:
+        before = len(pending)
         for token, (tree, step) in list(pending.items()):
             needed = sqlx.tables(tree)
             if needed <= set(levels):
                 levels[token] = max([0, *[levels[t] for t in needed]]) + step
                 del pending[token]
+        if len(pending) == before:
+            raise InternalError(f"steps of a view that need each other: {', '.join(pending)}")
     return _after_filters(block, levels) if block.windows else levels
 
 

@@ -420,9 +420,11 @@ def _column(m: Machine, sym: Sym) -> Tree:
     """A key as a column: a window cannot be partitioned by every expression."""
     if isinstance(sym.sql, exp.Column) and not sym.sql.name.startswith("#"):
         return sym.sql
-    token = fresh("let")
-    m.lets[token] = Let(f"{sym.name or 'own'}_key", sym)
-    return sqlx.column(token, "key")
+    known = ("key", sqlx.text(m.expand(sym).sql))
+    if known not in m.reads_of:
+        m.reads_of[known] = fresh("let")
+        m.lets[m.reads_of[known]] = Let(f"{sym.name or 'own'}_key", sym)
+    return sqlx.column(m.reads_of[known], "key")
 
 
 def trees_of(effects: list[Effect]) -> list[Tree]:
