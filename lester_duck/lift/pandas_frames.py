@@ -202,9 +202,9 @@ def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], 
     """The frame as a relation of its own, with the same index."""
     if not order and is_closed(frame):
         return frame
+    if frame.rows_.part is not None:
+        frame = taken(m, frame, title)
     rows = frame.rows_
-    if rows.part is not None:
-        raise Refused("a part of a split used as rows of its own", "the preparation before the split")
     query = replace_order(rows.query(), order)
     rel = SelectRel(name=title, what=f"{title}", lines=(rows.since or m.line, m.line), query=query)
     outputs: list[tuple[str, Value]] = []
@@ -227,6 +227,21 @@ def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], 
     index = "subset" if order and rows.index == "range" else rows.index
     made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner)
     return Frame(made_rows, tuple(outputs[len(rows.keys) :]))
+
+
+def taken(m: Machine, frame: Frame, title: str) -> Frame:
+    """The first rows of a frame, or the others, as rows of their own; raises Refused for a shuffled part."""
+    split, side = frame.rows_.part
+    bound = split.get("rows")
+    if split.kind != "position" or not str(bound).isdigit():
+        raise Refused("a part of a split used as rows of its own", "the preparation before the split")
+    base = closed(m, replace(frame, what_rows=replace(frame.rows_, part=None)), title)
+    place = sqlx.sql("row_number() OVER (ORDER BY _1)", sqlx.column(base.rows_.rel.token, "_pos"))
+    step = closed(m, put(base, "place", Sym(place, "int", name="place")), f"{title}_places")
+    number = dict(step.columns)["place"].sql
+    condition = sqlx.sql("_1 <= _2" if side == "train" else "_1 > _2", number, sqlx.literal(int(bound)))
+    columns = tuple((n, x) for n, x in step.columns if n != "place")
+    return Frame(restricted(step.rows_, condition), columns)
 
 
 def replace_order(query: Query, order: tuple[tuple[Sym, bool], ...]) -> Query:
@@ -261,6 +276,11 @@ def close_series(m: Machine, series: Series) -> Series:
     if is_own(rows, series.sym) and not rows.where and not rows.joins and not rows.part:
         return series
     owner = m.state.heap.get(rows.owner) if rows.owner is not None else None
+    if isinstance(owner, Frame) and owner.rows_.labels == rows.labels and not rows.where and not rows.part:
+        later = between(owner.rows_.rel, rows.rel)
+        if later and not any(r.query.where for r in later) and not owner.rows_.where and not owner.rows_.part:
+            made = Series(owner.rows_, carry(m, owner.rows_, rows, series.sym))
+            return made if is_own(made.rows_, made.sym) else close_series(m, made)
     if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _same_where(owner.rows_, rows)):
         owner = None
     if owner is not None:

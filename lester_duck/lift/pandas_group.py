@@ -21,7 +21,8 @@ _AGGREGATES = {
 }  # fmt: skip
 WINDOWS = {
     "mean": "avg(_1)", "sum": "sum(_1)", "min": "min(_1)", "max": "max(_1)", "count": "count(_1)",
-    "size": "count(*)", "std": "stddev_samp(_1)", "var": "var_samp(_1)", "median": "median(_1)",
+    "size": "count(*)", "nunique": "count(DISTINCT _1)", "std": "stddev_samp(_1)",
+    "var": "var_samp(_1)", "median": "median(_1)",
 }  # fmt: skip
 
 

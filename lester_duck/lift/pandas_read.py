@@ -178,7 +178,9 @@ def _read_back(m: Machine, path: str, delimiter: str, plain: dict) -> Value:
     for name, sym in frame.columns:
         if isinstance(given, dict) and name in given and type_name(given[name]) != sym.type:
             raise Refused(f"reading back {path} with another type of {name}")
-        if sym.type in ("date", "datetime") and name not in dates:
+        if name in dates and sym.type == "str":
+            sym = moment_rules.to_moment(m, Series(rows, sym), None, "raise").sym
+        elif sym.type in ("date", "datetime") and name not in dates:
             text = "CAST(CAST(_1 AS DATE) AS VARCHAR)"
             sym = replace(sym, sql=sql(text, sym.sql), type="str")
         elif sym.type == "str":

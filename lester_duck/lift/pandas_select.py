@@ -182,6 +182,8 @@ def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
     held = m.content(rows)
     if isinstance(held, Series) and held.sym.type == "bool":
         frame = noted(m, frame, frames.filtered(m, ref, frame, held))
+    elif isinstance(held, Accessor) and held.kind == "the labels of rows":
+        frame = _extremes(m, ref, frame, dict(held.extra))
     elif not (isinstance(held, slice) and held == slice(None)):
         raise Refused("loc by label", "df.loc[mask, columns]")
     wanted = m.content(columns)
@@ -192,6 +194,24 @@ def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
     if isinstance(wanted, str):
         return frames.column(m, ref, frame, wanted)
     return m.new(picked(frame, frames.constant(m, columns)))
+
+
+def _extremes(m: Machine, ref: Value, frame: Frame, said: dict) -> Frame:
+    """The rows that ``idxmax`` of a grouping named, in order of key."""
+    grouped: Frame = said["frame"]
+    if grouped.rows_.labels != frame.rows_.labels:
+        raise Refused("loc by labels of another frame")
+    title = frames.title_of(m, ref, frame)
+    columns = tuple((n, frames.carried(m, grouped.rows_, frame.rows_, x)) for n, x in frame.columns)
+    keys = tuple((f"key_{i}", k) for i, k in enumerate(said["keys"]))
+    flagged = Frame(grouped.rows_, (*columns, *keys, ("place", Sym(said["place"], "int", name="place"))))
+    step = frames.closed(m, flagged, f"{title}_places")
+    known = dict(step.columns)
+    first = [sql("_1 = 1", known["place"].sql)]
+    first += [sql("_1 IS NOT NULL", known[n].sql) for n, k in keys if k.null]
+    rows = frames.restricted(step.rows_, sqlx.conjunction(first))
+    kept = Frame(rows, tuple((n, known[n]) for n in frame.names))
+    return frames.closed(m, kept, title, tuple((known[n], False) for n, _ in keys))
 
 
 def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> None:

@@ -130,11 +130,15 @@ def _windowed(m: Machine, group: Accessor, kind: str) -> Value:
     sym = frames.syms(frame, [name])[0]
     numeric = aggregates.argument(aggregates.KINDS.get(kind, "count"), sym)
     tree = window(sql(WINDOWS[kind], numeric.sql), keys)
-    type_ = "int" if kind in ("count", "size") else aggregates.result_type(kind, numeric)
+    type_ = "int" if kind in ("count", "size", "nunique") else aggregates.result_type(kind, numeric)
     if kind == "sum":
         tree = sql("coalesce(_1, 0)", tree)
         tree = sql("CAST(_1 AS BIGINT)", tree) if type_ == "int" else tree
-    null = (sym.null and kind not in ("count", "size", "sum")) or kind in ("std", "var") or any(k.null for k in keys)
+    null = (
+        (sym.null and kind not in ("count", "size", "sum", "nunique"))
+        or kind in ("std", "var")
+        or any(k.null for k in keys)
+    )
     return Series(frame.rows_, Sym(known_keys(keys, tree), type_, null=null, nan=True, name=name))
 
 
@@ -315,7 +319,29 @@ def _series_rolling(m: Machine, series: Series, args: list[Value], kwargs: dict[
     return _rolling(m, frame, sym, [], args, kwargs)
 
 
+def _extreme_rows(descending: bool) -> frames.SeriesRule:
+    """``df.loc[df.groupby(k)[x].idxmax()]``: the first row with the extreme of each group, by key."""
+
+    def rule(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if args or kwargs:
+            raise Refused("idxmax with arguments")
+        name = columns_of(group)[0]
+        frame = ready(m, group, [name])
+        keys, sym = frames.syms(frame, part(group, "keys")), frames.syms(frame, [name])[0]
+        ordered = [
+            exp.Ordered(this=sym.sql.copy(), desc=descending or None, nulls_first=False),
+            exp.Ordered(this=position(frame), nulls_first=False),
+        ]
+        tree = exp.Window(
+            this=exp.RowNumber(), partition_by=[k.sql.copy() for k in keys], order=exp.Order(expressions=ordered)
+        )
+        return Accessor(group.of, "the labels of rows", {}, (("place", tree), ("frame", frame), ("keys", tuple(keys))))
+
+    return rule
+
+
 WITHIN = {
+    "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
     "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup,
     "rank": _group_rank, "rolling": _group_rolling, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
     "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),

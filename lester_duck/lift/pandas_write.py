@@ -33,7 +33,7 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
             raise Refused("to_csv with the positions of rows", "index=False")
         frame = replace(frame, columns=(*rows.keys, *frame.columns))
     if rows.part is not None:
-        raise Refused("a part of a split written to a file")
+        frame = frames.taken(m, frame, frames.title_of(m, ref, frame))
     made = m.new(v.HFile(path, "w"))
     m.written[path] = made.id
     held = frame
