@@ -99,6 +99,8 @@ def run_jobs(
 
     if not jobs:
         return []
+    for job in jobs:  # what is not there when the sandbox is made is not there in it
+        job.out.mkdir(parents=True, exist_ok=True)
     served = python if isinstance(python, Interpreter) else confine.interpreter(python)
     places = tuple(dict.fromkeys(str(path) for job in jobs for path in (job.folder, job.out)))
     server = Server(served, tuple(preimport), hash_seed, reached, cancel)

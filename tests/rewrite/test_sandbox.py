@@ -17,7 +17,7 @@ from lester_duck.errors import InputError
 from lester_duck.rewrite.observation import Observation
 from lester_duck.rewrite.observe import Setting, copy_folder, observe, outcome, run, setting, workspace
 from lester_duck.rewrite.rewrite import rewrite
-from lester_duck.rewrite.sandbox import TRUSTED, Job, Limits, SandboxLevel, level
+from lester_duck.rewrite.sandbox import TRUSTED, Job, Limits, SandboxLevel, level, run_jobs
 from lester_duck.rewrite.serving import Server
 
 from .watching import variable, watched
@@ -153,6 +153,17 @@ def test_one_process_serves_all_runs_and_is_started_again_when_one_ends_it(tmp_p
         (tmp_path / "work" / "n.txt").write_text("0", encoding="utf-8")
         assert variable(again(how, space, "after"), "server", 7) != servers[0]
     how.close()
+
+
+def test_jobs_in_folders_far_apart_run_in_one_sandbox(tmp_path):
+    how = setting(script_in(tmp_path / "work", "print(1)\n"), root=None, python=None, limits=QUICK)
+    with workspace() as space:
+        jobs = [Job(folder=space / f"f{n}" / "work", out=space / f"o{n}", script=how.script) for n in range(3)]
+        for job in jobs:
+            copy_folder(how.root, job.folder)
+        ended = run_jobs(jobs, python=how.python, preimport=(), hash_seed=0, reached=how.level, cancel=how.cancel)
+        seen = [outcome(how, job, status).output("stdout") for job, status in zip(jobs, ended, strict=True)]
+        assert seen == ["1\n"] * 3
 
 
 def test_runs_in_one_process_do_not_see_each_other(tmp_path):
