@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lester_duck.errors import InternalError, LesterError, UsageError
@@ -230,8 +230,8 @@ class _Trial:
 
 
 def rate_of(outcome: Outcome | None) -> tuple[int, int] | None:
-    """The two numbers a verdict shows."""
-    return (len(outcome.told), outcome.counted) if outcome else None
+    """The two numbers a verdict shows; None when no mutant counts."""
+    return (len(outcome.told), outcome.counted) if outcome and outcome.counted else None
 
 
 def describe(outcome: Outcome) -> dict[str, object]:
@@ -253,8 +253,3 @@ def describe(outcome: Outcome) -> dict[str, object]:
 
 def _facts(mutant: Mutant) -> dict[str, str]:
     return {"place": mutant.place, "operator": mutant.operator, "before": mutant.before, "after": mutant.after}
-
-
-def with_rate(verdict, outcome: Outcome):
-    """The verdict with the numbers of mutants."""
-    return replace(verdict, mutants=rate_of(outcome))

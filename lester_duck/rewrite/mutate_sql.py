@@ -144,6 +144,8 @@ def _constant(node: exp.Expression) -> Replacements:
         return
     if isinstance(node.parent, exp.DataTypeParam | exp.Ordered | exp.Interval):
         return
+    if node.arg_key in ("modifiers", "flags"):
+        return
     text = node.this
     if node.is_number:
         value = float(text) if any(c in text for c in ".eE") else int(text)
