@@ -182,6 +182,11 @@ def known_items(m: Machine, value: Value) -> list[Value]:
         return list(content.items)
     if isinstance(content, v.Fields):
         return files.all_fields(m, content)
+    if isinstance(content, v.Group):
+        raise Refused(
+            "a loop over the list of one key within the loop over the keys",
+            "one loop over the rows, with what the row before of the same key left in a dict per key",
+        )
     raise Refused(f"a {scalars.kind_name(content)} of unknown length here")
 
 
