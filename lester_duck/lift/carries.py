@@ -17,7 +17,7 @@ _BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 
 def enter(m: Machine, frame: Frame, shapes: dict[str, Value], carried: set[str]) -> None:
     """Bind the names that earlier rows changed to placeholders, or to what cannot be said."""
-    for name in carried | set(shapes):
+    for name in sorted(carried | set(shapes)):
         if name not in shapes:
             m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
             continue
@@ -84,10 +84,13 @@ def finish(m: Machine, frame: Frame) -> None:
     """Say what rows leave to the next ones as windows over the loop's rows."""
     for name, held in frame.held.items():
         _last_known(m, frame, name, held)
-    for _ in range(2):
-        for name, tokens in frame.carried.items():
-            if name not in frame.held and len(tokens) == 1 and frame.end is not None and tokens[0] not in m.lets:
-                _explain(m, frame, name, tokens[0])
+    ends: dict[str, tuple[Value, Tree]] = {}
+    for name, tokens in frame.carried.items():
+        end = frame.end.envs[-1].get(name, v.MISSING) if frame.end is not None else v.MISSING
+        if name not in frame.held and len(tokens) == 1 and (isinstance(end, Sym) or v.is_const(end)):
+            ends[name] = end, sqlx.bare(sqlx.flattened(m.expand_tree(scalars.scalar(end).sql)))
+    for name, (end, tree) in ends.items():
+        _explain(m, frame, name, frame.carried[name][0], end, tree)
 
 
 def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:
@@ -103,14 +106,11 @@ def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:
         m.suspicions.append((held.line, said))
 
 
-def _explain(m: Machine, frame: Frame, name: str, token: str) -> None:
-    end = frame.end.envs[-1].get(name, v.MISSING)
-    if not (isinstance(end, Sym) or v.is_const(end)):
-        return
+def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> None:
     last = scalars.scalar(end)
-    tree = sqlx.bare(sqlx.flattened(m.expand_tree(last.sql)))
     first = scalars.scalar(frame.start.envs[-1][name])
     own = sqlx.column(token, "carry")
+    tree = _same_anyway(tree, own)
     if not recurrences.mentions(m, tree, {token}):
         _previous(m, frame, name, token, tree, first, last)
         return
@@ -137,6 +137,23 @@ def _previous(m: Machine, frame: Frame, name: str, token: str, tree: Tree, first
     if isinstance(first.sql, exp.Null):
         window = recurrences.window(m, frame, "lag(_1)", (), "", tree)
     m.lets[token] = Let(f"previous_{name}", Sym(window, last.type, True), over=(), filtered=window)
+
+
+def _same_anyway(tree: Tree, own: Tree) -> Tree:
+    """``if x != last: last = x`` leaves ``x`` either way."""
+    if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1:
+        return tree
+    when, default = tree.args["ifs"][0], tree.args.get("default")
+    then = sqlx.bare(when.args["true"])
+    if default is None or not sqlx.same(sqlx.bare(default), own):
+        return tree
+    differs = sqlx.bare(when.this)
+    inner = sqlx.bare(differs.this) if isinstance(differs, exp.Not) else differs
+    negative = isinstance(inner, exp.NullSafeEQ | exp.EQ) if isinstance(differs, exp.Not) else isinstance(
+        inner, exp.NullSafeNEQ | exp.NEQ
+    )  # fmt: skip
+    sides = {sqlx.text(sqlx.bare(inner.this)), sqlx.text(sqlx.bare(inner.expression))} if negative else set()
+    return then if sides == {sqlx.text(then), sqlx.text(own)} else tree
 
 
 def _step(tree: Tree, own: Tree) -> Tree | None:

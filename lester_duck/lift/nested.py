@@ -36,7 +36,8 @@ def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None],
         m.exits.pop()
         m.frames.pop()
         m.state = before
-    wanted = _read_elsewhere(m, node)
+    own = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
+    wanted = _read_elsewhere(m, node) - own
     by_name: dict[str, list[Effect]] = {}
     for effect in frame.effects:
         if effect.kind not in ("assign", "total"):
@@ -195,10 +196,11 @@ def _pairs(
                 columns.setdefault(sqlx.text(c), c)
     if not columns:
         raise Refused("an inner loop that does not depend on the outer row", "a loop before")
-    if any(c.table != outer.query.alias or c.name.startswith(("#", "@")) for c in columns.values()):
-        raise Refused("an inner loop that compares with looked-up or split values", "a collection of records")
+    if any(c.table != outer.query.alias or c.name.startswith("@") for c in columns.values()):
+        raise Refused("an inner loop that compares with looked-up values", "a collection of records")
     alias, pairs = fresh("d"), fresh("p")
-    keys = tuple((c.name, Sym(sqlx.column(alias, c.name), "str")) for c in columns.values())
+    shown = {c.name: _shown(outer, c.name) for c in columns.values()}
+    keys = tuple((shown[c.name], Sym(sqlx.column(alias, c.name), "str")) for c in columns.values())
     named = [n for n, _ in keys]
     distinct = GroupRel(
         name=f"{outer.query.base.name}_{'_'.join(named[:2])}", what=f"each {', '.join(named)} once",
@@ -208,12 +210,22 @@ def _pairs(
     def over(tree: Tree) -> Tree:
         def said(n: Tree) -> Tree | None:
             mine = isinstance(n, exp.Column) and n.table == outer.query.alias
-            return sqlx.column(pairs, n.name) if mine else None
+            return sqlx.column(pairs, shown[n.name]) if mine else None
 
         return sqlx.replace(tree, said)
 
     joins = [Join(frame.query.alias, frame.query.base, ()), *frame.query.joins]
     query = Query(pairs, distinct, joins, tuple(over(c) for c in path))
-    return query, [(c.name, sqlx.column(pairs, c.name), c) for c in columns.values()]
+    return query, [(shown[c.name], sqlx.column(pairs, shown[c.name]), c) for c in columns.values()]
+
+
+def _shown(outer: Frame, name: str) -> str:
+    """A column's name, that of a split line's field included."""
+    if not name.startswith("#"):
+        return name
+    what = name.split(":")[1]
+    if not what.isdigit():
+        raise Refused("an inner loop that compares with the number of fields", "a collection of records")
+    return outer.query.base.names.get(int(what), f"field_{int(what) + 1}")
 
 

@@ -219,7 +219,7 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     absent = {sqlx.text(sqlx.column(t, "present")): False for t in present}
     known = {sqlx.text(sqlx.column(t, "present")): True for t in present}
     values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
-    trees = [m.expand_tree(x.sql) for x in values]
+    trees = [_before_after(m, m.expand_tree(x.sql), id_) for x in values]
     at_first, later = simplified(test, absent), simplified(test, known)
     first_values = [simplified(t, absent) for t in trees]
     later_values = [simplified(t, known) for t in trees]
@@ -239,6 +239,17 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     if len(values) == 1 and sqlx.same(later, at_first):
         return _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
     raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
+
+
+def _before_after(m: Machine, tree: Tree, id_: int) -> Tree:
+    """The tree with what an entry is after it may have been made said by what it was before."""
+
+    def said(node: Tree) -> Tree | None:
+        read = m.reads.get(node.table) if isinstance(node, exp.Column) else None
+        mine = read is not None and read.id == id_ and read.kind == "after"
+        return exp.Paren(this=m.expand_tree(read.fallback)) if mine else None
+
+    return sqlx.replace(tree, said)
 
 
 def _combined(

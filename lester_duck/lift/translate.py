@@ -150,6 +150,8 @@ def _written(m: Machine) -> list[tuple[str, str, v.Written]]:
     found = []
     for path, id_ in m.written.items():
         content = m.state.heap.get(id_)
+        if isinstance(content, Poison) and not content.model:
+            m.refusals.append(Refusal(content.line, content.reason))
         if not isinstance(content, v.HFile) or any(isinstance(p, Poison) for p in content.pieces):
             continue
         try:
