@@ -206,7 +206,10 @@ def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp
             previous = free_name(_step_name(block, levels, level), {n for n, _ in ctes} | set(aliases.values()))
             ctes.append((previous, statement))
             held = held_next
+    renamed = {n for n, t in block.outputs if not isinstance(t, exp.Column) or t.name != n}
     for tree, descending in block.order:
+        if renamed & {c.name for c in here.say(tree).find_all(exp.Column)}:
+            here = replace(here, qualified=True)  # ORDER BY would take the new value of that name
         statement = statement.order_by(exp.Ordered(this=here.say(tree), desc=descending, nulls_first=False))
     return ctes, statement
 
@@ -314,7 +317,9 @@ def _carried(block: Block, levels: dict[str, int], level: int, aliases: dict[str
     for tree in later:
         for c in tree.find_all(exp.Column):
             key = (c.table, c.name)
-            if c.name == "_pos" or key in carried or c.table not in levels or levels[c.table] > level + (1 if c.table in block.lets else 0):
+            if c.name == "_pos" or key in carried or c.table not in levels:
+                continue
+            if levels[c.table] > level + (1 if c.table in block.lets else 0):
                 continue
             taken = set(carried.values())
             shown = (

@@ -285,10 +285,10 @@ def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
         return x + y
     if isinstance(x, v.Vector | v.Matrix | v.Part) or isinstance(y, v.Vector | v.Matrix | v.Part):
         return arrays.operate(m, op, x, y)
-    if op is ast.Add and isinstance(x, v.ListOf | v.HList) and isinstance(y, v.ListOf | v.HList):
-        if not getattr(x, "items", None) and not getattr(y, "items", None):
-            parts = [p for p in (x, y) if isinstance(p, v.ListOf)]
-            return m.new(parts[0] if len(parts) == 1 else unions.concatenate(m, parts, m.hint or "rows"))
+    lists = isinstance(x, v.ListOf | v.HList) and isinstance(y, v.ListOf | v.HList)
+    if op is ast.Add and lists and not getattr(x, "items", None) and not getattr(y, "items", None):
+        parts = [p for p in (x, y) if isinstance(p, v.ListOf)]
+        return m.new(parts[0] if len(parts) == 1 else unions.concatenate(m, parts, m.hint or "rows"))
     return v.MISSING
 
 

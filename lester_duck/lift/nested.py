@@ -214,7 +214,7 @@ def _pairs(
 
         return sqlx.replace(tree, said)
 
-    joins = [Join(frame.query.alias, frame.query.base, ()), *frame.query.joins]
+    joins = [Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
     query = Query(pairs, distinct, joins, tuple(over(c) for c in path))
     return query, [(shown[c.name], sqlx.column(pairs, shown[c.name]), c) for c in columns.values()]
 
