@@ -84,7 +84,6 @@ DIFFERS: dict[str, str] = {
     "pd_dates": "view o: file o.csv: 2 of 3 rows differ, first row 2, column ",
     "pd_dates_errors": "run: the pipeline refuses the data: pipeline.toml: check 'd_",
     "seen_pairs": "run: the pipeline refuses the data: pipeline.toml [[check]] ",
-    "sort_two_keys": "view sorted: file sorted.txt: the same 4 rows in another ord",
     "trap_generator_function_twice": "view b: file b.txt: 2 of 2 found rows are extra, first row 1",
     "trap_merge_missing_keys": "run: the pipeline refuses the data: pipeline.toml: check 'b_",
 }
