@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -127,7 +128,7 @@ def _matches(
         query = Query(frame.query.alias, frame.query.base, frame.query.joins, tuple(own))
         asked = [(f"{k.name}", k, o) for k, o in keys]
     else:
-        query, asked = _pairs(frame, outer, [*path], value, inner)
+        query, asked = _pairs(m, frame, outer, [*path], value, inner)
     outputs, shape = columns_of(m, value, name) if value is not None else ([], lambda rel: None)
     names: list[tuple[str, Sym]] = []
     for wanted, tree, _ in asked:
@@ -185,7 +186,7 @@ def _sorted_out(path: list[Tree], inner: set[str]) -> tuple[list[Tree], list[tup
 
 
 def _pairs(
-    frame: Frame, outer: Frame, path: list[Tree], value: Value, inner: set[str]
+    m: Machine, frame: Frame, outer: Frame, path: list[Tree], value: Value, inner: set[str]
 ) -> tuple[Query, list[tuple[str, Tree, Tree]]]:
     """The distinct values of the outer row that matter, paired with the inner rows they match."""
     trees = [*path, *(x.sql for x in evolving.leaves_of(value) if isinstance(x, Sym))] if value is not None else path
@@ -216,6 +217,10 @@ def _pairs(
 
     joins = [Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
     query = Query(pairs, distinct, joins, tuple(over(c) for c in path))
+    for i, owed in enumerate(m.obligations):
+        if owed.query is frame.query:
+            rest = tuple(over(m.expand_tree(c)) for c in owed.path[len(frame.start.path) :])
+            m.obligations[i] = replace(owed, query=query, path=rest, fails=over(m.expand_tree(owed.fails)))
     return query, [(shown[c.name], sqlx.column(pairs, shown[c.name]), c) for c in columns.values()]
 
 
