@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.ivm.delta import SourceChange, normalise
 from lester_duck.ivm.follow_checks import Checks
 from lester_duck.ivm.images import new_name, old_name
-from lester_duck.ivm.maintain import Maintained, Programs, maintain_block
+from lester_duck.ivm.maintain import LARGE_CHANGE, Maintained, Programs, maintain_block
 from lester_duck.ivm.program import exchange_source
 from lester_duck.ivm.read_delta import read_delta
 from lester_duck.store import catalog
@@ -55,6 +56,20 @@ class Change:
         }
 
 
+@contextmanager
+def _threads(db: Database, rows: int) -> Iterator[None]:
+    """One thread for a small change: handing a millisecond's work to several costs more than it saves."""
+    if rows > LARGE_CHANGE:
+        yield
+        return
+    before = db.value("SELECT current_setting('threads')")
+    db.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        db.execute(f"SET threads = {int(before)}")
+
+
 class Maintainer:
     """Applies deltas to one open store; holds the plan and the function worker between updates."""
 
@@ -83,7 +98,7 @@ class Maintainer:
         started = datetime.now(UTC).replace(tzinfo=None)
         begin = time.perf_counter()
         given = self._read(deltas)
-        with self._db.transaction():
+        with _threads(self._db, sum(t.num_rows for t in given.values())), self._db.transaction():
             sources = tuple(self._apply(name, table) for name, table in given.items())
             views, featurizers, tables = self._follow({s.source: s.images for s in sources if s.rows})
             derived = time.perf_counter()

@@ -107,12 +107,14 @@ def _flags(form: Form) -> list[exp.Expression]:
 
 
 def _by_join(form: Form) -> str:
+    """The rows named are found by a semi join first, so that only they are read in full."""
+    equal = [exp.EQ(this=column(n, "d"), expression=column(n, "s")) for n in form.names_by]
     tree = statement(
-        "CREATE OR REPLACE TEMP TABLE _delta_named AS "
-        "SELECT d._n, s._rid AS _target FROM ($typed) AS d LEFT JOIN $source AS s ON $same",
+        "CREATE OR REPLACE TEMP TABLE _delta_named AS SELECT d._n, s._rid AS _target FROM ($typed) AS d "
+        "LEFT JOIN (SELECT s.* FROM $source AS s SEMI JOIN ($typed) AS d ON $same) AS s ON $same",
         typed=_typed(form),
         source=_source(form),
-        same=same(form.names_by, "d", "s"),
+        same=exp.and_(*equal),
     )
     tree.expression.select(*[column(n, "d") for n in form.given if n != RID], *_flags(form), copy=False)
     return sql_text(tree)
