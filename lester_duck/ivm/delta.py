@@ -57,7 +57,8 @@ def normalise(db: Database, source: Source, rows: pa.Table) -> SourceChange:
     missing = [n for n in form.columns if n not in form.given]
     if change.inserted and missing:
         raise InputError(f"an insert lacks column '{missing[0]}'", where=form.where, hint="give every column")
-    db.execute(texts.old)
+    if texts.old:
+        db.execute(texts.old)
     _draw_ids(db, source.name, change.inserted)
     db.execute(texts.new)
     if POS in form.given:

@@ -57,7 +57,8 @@ class Statements:
     name: tuple[str, ...]
     ambiguous: str | None
     faults: str
-    old: str
+    old: str | None
+    """Fills the images before, where ``name`` has not done it."""
     new: str
     next_pos: str
     conflicts: str | None
@@ -66,12 +67,12 @@ class Statements:
 @lru_cache(maxsize=256)
 def statements(form: Form) -> Statements:
     """The statements of a form."""
-    name, ambiguous = _by_content(form) if form.by_content else ((_by_join(form),), None)
+    name, ambiguous = _by_content(form) if form.by_content else (_by_join(form), None)
     return Statements(
         name=name,
         ambiguous=ambiguous,
         faults=_FAULTS,
-        old=_old(form),
+        old=_old(form) if form.by_content else None,
         new=_new(form),
         next_pos=_next_pos(form),
         conflicts=_conflicts(form) if form.source.key else None,
@@ -106,18 +107,34 @@ def _flags(form: Form) -> list[exp.Expression]:
     return [exp.alias_(differs, "_differs"), exp.alias_(rekeyed, "_rekeyed")]
 
 
-def _by_join(form: Form) -> str:
-    """The rows named are found by a semi join first, so that only they are read in full."""
-    equal = [exp.EQ(this=column(n, "d"), expression=column(n, "s")) for n in form.names_by]
-    tree = statement(
-        "CREATE OR REPLACE TEMP TABLE _delta_named AS SELECT d._n, s._rid AS _target FROM ($typed) AS d "
-        "LEFT JOIN (SELECT s.* FROM $source AS s SEMI JOIN ($typed) AS d ON $same) AS s ON $same",
-        typed=_typed(form),
+def _by_join(form: Form) -> tuple[str, str]:
+    """Images before are the rows that ``_rid`` or key names; the delta is then joined to them.
+
+    A key that an insert brings is looked for among the images after, not here.
+    """
+    equal = exp.and_(*[exp.EQ(this=column(n, "d"), expression=column(n, "s")) for n in form.names_by])
+    named = _typed(form)
+    if RID not in form.names_by:
+        named = exp.select("*").from_(named.subquery("given")).where("_change_type <> 'insert'")
+    images = old_name(form.source.name)
+    before = statement(
+        "CREATE OR REPLACE TEMP TABLE $images AS "
+        "SELECT s._rid, s._pos FROM $source AS s SEMI JOIN ($named) AS d ON $same",
+        images=images,
         source=_source(form),
-        same=exp.and_(*equal),
+        named=named,
+        same=equal,
+    )
+    before.expression.select(*[column(n, "s") for n in form.columns], copy=False)
+    tree = statement(
+        "CREATE OR REPLACE TEMP TABLE _delta_named AS "
+        "SELECT d._n, s._rid AS _target FROM ($typed) AS d LEFT JOIN $images AS s ON $same",
+        typed=_typed(form),
+        images=images,
+        same=equal,
     )
     tree.expression.select(*[column(n, "d") for n in form.given if n != RID], *_flags(form), copy=False)
-    return sql_text(tree)
+    return sql_text(before), sql_text(tree)
 
 
 def _by_content(form: Form) -> tuple[tuple[str, ...], str]:
