@@ -30,9 +30,9 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return content.subscript(m, base, index)
     container = content.container if isinstance(content, evolving.Evolving) else getattr(content, "default", None)
     before = content.before if isinstance(content, evolving.Evolving) else content
-    if isinstance(before, v.HDict) and container in ("list", "set") and not before.items:
-        if m.frame_of(base) is not None:
-            return v.Slot(base, lookups.freeze(m, index), container)
+    empty = isinstance(before, v.HDict) and container in ("list", "set") and not before.items
+    if empty and m.frame_of(base) is not None:
+        return v.Slot(base, lookups.freeze(m, index), container)
     if isinstance(content, evolving.Evolving):
         return evolving.get(m, content, index)
     if isinstance(content, str | tuple):

@@ -201,7 +201,8 @@ def test_the_prompt_names_what_a_pipeline_may_use(prepared):
     text = (folder / "script.py").read_text(encoding="utf-8")
     task = Task(script=folder / "script.py", name="script.py", text=text, evidence=evidence)
     asked, messages = conversation(task, (), 0)
-    assert "`hash_words`(n_features, hash = 'crc32'" in messages[0]["content"]
+    kinds = next(line for line in messages[0]["content"].splitlines() if "`hash_words`(" in line)
+    assert "n_features, hash = 'crc32'" in kinds
     assert "`py_mod(a, b)`" in messages[0]["content"]
     assert (asked.task, asked.version) == ("rewrite", "v1")
     assert "{{" not in messages[0]["content"] + messages[1]["content"]
