@@ -13,7 +13,7 @@ from lester_duck.errors import InputError
 
 @click.command(
     cls=Command,
-    examples=("lester-duck demo", "lester-duck demo --customers 10000 -o /tmp/bank --json"),
+    examples=("lester-duck demo", "lester-duck demo --customers 10000 -o bank-demo/ --json"),
 )
 @click.option("--customers", type=click.IntRange(min=50), default=1_000, show_default=True, help="How many to make up.")
 @click.option(
