@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 
 from lester_duck.rewrite.harvest import Constants, harvest, parse
@@ -22,6 +22,9 @@ from lester_duck.rewrite.mixes import Table, mixes
 MAX_COLUMNS = 12
 MAX_ADDED = 200
 MAX_CHUNKS = 4
+TIMES = 3
+"""Lines that get the same edit where there are enough: some lines a script leaves out whatever they hold."""
+MAX_LOOKED_AT = 50
 MAX_FILE = 64 * 2**20
 _DELIMITERS = ("\t", ";", "|", ",")
 
@@ -151,6 +154,7 @@ def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]
     kinds = {"texts": _texts, "numbers": _numbers, "dates": _dates}
     for kind, find in kinds.items():
         edits = list(dict.fromkeys(find(file, constants)))
+        edits *= max(1, min(TIMES, size // max(1, len(edits))))
         chunks = [edits[start : start + size] for start in range(0, len(edits), size)][:MAX_CHUNKS]
         for number, chunk in enumerate(chunks):
             places = (1 + n * (len(file.lines) - 1) // len(chunk) for n in range(len(chunk)))
@@ -179,9 +183,9 @@ def _duplicates(file: _Lines) -> Iterator[str]:
 
 
 def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
-    """A text of the script where the data hold it: in another case, padded, cut, and left out."""
+    """A text of the script where the data hold it: in another case, padded, cut, a word less, and left out."""
     for text in constants.texts:
-        found = next((n for n in range(1, len(file.lines)) if text in file.lines[n] and file.regular(n) == n), None)
+        found = _holds(file, text, constants.texts)
         if found is None or text == file.delimiter or (file.delimiter and file.delimiter in text):
             continue
         fields = file.fields(found)
@@ -189,9 +193,28 @@ def _texts(file: _Lines, constants: Constants) -> Iterator[_Edit]:
         if column is None:
             column = next((n for n, field in enumerate(fields) if text in field), 0)
         cases = (text.upper(), text.lower(), text.capitalize())
-        for variant in dict.fromkeys((*cases, f" {text} ", text[1:], text[:-1], "")):
+        for variant in dict.fromkeys((*cases, f" {text} ", text[1:], text[:-1], *_fewer_words(text), "")):
             if variant != text:
                 yield _Edit(line=found, column=column, value=fields[column].replace(text, variant))
+
+
+def _holds(file: _Lines, text: str, texts: Sequence[str]) -> int | None:
+    """The line that holds a text and the fewest others of the script (an *or* of them would hide it), or None."""
+    lines = (n for n in range(1, len(file.lines)) if text in file.lines[n] and file.regular(n) == n)
+    others = [other for other in texts if other not in text]
+    return min(islice(lines, MAX_LOOKED_AT), key=lambda n: sum(o in file.lines[n] for o in others), default=None)
+
+
+def _fewer_words(text: str) -> Iterator[str]:
+    """A text of several words without one of them.
+
+    >>> list(_fewer_words("bank account"))
+    ['account', 'bank']
+    """
+    words = text.split()
+    if len(words) > 1:
+        for left in range(len(words)):
+            yield " ".join(words[:left] + words[left + 1 :])
 
 
 def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
