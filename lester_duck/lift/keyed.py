@@ -13,7 +13,7 @@ from lester_duck.lift.recurrences import Recurrence
 from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, SelectRel, fresh
 from lester_duck.lift.shapes import columns_of, leaf_name
 from lester_duck.lift.sqlx import sql
-from lester_duck.lift.state import Frame, Let
+from lester_duck.lift.state import Frame, Let, Obligation
 from lester_duck.lift.values import Refused, Sym, Value
 
 
@@ -50,7 +50,7 @@ def _grouped(m: Machine, frame: Frame, found: Recurrence, name: str) -> tuple[Gr
     count = len([x for x in evolving.leaves_of(found.key) if isinstance(x, Sym)])
     outputs, shape = columns_of(m, (found.key, found.value), "value" if count else "key")
     keys = outputs[:count]
-    _no_none(keys)
+    _no_none(m, query, keys, frame.lines[0])
     by_text = {sqlx.text(m.expand(s).sql): n for n, s in keys}
     rel = GroupRel(
         name=name, what=f"{name}, {_which(found)} per {', '.join(n for n, _ in keys)}", lines=frame.lines,
@@ -80,9 +80,14 @@ def _which(found: Recurrence) -> str:
     return f"the {found.kind}"
 
 
-def _no_none(keys: list[tuple[str, Sym]]) -> None:
-    if any(s.null for _, s in keys):
+def _no_none(m: Machine, query: Query, keys: list[tuple[str, Sym]], line: int) -> None:
+    """None is a key like others in Python; a NaN is not equal to itself, and is refused where the data has one."""
+    if any(s.null and not s.nan for _, s in keys):
         raise Refused("a dict key that may be None")
+    for name, s in keys:
+        if s.null:
+            missing = sql("_1 IS NULL", s.sql)
+            m.obligations.append(Obligation(query, query.where, missing, f"a key that is missing ({name})", line))
 
 
 def _is_count(m: Machine, leaf: Value) -> bool:
@@ -104,7 +109,7 @@ def _codes(m: Machine, frame: Frame, id_: int, found: Recurrence, name: str) -> 
     if query.order:
         raise Refused("codes by appearance in sorted rows", "rows.sort(...) before the loop")
     keys, shape = columns_of(m, found.key, leaf_name(found.key) or "key")
-    _no_none(keys)
+    _no_none(m, query, keys, frame.lines[0])
     seen = GroupRel(
         name=f"{name}_seen", what=f"the keys of {name}, as they come", lines=frame.lines, query=query, keys=tuple(keys)
     )
@@ -149,7 +154,7 @@ def totals(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     if query.order:
         raise Refused("counting over sorted rows", "rows.sort(...) before the loop")
     keys, shape = columns_of(m, found.key, leaf_name(found.key) or "key")
-    _no_none(keys)
+    _no_none(m, query, keys, frame.lines[0])
     name = folds.name_of(m, id_) or "counts"
     rel = GroupRel(
         name=name, what=f"{name} per {', '.join(n for n, _ in keys)}", lines=frame.lines, query=query, keys=tuple(keys)
@@ -175,7 +180,7 @@ def slots(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     query = query_of(frame, found)
     once = bool(found.value) or container == "set"
     if once:
-        _no_none(outputs)
+        _no_none(m, query, outputs, frame.lines[0])
         rel: GroupRel | SelectRel = GroupRel(
             name=name, what=f"{name}, each element once per key", lines=frame.lines, query=query, keys=tuple(outputs)
         )

@@ -51,7 +51,7 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
     if isinstance(target, ast.Name):
         if isinstance(value, v.Foreign) or (isinstance(value, v.Ref) and isinstance(m.state.heap[value.id], v.Foreign)):
             m.content(value).called(m, target.id)
-        if len(m.frames) > 1 and len(m.frames[-1].start.envs) == len(m.state.envs):
+        if _is_inner(m):
             nested.assigned(m, target.id, value)
         m.bind(target.id, files.name_field(m, value, target.id))
     elif isinstance(target, ast.Tuple | ast.List):
@@ -99,7 +99,10 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
             for item in containers.known_items(m, amount):
                 rows.add(m, old, item, "append")
             return
-        m.bind(name, expressions.operate(m, type(node.op), old, amount))
+        changed = expressions.operate(m, type(node.op), old, amount)
+        if _is_inner(m):
+            nested.assigned(m, name, changed)
+        m.bind(name, changed)
         return
     if not isinstance(node.target, ast.Subscript):
         raise Refused("this target of an augmented assignment")
@@ -114,6 +117,11 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
         return
     old = containers.subscript(m, base, index)
     containers.store(m, base, index, expressions.operate(m, type(node.op), old, amount))
+
+
+def _is_inner(m: Machine) -> bool:
+    """Whether this is the body of a loop over rows inside another one."""
+    return len(m.frames) > 1 and len(m.frames[-1].start.envs) == len(m.state.envs)
 
 
 def _is_outer(m: Machine, name: str) -> bool:
