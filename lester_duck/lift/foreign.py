@@ -64,6 +64,10 @@ class Library(Foreign):
         """What a loop over the object yields: a view, or a reference to known items."""
         raise Refused(f"a loop over a {self.what}")
 
+    def loop(self, m: Any, node: ast.For, bind: Any, body: Any) -> bool:
+        """Interpret a loop over the object by a rule of its own; says whether there is one."""
+        return False
+
     def record(self, m: Any) -> Value:
         """What is kept of the object in a collection: a dict of its entries."""
         raise Refused(f"a collection of {self.what} values")

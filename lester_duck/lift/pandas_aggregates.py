@@ -9,7 +9,7 @@ from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Rows, Series
-from lester_duck.lift.relations import GroupRel, Join, Query, Relation, SelectRel
+from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, UnionRel
 from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.state import Obligation, Whole
 from lester_duck.lift.values import Refused, Sym, Value
@@ -120,6 +120,8 @@ def place(m: Machine, roots: list[Relation]) -> None:
     queue = list(roots)
     while queue:
         rel = queue.pop()
+        if isinstance(rel, UnionRel):
+            queue += rel.members
         if rel.token in seen or not isinstance(rel, SelectRel | GroupRel):
             continue
         seen.add(rel.token)
@@ -141,7 +143,7 @@ def _spoken(m: Machine, rel: SelectRel | GroupRel) -> set[str]:
 
 def table_of(m: Machine, made: Whole) -> GroupRel:
     """The relation of one row that holds an aggregate, under its kind as name."""
-    key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "")
+    key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "", len(made.by))
     if key not in m.files:
         name = made.element.name if made.element is not None and made.element.name else "rows"
         short = made.kind.split(":")[0].removesuffix("_sample").removesuffix("_of")
@@ -149,6 +151,10 @@ def table_of(m: Machine, made: Whole) -> GroupRel:
             name=f"{made.rel.name}_{short}_{name}", what=f"{short} of {name} over all rows of {made.rel.name}",
             lines=made.rel.lines, query=Query(made.rel.token, made.rel), keys=(),
         )  # fmt: skip
+        m.files[key] = rel
+        if made.by:
+            rel.aggregates.append(Aggregate(made.kind, made.kind, made.element, made.element.type, by=made.by))
+            return rel
         kind = made.kind if ":" in made.kind else TEMPLATES.get(made.kind, made.kind)
         whole = made.element is not None and made.element.type == "int" and made.kind in ("sum", "min", "max")
         rel.require(kind, made.element, "int" if whole or made.kind == "count" else "float", made.kind)

@@ -79,23 +79,54 @@ def relation(m: Machine, group: Accessor) -> tuple[GroupRel, Rows, list[tuple[st
     if any(frames.windowed(m, x.sql) for _, x in frame.columns if isinstance(x, Sym)):
         frame = close_group(m, group, frame)
         keys = frames.syms(frame, names)
-    query = frame.rows_.query()
-    for key in keys:
-        if key.null:
-            query.where = (*query.where, sql("_1 IS NOT NULL", key.sql))
-    title = frames.title_of(m, group.of, frame)
-    rel = GroupRel(
-        name=f"{title}_by_{column_name(str(names[0]))}", what=f"{title} per {', '.join(map(str, names))}",
-        lines=(m.line, m.line), query=query,
-        keys=tuple((column_name(str(n)), replace(k, null=False)) for n, k in zip(names, keys, strict=True)),
-        ordered=bool(part(group, "sort")),
-    )  # fmt: skip
+    rel = _relation(frame, names, keys, frames.title_of(m, group.of, frame), m.line)
+    rel.ordered = bool(part(group, "sort"))
+    m.files["frame of", rel.token] = frame
     shown = [
         (n, replace(k, sql=sqlx.column(rel.token, column_name(str(n))), null=False, parts=(), choices=(), line=None))
         for n, k in zip(names, keys, strict=True)
     ]
     rows = Rows(rel, fresh("index"), index="keys", keys=tuple(shown), since=m.line, title=rel.name)
     return rel, rows, shown
+
+
+def _relation(frame: Frame, names: list[str], keys: list[Sym], title: str, line: int) -> GroupRel:
+    """One row per key that is not missing."""
+    query = frame.rows_.query()
+    for key in keys:
+        if key.null:
+            query.where = (*query.where, sql("_1 IS NOT NULL", key.sql))
+    return GroupRel(
+        name=f"{title}_by_{column_name(str(names[0]))}", what=f"{title} per {', '.join(map(str, names))}",
+        lines=(line, line), query=query,
+        keys=tuple((column_name(str(n)), replace(k, null=False)) for n, k in zip(names, keys, strict=True)),
+    )  # fmt: skip
+
+
+def frame_of(m: Machine, rel: GroupRel) -> Frame:
+    """The frame whose rows a grouping groups, as it is said in the grouping."""
+    return m.files["frame of", rel.token]
+
+
+def _place(rows: Rows, keys: tuple[Sym, ...]) -> tuple:
+    where = tuple(sqlx.text(c) for c in rows.where)
+    return ("groups", rows.rel.token, where, tuple(j.alias for j in rows.joins), *[sqlx.text(k.sql) for k in keys])
+
+
+def remember(m: Machine, rel: GroupRel, rows: Rows) -> None:
+    """Note which rows a grouping groups: the rows of one key are asked of it."""
+    m.files.setdefault(_place(rows, tuple(k for _, k in rel.keys)), rel)
+
+
+def grouping(m: Machine, frame: Frame, keys: tuple[Sym, ...]) -> GroupRel:
+    """The grouping of a frame's rows by some columns, made once."""
+    if frame.rows_.part is not None:
+        raise Refused("a grouping of a part of a split", "the grouping before the split")
+    place = _place(frame.rows_, keys)
+    if place not in m.files:
+        names = [k.name or f"key_{i + 1}" for i, k in enumerate(keys)]
+        m.files[place] = _relation(frame, names, list(keys), frame.rows_.title or frame.rows_.rel.name, m.line)
+    return m.files[place]
 
 
 def close_group(m: Machine, group: Accessor, frame: Frame) -> Frame:
@@ -132,7 +163,7 @@ def aggregated(m: Machine, rel: GroupRel, frame: Frame, column: str | None, kind
 
 def _agg(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     rel, rows, keys = relation(m, group)
-    frame = part(group, "frame")
+    frame = frame_of(m, rel)
     made: list[tuple[Value, Value]] = []
     single = isinstance(dict(group.extra).get("columns"), str)
     if kwargs and not args:
@@ -169,7 +200,7 @@ def _result(m: Machine, group: Accessor, rows: Rows, keys: list, made: list) -> 
 def _reduced(m: Machine, group: Accessor, kind: Value) -> Value:
     """One aggregate of one column (a Series) or of several (a frame)."""
     rel, rows, keys = relation(m, group)
-    frame = part(group, "frame")
+    frame = frame_of(m, rel)
     columns = dict(group.extra).get("columns")
     if kind == "size":
         made = aggregated(m, rel, frame, None, "size", "size")
@@ -204,12 +235,27 @@ def _value_counts(m: Machine, series: Series, args: list[Value], kwargs: dict[st
 
 
 def _unique(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """The values in order of first appearance; what the script does with them asks for the rows of each."""
+    series = _of_closed(m, series)
+    if series.sym.null:
+        frames.owe(m, series.rows_, sql("_1 IS NULL", series.sym.sql), "a missing value among the unique ones")
     name = series.sym.name or "value"
     ref = m.new(Frame(series.rows_, ((name, series.sym),)))
     group = _groupby(m, ref, m.content(ref), [name], {"sort": False})
     rel, rows, keys = relation(m, group)
-    del rel
+    remember(m, rel, series.rows_)
     return Series(replace(rows, index="range", keys=()), keys[0][1])
+
+
+def _of_closed(m: Machine, series: Series) -> Series:
+    """The series of its frame as rows of their own, where other columns of the frame look at other rows."""
+    owner = m.state.heap.get(series.rows_.owner) if series.rows_.owner is not None else None
+    if not isinstance(owner, Frame) or owner.rows_.labels != series.rows_.labels or owner.rows_.part is not None:
+        return series
+    if not any(isinstance(x, Sym) and frames.windowed(m, x.sql) for _, x in owner.columns):
+        return series
+    made = frames.close(m, v.Ref(series.rows_.owner), owner)
+    return Series(made.rows_, frames.carry(m, made.rows_, series.rows_, series.sym))
 
 
 GROUPED = {

@@ -9,10 +9,13 @@ from lester_duck.lift import (
     pandas_aggregates,
     pandas_columns,
     pandas_frames,
+    pandas_frequent,
     pandas_group,
     pandas_group_loops,
+    pandas_group_rows,
     pandas_join,
     pandas_lookups,
+    pandas_matches,
     pandas_methods,
     pandas_moments,
     pandas_read,
@@ -128,7 +131,18 @@ def install() -> None:
         calls.LIBRARIES.append(RULES)
 
 
-__all__ = ["RULES", "pandas_aggregates", "pandas_columns", "pandas_frames", "pandas_group", "pandas_group_loops",
+__all__ = [
+    "RULES",
+    "pandas_aggregates",
+    "pandas_columns",
+    "pandas_frames",
+    "pandas_frequent",
+    "pandas_group",
+    "pandas_group_loops",
+    "pandas_group_rows",
     "pandas_lookups",
-           "pandas_methods", "pandas_windows",
-    "pandas_write"]  # fmt: skip
+    "pandas_matches",
+    "pandas_methods",
+    "pandas_windows",
+    "pandas_write",
+]

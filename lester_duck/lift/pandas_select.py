@@ -32,6 +32,8 @@ def subscript(m: Machine, ref: Value, frame: Frame, index: Value) -> Value:
         return m.new(picked(frame, list(content.items)))
     if isinstance(content, Series) and content.sym.type == "bool":
         return m.new(noted(m, frame, frames.filtered(m, ref, frame, content)))
+    if isinstance(content, frames.FRAME_RULES["mask"]):
+        return frames.FRAME_RULES["matching"](m, ref, frame, content)
     if isinstance(content, slice):
         return m.new(replace(frame, what_rows=sliced(m, frame.rows_, content)))
     if isinstance(content, tuple) and len(content) == 2:
@@ -180,6 +182,9 @@ def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
         return series_rules.subscript(m, frame, index)
     rows, columns = index if isinstance(index, tuple) else (index, slice(None))
     held = m.content(rows)
+    if isinstance(held, frames.FRAME_RULES["mask"]):
+        group = frames.FRAME_RULES["matching"](m, ref, frame, held)
+        return group if isinstance(columns, slice) else group.subscript(m, group, columns)
     if isinstance(held, Series) and held.sym.type == "bool":
         frame = noted(m, frame, frames.filtered(m, ref, frame, held))
     elif isinstance(held, Accessor) and held.kind == "the labels of rows":

@@ -58,6 +58,9 @@ def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """``a op b``, element by element."""
     if isinstance(m.content(a), Frame) or isinstance(m.content(b), Frame):
         return frames.FRAME_RULES["operate"](m, op, a, b)
+    for side in (a, b):
+        if isinstance(m.content(side), frames.FRAME_RULES["mask"]):
+            return m.content(side).operate(m, op, a, b)
     rows, x, y = pair(m, a, b)
     return Series(rows, binary(m, rows, op, x, y))
 
@@ -150,6 +153,9 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     """``a op b``, element by element; missing values are unequal to all."""
     if isinstance(m.content(a), Frame) or isinstance(m.content(b), Frame):
         return frames.FRAME_RULES["compare"](m, op, a, b)
+    of_row = frames.FRAME_RULES["matched"](m, op, a, b)
+    if of_row is not None:
+        return of_row
     rows, x, y = pair(m, a, b)
     return Series(rows, comparison(op, x, y))
 
@@ -201,6 +207,8 @@ def unary(m: Machine, op: type[ast.unaryop], series: Series) -> Series:
 def subscript(m: Machine, series: Series, index: Value) -> Value:
     """``s[mask]``, ``s[:n]``."""
     content = m.content(index)
+    if isinstance(content, frames.FRAME_RULES["mask"]):
+        return frames.FRAME_RULES["matching"](m, series, series, content)
     if isinstance(content, Series) and content.sym.type == "bool":
         frame = Frame(series.rows_, ((series.sym.name or "value", series.sym),))
         made = frames.filtered(m, series, frame, content)

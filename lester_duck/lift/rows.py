@@ -21,6 +21,7 @@ from lester_duck.lift import (
     records,
     scalars,
     sqlx,
+    steps,
     words,
 )
 from lester_duck.lift import values as v
@@ -46,6 +47,10 @@ def loop(
     if isinstance(content, v.Words):
         words.loop(m, node, content)
         return
+    if isinstance(content, v.Foreign) and content.loop(
+        m, node, lambda item: assign(node.target, item), lambda: run(node.body)
+    ):
+        return
     view = as_view(m, content)
     if view is None:
         unroll(m, containers.known_items(m, iterable), lambda item: assign(node.target, item), lambda: run(node.body))
@@ -61,7 +66,11 @@ def loop(
     loads = frozenset(n.id for part in node.body for n in ast.walk(part)
                       if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))  # fmt: skip
     owner = iterable if isinstance(content, v.ListOf) and isinstance(iterable, v.Ref) else None
-    over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(node.body), owner, loads)
+
+    def attempt(body: list[ast.stmt]) -> None:
+        over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(body), owner, loads)
+
+    steps.loop(m, node, attempt)
 
 
 def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:

@@ -93,11 +93,12 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whole:
-    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token)."""
+    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token), ordered ``by``."""
 
     kind: str
     rel: Relation
     element: Sym | None
+    by: tuple[tuple[Sym, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
