@@ -17,14 +17,13 @@ from lester_duck.ivm import change as ivm
 from lester_duck.names import POS, RID
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite.difference import delta
-from lester_duck.rewrite.directed import early_stop
+from lester_duck.rewrite.directed import watch
 from lester_duck.rewrite.edits import Edit, random_edit
 from lester_duck.rewrite.execute import StoreRun
 from lester_duck.rewrite.judge import about_form, mismatch_at, unstable_points, wanted
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, copy_folder, outcome, run
 from lester_duck.rewrite.points import last_views
-from lester_duck.rewrite.sandbox import Job
 from lester_duck.store import catalog, store
 
 
@@ -117,7 +116,7 @@ class Rerun:
     def __post_init__(self) -> None:
         self.pipeline = replace(self.pipeline, model=None)
         self.unstable = unstable_points(self.pipeline, self.base)
-        self.stop = early_stop(self.pipeline, self.base.first)
+        self.watched = watch(self.pipeline, self.base.first)
         self.count = 0
         self._open(self.how.root)
 
@@ -173,8 +172,7 @@ class Rerun:
     def _original(self, data: Path) -> Observation:
         work = data.with_name(data.name + "_run")
         copy_folder(data, work)
-        job = Job(folder=work, out=work.with_name(work.name + "_out"), script=self.how.script, stop=self.stop,
-                  limits=self.how.limits)  # fmt: skip
+        job = self.watched.job(self.how, work)
         return outcome(self.how, job, run(self.how, [job], 0)[0])
 
     def _refused(self, name: str, observed: Observation, error: LesterError) -> Step:

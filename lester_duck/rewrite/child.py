@@ -11,7 +11,9 @@ little.
 from __future__ import annotations
 
 import ast
+import atexit
 import builtins
+import gc
 import importlib
 import importlib.util
 import json
@@ -48,6 +50,8 @@ class Recorder:
         self.root = os.path.realpath(job["folder"])
         self.process = os.getpid()
         self.stop = job.get("stop")
+        self.names = None if job.get("names") is None else frozenset(job["names"])
+        self.fit = job.get("fit")
         self.script = script
         self.events = []
         self.values = []
@@ -97,7 +101,7 @@ class Recorder:
             return
         self.quiet += 1
         try:
-            for name in names:
+            for name in names if self.names is None else self.names.intersection(names):
                 value = scope.get(name, self)
                 if value is not self and not isinstance(value, (types.ModuleType, types.FunctionType, type)):
                     self.note("value", variable=name, first=first, last=last, value=self.keep(value))
@@ -109,6 +113,8 @@ class Recorder:
         self.quiet += 1
         try:
             name, line = type(estimator).__name__, self.line()
+            if not self.wanted(name, method):
+                return
             key = (name, method, line)
             self.calls[key] = self.calls.get(key, 0) + 1
             if self.calls[key] <= MAX_CALLS:
@@ -120,6 +126,10 @@ class Recorder:
             self.quiet -= 1
         if self.stop and self.stop["estimator"] == name and method.startswith("fit"):
             raise sibling_probe().Stop
+
+    def wanted(self, name, method):
+        """Whether calls of a method are kept."""
+        return self.names is None or (name == self.fit and method.startswith("fit"))
 
     def line(self):
         """The line of the script that is running."""
@@ -171,56 +181,6 @@ def limit(limits):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def shift_clock(seconds, text):
-    """Let the program's clock run ``seconds`` ahead."""
-    real_time, real_ns = time.time, time.time_ns
-    time.time = lambda: real_time() + seconds
-    time.time_ns = lambda: real_ns() + int(seconds * 1e9)
-    for name in ("localtime", "gmtime"):
-        real = getattr(time, name)
-        setattr(time, name, lambda at=None, real=real: real(time.time() if at is None else at))
-    real_ctime, real_strftime = time.ctime, time.strftime
-    time.ctime = lambda at=None: real_ctime(time.time() if at is None else at)
-    time.strftime = lambda form, at=None: real_strftime(form, time.localtime() if at is None else at)
-    if any(word in text for word in ("now(", "today(", "utcnow(", ".now", ".today")):
-        _shift_datetime()
-
-
-def _shift_datetime():
-    import datetime
-
-    real_date, real_datetime = datetime.date, datetime.datetime
-
-    class Kind(type):
-        def __instancecheck__(cls, value):
-            return isinstance(value, cls.__mro__[1])
-
-        def __subclasscheck__(cls, other):
-            return issubclass(other, cls.__mro__[1])
-
-    class date(real_date, metaclass=Kind):
-        def __new__(cls, *args, **kwargs):
-            return real_date(*args, **kwargs)
-
-        today = classmethod(lambda cls: real_date.fromtimestamp(time.time()))
-
-    class datetime_(real_datetime, metaclass=Kind):
-        def __new__(cls, *args, **kwargs):
-            return real_datetime(*args, **kwargs)
-
-        now = classmethod(lambda cls, tz=None: real_datetime.fromtimestamp(time.time(), tz))
-        today = classmethod(lambda cls: real_datetime.fromtimestamp(time.time()))
-        utcnow = classmethod(lambda cls: real_datetime(*time.gmtime()[:6]))
-        strptime = staticmethod(real_datetime.strptime)
-        fromisoformat = staticmethod(real_datetime.fromisoformat)
-        fromtimestamp = staticmethod(real_datetime.fromtimestamp)
-        combine = staticmethod(real_datetime.combine)
-
-    date.__name__ = date.__qualname__ = "date"
-    datetime_.__name__ = datetime_.__qualname__ = "datetime"
-    datetime.date, datetime.datetime = date, datetime_
-
-
 def narrow(job, path):
     """Let this process change its own folders only; the confinement around it stays."""
     try:
@@ -246,7 +206,7 @@ def run(job, options):
             tree = instrument.apply(tree)
         code = compile(tree, script, "exec")
         recorder.sites = instrument.sites
-        recorder.on = [True] * len(instrument.sites)
+        recorder.on = [recorder.names is None or bool(recorder.names.intersection(s[2])) for s in instrument.sites]
         recorder.hits = [0] * len(instrument.sites)
         builtins.__lester_on__ = recorder.on
         builtins.__lester_snap__ = recorder.snap
@@ -261,7 +221,7 @@ def run(job, options):
         sys.argv = [job["script"]] + job.get("arguments", [])
         sys.path.insert(0, os.path.dirname(script))
         if job.get("shift"):
-            shift_clock(job["shift"], source.decode("utf-8", "replace"))
+            sibling("child_clock").shift_clock(job["shift"], source.decode("utf-8", "replace"))
         limit(job["limits"])
         if options.get("landlock"):
             narrow(job, options["landlock"])
@@ -293,6 +253,8 @@ def main(options):
             continue  # the script will say so itself, with its own line
     sibling("child_encode")
     sibling("child_probe")
+    gc.collect()
+    gc.freeze()  # what is here is never looked at again, nor copied into the processes of the jobs for it
     os.write(replies, b"ready\n")
     rest = b""
     while True:
@@ -323,7 +285,7 @@ def serve(job, options, ours):
             os.environ["HOME"] = os.environ["TMPDIR"] = private
         if "tempfile" in sys.modules:
             sys.modules["tempfile"].tempdir = None
-        sys.exit(run(job, options))
+        leave(run(job, options), job["folder"])
     kept = {}
     for name, (reading, writing) in pipes.items():
         os.close(writing)
@@ -336,6 +298,31 @@ def serve(job, options, ours):
         file.close()
         os.close(reading)
     return status
+
+
+def leave(code, folder):
+    """End the process as an interpreter does, without taking apart the libraries, which costs more than most runs.
+
+    Threads are waited for, exit functions called, and the objects of the program and of the modules
+    in its folder dropped: files it left open are written.
+    """
+    try:
+        if "threading" in sys.modules:
+            sys.modules["threading"]._shutdown()
+        atexit._run_exitfuncs()
+    except BaseException:  # noqa: BLE001 - an interpreter reports it and goes on to end
+        traceback.print_exc()
+    own = [m for m in list(sys.modules.values()) if str(getattr(m, "__file__", None)).startswith(folder + os.sep)]
+    for module in own:
+        if isinstance(module, types.ModuleType):
+            module.__dict__.clear()
+    gc.collect()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            continue  # the program replaced or closed it
+    os._exit(code)
 
 
 def drain(kept, ready):

@@ -52,12 +52,12 @@ def judge_directed(
     """
     deadline = time.monotonic() + seconds
     unstable = unstable_points(pipeline, base)
-    stop = early_stop(pipeline, base.first)
+    watched = watch(pipeline, base.first)
     tally = _Tally()
     # the original runs on the next batch while this one is compared
     with ThreadPoolExecutor(1) as ahead, how.abandoning():
         starts = range(0, len(inputs), BATCH)
-        coming = ahead.submit(_originals, how, inputs[:BATCH], space / "directed0", stop)
+        coming = ahead.submit(_originals, how, inputs[:BATCH], space / "directed0", watched)
         for start in starts:
             batch, notes, took = coming.result()
             tally.notes.extend(notes)
@@ -65,7 +65,7 @@ def judge_directed(
             more = following < len(inputs) and time.monotonic() + took < deadline
             if more:
                 next_inputs = inputs[following : following + BATCH]
-                coming = ahead.submit(_originals, how, next_inputs, space / f"directed{following}", stop)
+                coming = ahead.submit(_originals, how, next_inputs, space / f"directed{following}", watched)
             progress(f"directed inputs {start + 1} to {min(following, len(inputs))} of {len(inputs)}")
             for ran in batch:
                 if time.monotonic() > deadline or len(tally.differences) >= MAX_DIFFERENCES:
@@ -73,7 +73,7 @@ def judge_directed(
                 evidence = replace(base, first=ran.observation, second=None, unstable=unstable)
                 found = compare(pipeline, evidence, execute, ran.data)
                 if found.differences and not found.malformed:
-                    found = _confirm(pipeline, evidence, ran, how, execute, stop)
+                    found = _confirm(pipeline, evidence, ran, how, execute, watched)
                 tally.add(ran.input.name, found)
                 if keep and not found.differences:
                     keep(Judged(name=ran.input.name, data=ran.data, evidence=evidence, refused=found.rejected))
@@ -119,14 +119,14 @@ class _Tally:
 
 
 def _originals(
-    how: Setting, inputs: Sequence[DirectedInput], space: Path, stop: str | None
+    how: Setting, inputs: Sequence[DirectedInput], space: Path, watched: Watched
 ) -> tuple[list[_Ran], list[str], float]:
     """The runs of a batch, a note on each input whose run did not end by itself, and the seconds it took."""
     started = time.monotonic()
     jobs, notes = [], []
     for number, item in enumerate(inputs):
         copy_folder(how.root, space / f"data{number}", item.changed)
-        jobs.append(_job(how, space / f"data{number}", space / f"run{number}", stop))
+        jobs.append(_job(how, space / f"data{number}", space / f"run{number}", watched))
     found = []
     statuses = run(how, jobs, 0)
     for number, (item, job, status) in enumerate(zip(inputs, jobs, statuses, strict=True)):
@@ -139,16 +139,37 @@ def _originals(
     return found, notes, time.monotonic() - started
 
 
-def _job(how: Setting, data: Path, work: Path, stop: str | None) -> Job:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What of a run is compared: the fit at which it may end, the variables and the fits that are kept."""
+
+    stop: str | None
+    names: tuple[str, ...]
+    fit: str | None
+
+    def job(self, how: Setting, work: Path) -> Job:
+        """A run in the folder ``work``."""
+        return Job(folder=work, out=work.with_name(work.name + "_out"), script=how.script, stop=self.stop,
+                   names=self.names, fit=self.fit, limits=how.limits)  # fmt: skip
+
+
+def watch(pipeline: Pipeline, seen: Observation) -> Watched:
+    """What must be watched when the original is run again; ``seen`` is its run on the user's data."""
+    origin = pipeline.origin
+    names = sorted({c.variable for c in origin.checkpoints}) if origin else ()
+    return Watched(stop=early_stop(pipeline, seen), names=tuple(names), fit=origin.fit if origin else None)
+
+
+def _job(how: Setting, data: Path, work: Path, watched: Watched) -> Job:
     copy_folder(data, work)
-    return Job(folder=work, out=work.with_name(work.name + "_out"), script=how.script, stop=stop, limits=how.limits)
+    return watched.job(how, work)
 
 
 def _confirm(
-    pipeline: Pipeline, evidence: Evidence, ran: _Ran, how: Setting, execute: Execute, stop: str | None
+    pipeline: Pipeline, evidence: Evidence, ran: _Ran, how: Setting, execute: Execute, watched: Watched
 ) -> Comparison:
     """Compare again with a second run of the original, whose hash seed is another one."""
-    job = _job(how, ran.data, ran.data.with_name(ran.data.name + "_again"), stop)
+    job = _job(how, ran.data, ran.data.with_name(ran.data.name + "_again"), watched)
     second = outcome(how, job, run(how, [job], 1)[0])
     return compare(pipeline, replace(evidence, second=second), execute, ran.data)
 

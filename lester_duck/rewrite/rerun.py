@@ -1,24 +1,28 @@
 """Stores built block by block in memory: planned once, run on many inputs, changed and undone.
 
 What the judge runs on the user's data is the engine as a user runs it (``execute``). Directed inputs
-and mutants take this shorter way: the same blocks, checks and matrix, without catalog and lineage.
+and mutants take this shorter way: the same blocks, checks and matrix, without catalog and lineage,
+every block as a table (a view would be bound again by all that read it), and one database emptied
+from input to input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
+from sqlglot import exp
 
+from lester_duck.algebra.relation import table
 from lester_duck.db import Database, Error, first_line
 from lester_duck.engine import artefacts, checks
 from lester_duck.engine.build import build_block
 from lester_duck.engine.calls import create_caches, make_worker
 from lester_duck.engine.ingest import Ingested, read
-from lester_duck.engine.plan import Plan, install_macros, make_plan
+from lester_duck.engine.plan import Plan, Stored, install_macros, make_plan
 from lester_duck.engine.sources import create_source
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError, LesterError
@@ -41,10 +45,12 @@ class State:
     error: LesterError | None = None
     content: dict[str, pa.Table] = field(default_factory=dict)
     """Rows of blocks of the pipeline itself, kept by those who change the store."""
+    done: Callable[[Database], None] = Database.close
+    """What becomes of the database."""
 
     def close(self) -> None:
         """Drop everything."""
-        self.db.close()
+        self.done(self.db)
 
 
 class Planned:
@@ -56,6 +62,8 @@ class Planned:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = replace(pipeline, model=None)
         self._plans: dict[str, Plan] = {}
+        self._empty: list[Database] = []
+        self._fresh: frozenset[tuple[str, str, str]] = frozenset()
         self._workers: dict[str, Worker] = {}
 
     @contextmanager
@@ -72,14 +80,38 @@ class Planned:
     def state(self, data: Path, pipeline: Pipeline | None = None) -> State:
         """The store on the files below ``data``; raises a LesterError when a source is refused."""
         pipeline = pipeline or self.pipeline
-        db = store.create_or_open(store.MEMORY)
+        db = self._empty.pop() if self._empty else self._new()
         try:
             ingested = [_read(db, source, data) for source in pipeline.sources]
             plan = self._plan(replace(pipeline, sources=tuple(i.source for i in ingested)))
-            return build(db, plan, ingested, self.worker(plan.pipeline))
+            state = build(db, _as_tables(plan), ingested, self.worker(plan.pipeline))
+            if state.error is not None and state.built < len(plan.blocks):
+                failed = plan.blocks[state.built].name
+                if plan.stored[failed].how == "view":  # its rows may never be read
+                    self._drop(db)
+                    state = build(db, plan, ingested, self.worker(plan.pipeline))
+            state.done = self._emptied
+            return state
+        except LesterError:
+            self._emptied(db)
+            raise
         except BaseException:
             db.close()
             raise
+
+    def _new(self) -> Database:
+        db = new_store()
+        self._fresh = relations(db)
+        return db
+
+    def _emptied(self, db: Database) -> None:
+        """Keep a database for the next input."""
+        self._drop(db)
+        self._empty.append(db)
+
+    def _drop(self, db: Database) -> None:
+        for schema, name, kind in relations(db) - self._fresh:
+            db.execute(exp.Drop(tables=[table(schema, name)], kind=kind))
 
     def worker(self, pipeline: Pipeline) -> Worker:
         """The process of a pipeline's functions; pipelines with the same code share one."""
@@ -97,12 +129,39 @@ class Planned:
         """End all processes."""
         for worker in self._workers.values():
             worker.close()
+        for db in self._empty:
+            db.close()
 
     def _plan(self, resolved: Pipeline) -> Plan:
         key = fingerprint(resolved)
         if key not in self._plans:
             self._plans[key] = make_plan(resolved)
         return self._plans[key]
+
+
+def _as_tables(plan: Plan) -> Plan:
+    return replace(plan, stored={name: Stored(how="table", reason="a trial") for name in plan.stored})
+
+
+def new_store() -> Database:
+    """An empty store in memory, with the macros."""
+    db = store.create_or_open(store.MEMORY)
+    try:
+        install_macros(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def relations(db: Database) -> frozenset[tuple[str, str, str]]:
+    """Schema, name and kind of all tables and views."""
+    return frozenset(
+        db.rows(
+            "SELECT schema_name, table_name, 'TABLE' FROM duckdb_tables() WHERE NOT temporary UNION ALL "
+            "SELECT schema_name, view_name, 'VIEW' FROM duckdb_views() WHERE NOT internal AND NOT temporary"
+        )
+    )
 
 
 def _read(db: Database, source: Source, data: Path) -> Ingested:
@@ -114,7 +173,7 @@ def _read(db: Database, source: Source, data: Path) -> Ingested:
 
 def empty_state(plan: Plan, worker: Worker) -> State:
     """The store of a plan whose sources have no rows: for binding."""
-    db = store.create_or_open(store.MEMORY)
+    db = new_store()
     try:
         return build(db, plan, [Ingested(s, _no_rows(db, s)) for s in plan.pipeline.sources], worker)
     except BaseException:
@@ -130,7 +189,6 @@ def _no_rows(db: Database, source: Source) -> pa.Table:
 def build(db: Database, plan: Plan, ingested: list[Ingested], worker: Worker) -> State:
     """Store the sources and build block by block, until the end or the first error."""
     state = State(db, plan)
-    install_macros(db)
     for source in ingested:
         create_source(db, source)
     create_caches(db, plan.pipeline)

@@ -54,6 +54,10 @@ class Job:
     stop: str | None = None
     """Class name of the estimator at whose fit the run may end."""
     variables: bool = True
+    names: tuple[str, ...] | None = None
+    """Variables that are kept; None for all."""
+    fit: str | None = None
+    """With ``names``: class name of the estimator whose fits are kept."""
     limits: Limits = field(default_factory=Limits)
 
     def as_request(self) -> dict:

@@ -24,7 +24,8 @@ from lester_duck.errors import InputError
 from lester_duck.rewrite.sandbox import Interpreter, Job, SandboxLevel, Status, environment
 
 CHILD = Path(__file__).with_name("child.py")
-_PARTS = tuple(str(CHILD.with_name(name)) for name in ("child.py", "child_probe.py", "child_encode.py"))
+_NAMES = ("child.py", "child_clock.py", "child_probe.py", "child_encode.py")
+_PARTS = tuple(str(CHILD.with_name(name)) for name in _NAMES)
 _START_SECONDS = 60.0
 _GRACE = 5.0
 """Seconds after a job's own limit until the server is thought dead."""
