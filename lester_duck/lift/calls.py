@@ -63,10 +63,24 @@ _DATE_METHODS = frozenset(
 def lazy_call(m: Machine, function: Value, node: ast.Call) -> Value:
     """Calls whose arguments are not evaluated; ``MISSING`` for all others."""
     if isinstance(function, Lib) and function.name in concrete.QUIET:
+        _note_selections(m, node)
         return None
     if isinstance(function, Method) and isinstance(function.receiver, Poison):
         raise function.receiver.refusal()
     return v.MISSING
+
+
+def _note_selections(m: Machine, node: ast.Call) -> None:
+    """What is printed is not translated; ``X[~train]`` in it says which rows the test part has."""
+    for inner in ast.walk(node):
+        opposite = isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.UnaryOp)
+        if m.frames or not opposite or not isinstance(inner.slice.op, ast.Invert):
+            continue
+        try:
+            with m.trial():
+                expressions.evaluate(m, inner)
+        except Refused:
+            return  # a part that cannot be said is none that a fit could be compared with
 
 
 def call(m: Machine, function: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -43,6 +43,7 @@ class _Plan:
 
 def grouped(m: Machine, frame: Frame, outer: Frame, asked: Wanted) -> tuple[GroupRel, Join, Callable]:
     """The matching rows, grouped by what of the outer row they depend on, and the lookup of the group."""
+    asked = replace(asked, path=tuple(a for c in asked.path for a in sqlx.atoms(sqlx.relaxed(c))))
     by = (*asked.by, *frame.query.order)
     same = ("matches", frame.query.alias, asked.kind, tuple(sqlx.text(c) for c in asked.path), _text(by))
     if same not in m.files:
