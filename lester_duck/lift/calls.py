@@ -17,6 +17,7 @@ from lester_duck.lift import (
     library_rules,
     lookups,
     models,
+    once,
     purity,
     rows,
     scalars,
@@ -196,7 +197,7 @@ def inline(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Va
             m.state.envs.pop()
             m.depth -= 1
             return None
-        value = m.env["return value"] if yielded is None else yielded
+        value = m.env["return value"] if yielded is None else once.generator(m, yielded)
     m.state.envs.pop()
     m.depth -= 1
     if isinstance(value, Poison):

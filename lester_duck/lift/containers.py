@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, evolving, files, foreign, lookups, scalars, sqlx, strings, unions
+from lester_duck.lift import arrays, evolving, files, foreign, lookups, once, scalars, sqlx, strings, unions
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -182,6 +182,8 @@ def known_items(m: Machine, value: Value) -> list[Value]:
         return list(content.items)
     if isinstance(content, v.Fields):
         return files.all_fields(m, content)
+    if isinstance(content, v.HFile) and once.is_ended(content):
+        return []
     if isinstance(content, v.Group):
         raise Refused(
             "a loop over the list of one key within the loop over the keys",

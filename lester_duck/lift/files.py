@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from sqlglot import exp
@@ -133,6 +134,8 @@ def written_lines(m: Machine, file: v.HFile) -> v.View:
         raise Refused(f"reading back {file.path} with another number of header lines than it has")
     if rows.quoting:
         raise Refused(f"reading back {file.path} line by line after csv.writer", "csv.reader")
+    if rows.line is None:
+        raise Refused(f"reading back {file.path}, which has lines of several kinds", "one kind of line")
     return v.View(rows.rel, rows.line)
 
 
@@ -140,7 +143,7 @@ def records(m: Machine, file: v.HFile, delimiter: str) -> v.View:
     """The rows of a ``csv.DictReader``."""
     if file.path in m.written:
         header, rows = written(m, file.path)
-        if rows is None or rows.delimiter != delimiter or header.count("\n") != 1 or file.skipped:
+        if rows is None or not rows.line_end or rows.delimiter != delimiter or header.count("\n") != 1 or file.skipped:
             raise Refused(f"reading back {file.path} with csv.DictReader")
         names = next(csv.reader([header], delimiter=delimiter))
         columns = rows.rel.columns()
@@ -268,8 +271,12 @@ def write(m: Machine, ref: v.Ref, value: Value) -> None:
     content = m.content(ref)
     if isinstance(value, v.Cells):
         value = _cells_text(value)
-    if not isinstance(value, str):
-        raise Refused("a text that depends on rows written outside a loop")
+    if isinstance(value, Sym) and value.type == "str":
+        value = replace(value, sql=m.expand_tree(value.sql))
+        if not all(t in m.wholes for t in sqlx.tables(value.sql)):
+            raise Refused("a text of one row written outside the loop", "one write per row")
+    elif not isinstance(value, str):
+        raise Refused(f"a {scalars.kind_name(value)} written outside a loop")
     m.update(ref, v.HFile(content.path, content.mode, (*content.pieces, value)))
 
 

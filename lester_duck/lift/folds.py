@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, files, keyed, recurrences, scalars, several, sqlx
+from lester_duck.lift import containers, keyed, recurrences, several, sqlx, writes
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
 from lester_duck.lift.relations import Query, SelectRel, free_name
-from lester_duck.lift.shapes import columns_of, identifier, leaf_name
+from lester_duck.lift.shapes import columns_of, leaf_name
 from lester_duck.lift.state import Effect, Frame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
@@ -54,6 +54,7 @@ def finish(m: Machine, frame: Frame) -> None:
             trees = found[key].trees() if key in found else recurrences.trees_of(effects)
             trees = [t for t in trees if not keyed.is_count(m, t)]
             if recurrences.unresolved(m, trees):
+                recurrences.note_sequential(m, trees)
                 raise Refused("a step that depends on what another collection held at the time")
             if key in found:
                 keyed.RULES[found[key].kind](m, frame, key, found[key])
@@ -84,6 +85,7 @@ def _recurrences(
             except Refused as error:
                 error.line = error.line or effects[0].line
                 problems[key] = error
+                m.sequential.update({name_of(m, key)} - {None})
     for key, recurrence in found.items():
         recurrences.explain(m, frame, key, recurrence)
     recurrences.forget_circles(m)
@@ -145,6 +147,7 @@ def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]])
                 raise Refused("a list that was not empty before the loop")
             effect = recurrences.single(m, effects)
             if recurrences.unresolved(m, recurrences.trees_of(effects)):
+                recurrences.note_sequential(m, recurrences.trees_of(effects))
                 raise Refused("a step that depends on what another collection held at the time")
         except Refused as error:
             m.state.heap[key] = Poison(error.reason, effects[0].line)
@@ -199,51 +202,6 @@ def _syms(m: Machine, element: Value) -> list[Sym]:
     return found
 
 
-def _writes(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
-    """``f.write(line)``: a view of the file's lines."""
-    content = _before(m, key)
-    path = effects[0].path
-    if any([sqlx.text(p) for p in e.path] != [sqlx.text(p) for p in path] for e in effects):
-        raise Refused(f"{content.path} gets different lines in different branches", "one write per row")
-    first = effects[0].arguments[0]
-    if isinstance(first, v.Cells):
-        cells = recurrences.single(m, effects).arguments[0]
-        items, delimiter, line_end, quoting = list(cells.items), cells.delimiter, cells.line_end, True
-    else:
-        line = scalars.concat(m, [e.arguments[0] for e in effects])
-        items, delimiter, line_end = files.line_items(m, line)
-        quoting = False
-    rel = SelectRel(
-        name=files.relation_name(content.path),
-        what=f"the lines of {content.path}",
-        lines=frame.lines,
-        query=query_of(frame, effects[0]),
-    )
-    columns = _cells(m, rel, items, _header_names(content, delimiter, len(items)))
-    parts: list[Value] = []
-    for i, name in enumerate(columns):
-        parts += ([delimiter] if i else []) + [rel.columns()[name]]
-    read_back = scalars.concat(m, [*parts, line_end]) if not quoting else None
-    written = v.Written(rel, tuple(columns), delimiter, line_end, quoting, read_back)
-    m.state.heap[key] = v.HFile(content.path, content.mode, (*content.pieces, written))
-
-
-def _cells(m: Machine, rel: SelectRel, items: list[Value], header: list[str]) -> list[str]:
-    names: list[str] = []
-    for i, item in enumerate(items):
-        sym = scalars.scalar(item) if not isinstance(item, v.Choice) else scalars.scalar(scalars.to_text(m, item))
-        wanted = header[i] if header else sym.name or f"field_{i + 1}"
-        names.append(free_name(identifier(wanted), set(names)))
-        rel.outputs.append((names[-1], scalars.whole(sym)))
-    return names
-
-
-def _header_names(content: v.HFile, delimiter: str, count: int) -> list[str]:
-    header = "".join(p for p in content.pieces if isinstance(p, str)).strip("\r\n")
-    names = header.split(delimiter) if header and "\n" not in header else []
-    return names if len(names) == count and len(set(names)) == count else []
-
-
 def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``matrix[i, j] = x`` with ``i`` the row of the loop."""
     matrix = m.state.heap[key]
@@ -270,6 +228,6 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
 
 
 RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {
-    "write": _writes,
+    "write": writes.writes,
     "cell": _cell_stores,
 }

@@ -18,6 +18,7 @@ from lester_duck.lift import (
     grouped,
     lookups,
     nested,
+    once,
     records,
     scalars,
     sqlx,
@@ -54,6 +55,7 @@ def loop(
     view = as_view(m, content)
     if view is None:
         unroll(m, containers.known_items(m, iterable), lambda item: assign(node.target, item), lambda: run(node.body))
+        once.left_early(m, iterable, node)
         if node.orelse:
             run(node.orelse)
         return
@@ -71,6 +73,7 @@ def loop(
         over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(body), owner, loads)
 
     steps.loop(m, node, attempt)
+    once.left_early(m, iterable, node)
 
 
 def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:
@@ -106,8 +109,10 @@ def as_view(m: Machine, content: Value) -> v.View | None:
         return keys_view(m, content)
     if isinstance(content, v.SetOf):
         raise Refused("a loop over a set, whose order differs from run to run", "sorted(...)")
-    if isinstance(content, v.HFile):
-        return files.lines_of(m, content)
+    if isinstance(content, v.HFile) and not once.is_ended(content):
+        view = files.lines_of(m, content)
+        once.read_to_end(m, content)
+        return view
     if isinstance(content, v.Part):
         raise Refused("a loop over one part of the rows")
     return None
@@ -243,8 +248,7 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     if shortcut is not None:
         return shortcut
     if m.frames and kind == "list":
-        with m.trial():
-            iterated = m.content(expressions.evaluate(m, node.generators[0].iter))
+        iterated = m.content(_iterated(m, node.generators[0].iter))
         if isinstance(iterated, v.Group):
             return grouped.comprehension(m, iterated, node)
     made = m.new({"list": v.HList(), "set": v.HSet(), "dict": v.HDict()}[kind])
@@ -253,6 +257,8 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     m.state.envs[-1] = names
     try:
         _clauses(m, kind, node, list(node.generators), made)
+        if isinstance(node, ast.GeneratorExp):
+            once.generator(m, made)
     finally:
         kept = {n: x for n, x in m.env.items() if n in outer}
         assigned = {t.id for g in node.generators for t in ast.walk(g.target) if isinstance(t, ast.Name)}
@@ -365,6 +371,15 @@ def unpack(m: Machine, value: Value, count: int) -> list[Value]:
     return items
 
 
+def _iterated(m: Machine, node: ast.expr) -> Value:
+    """What a comprehension runs over, before it is known how."""
+    value = once.peeked(m, node)
+    if value is not v.MISSING:
+        return value
+    with m.trial():
+        return expressions.evaluate(m, node)
+
+
 def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
     """``[f(x) for x in line.split(d)]``: the fields, each changed when it is read."""
     if not isinstance(node, ast.ListComp | ast.GeneratorExp) or len(node.generators) != 1:
@@ -372,8 +387,7 @@ def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
     clause = node.generators[0]
     if clause.ifs or not isinstance(clause.target, ast.Name):
         return None
-    with m.trial():
-        content = m.content(expressions.evaluate(m, clause.iter))
+    content = m.content(_iterated(m, clause.iter))
     if not isinstance(content, v.Fields | v.Pieces):
         return None
     name = clause.target.id

@@ -16,13 +16,13 @@ from lester_duck.lift import (
     datetexts,
     emit,
     features,
-    files,
     functions,
     json_rules,
     obligations,
     pandas_aggregates,
     pandas_features,
     pandas_rules,
+    sections,
     statements,
 )
 from lester_duck.lift import values as v
@@ -114,7 +114,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         lines=emitted.lines,
         views=len(pipeline.views),
         functions=len(pipeline.functions),
-        folds=0,
+        folds=sum(f.fold for f in pipeline.functions),
     )
 
 
@@ -155,7 +155,7 @@ def _written(m: Machine) -> list[tuple[str, str, v.Written]]:
         if not isinstance(content, v.HFile) or any(isinstance(p, Poison) for p in content.pieces):
             continue
         try:
-            header, rows = files.written(m, path)
+            header, rows = sections.file(m, path)
         except Refused as error:
             m.refusals.append(Refusal(1, error.reason, error.nearest))
             continue

@@ -58,7 +58,7 @@ def fields(content: str, output: Output) -> list[tuple[str, ...]]:
     if output.quoting:
         reader = csv.reader(io.StringIO(content, newline=""), delimiter=output.delimiter)
         return [tuple(row) for row in reader]
-    lines = content.split(output.line_end)
+    lines = content.split(output.line_end or "\n")
     if lines and not lines[-1]:
         lines.pop()
     return [tuple(line.split(output.delimiter)) if output.delimiter else (line,) for line in lines]

@@ -111,3 +111,11 @@ CREATE OR REPLACE MACRO py_datetime(x) AS
 -- datetime.isoformat()
 CREATE OR REPLACE MACRO py_isoformat(x) AS
     CASE WHEN epoch_us(x) % 1000000 = 0 THEN strftime(x, '%Y-%m-%dT%H:%M:%S') ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%f') END;
+
+-- A cell as csv.writer writes it: quoted where it holds the delimiter, a quote or a line end.
+CREATE OR REPLACE MACRO py_csv_cell(x, d) AS
+    CASE
+        WHEN contains(x, d) OR contains(x, '"') OR contains(x, chr(10)) OR contains(x, chr(13))
+            THEN '"' || replace(x, '"', '""') || '"'
+        ELSE x
+    END;
