@@ -30,6 +30,7 @@ class Block:
     lets: dict[str, tuple[str, Tree]] = field(default_factory=dict)
     inner: set[str] = field(default_factory=set)
     windows: dict[str, list[Tree]] = field(default_factory=dict)
+    folds: set[str] = field(default_factory=set)
 
 
 Names = Callable[[Relation], str]
@@ -86,7 +87,13 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
         {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in hoisted},
         inner,
         {t: [final(c) for c in over] for t, (_, over) in windows.items()},
+        {t for t, (tree, _) in windows.items() if _is_fold(m, tree)},
     )
+
+
+def _is_fold(m: Machine, tree: Tree) -> bool:
+    """Whether a window calls a declared step."""
+    return any(isinstance(w.this, exp.Anonymous) and w.this.name in m.functions for w in tree.find_all(exp.Window))
 
 
 def _partition_keys(m: Machine, windows: dict[str, tuple[Tree, list[Tree]]]) -> set[str]:
@@ -285,6 +292,8 @@ def _after_filters(block: Block, levels: dict[str, int]) -> dict[str, int]:
             over = {sqlx.text(a) for c in block.windows.get(token, ()) for a in sqlx.atoms(c)}
             passed = [w for w in block.where if sqlx.text(w) in over]
             wanted = max([wanted, *[_where_level(block, w, levels) + 1 for w in passed]])
+            while token in block.folds and _mixes(block, levels, wanted - 1):
+                wanted += 1
             if wanted > levels[token]:
                 levels[token], changed = wanted, True
         for j in block.joins:
@@ -292,6 +301,12 @@ def _after_filters(block: Block, levels: dict[str, int]) -> dict[str, int]:
             if wanted > levels[j.alias]:
                 levels[j.alias], changed = wanted, True
     return levels
+
+
+def _mixes(block: Block, levels: dict[str, int], level: int) -> bool:
+    """Whether a step joins or filters: a fold runs over the rows of one relation."""
+    filters = any(_where_level(block, w, levels) == level for w in block.where)
+    return filters or any(levels[j.alias] == level for j in block.joins)
 
 
 def _where_level(block: Block, condition: Tree, levels: dict[str, int]) -> int:

@@ -18,7 +18,9 @@ _BEFORE = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
 def enter(m: Machine, frame: Frame, shapes: dict[str, Value], carried: set[str]) -> None:
     """Bind the names that earlier rows changed to placeholders, or to what cannot be said."""
     for name in sorted(carried | set(shapes)):
+        m.sequential.discard(name)
         if name not in shapes:
+            m.sequential.add(name)
             m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
             continue
         tokens: list[str] = []

@@ -45,6 +45,7 @@ class Machine:
         self.asserted: list[tuple[Tree, int]] = []
         self.refusals: list[Any] = []
         self.suspicions: list[tuple[int, str]] = []
+        self.sequential: set[str] = set()
         self.fit: Any = None
         self.line = 0
         self.depth = 0

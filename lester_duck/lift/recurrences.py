@@ -61,6 +61,14 @@ def unresolved(m: Machine, trees: list[Tree]) -> bool:
     return any(t in m.reads and t not in m.lets for tree in trees for t in sqlx.tables(m.expand_tree(tree)))
 
 
+def note_sequential(m: Machine, trees: list[Tree]) -> None:
+    """Remember the names behind placeholders that no rule explained."""
+    for token in {t for tree in trees for t in sqlx.tables(m.expand_tree(tree)) if t in m.reads and t not in m.lets}:
+        read = m.reads[token]
+        named = [n for n, x in m.env.items() if isinstance(x, v.Ref) and x.id == read.id]
+        m.sequential.update([read.key] if read.kind == "carry" else named)
+
+
 def split_path(m: Machine, frame: Frame, path: tuple[Tree, ...], own: set[str]) -> tuple[list[Tree], list[Tree]]:
     """The conditions of a path on the row alone, and those on what the collection held."""
     plain: list[Tree] = []
