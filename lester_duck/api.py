@@ -165,7 +165,7 @@ class Run:
     def sql(self, query: str) -> Any:
         """A DuckDB relation over the store; views, sources and ``lester.*`` can be named as they are."""
         try:
-            return self.db.connection.sql(query)
+            return self.db.relation(query)
         except Error as error:
             raise InputError(first_line(error), sql=query) from error
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ _CONFIG: dict[str, Any] = {
     "preserve_insertion_order": True,
 }
 
+PARSED = 512
+"""Statements kept parsed per connection."""
+_KEPT_PARSED = frozenset({
+    duckdb.StatementType.SELECT,
+    duckdb.StatementType.INSERT,
+    duckdb.StatementType.DELETE,
+    duckdb.StatementType.UPDATE,
+    duckdb.StatementType.CREATE,
+})
+
 
 def sql_text(statement: Statement) -> str:
     """The DuckDB text of a statement.
@@ -48,16 +59,27 @@ class Database:
         self.connection = connection
         self.path = path
         self.tracer = tracer
+        self._parsed = lru_cache(maxsize=PARSED)(self._parse)
+        self._threads: int | None = None
+        self._one_thread = False
 
     def execute(self, statement: Statement, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run one statement; raises a LesterError for environment faults, ``Error`` for SQL faults."""
         text = sql_text(statement)
         with self._watched(text):
-            return self.connection.execute(text, parameters) if parameters else self.connection.execute(text)
+            parsed = self._parsed(text)
+            return self.connection.execute(parsed, parameters) if parameters else self.connection.execute(parsed)
+
+    def _parse(self, text: str) -> duckdb.Statement | str:
+        """A statement that may be run again and again; parsing is a fifth of what a small one costs."""
+        statements = self.connection.extract_statements(text)
+        return statements[0] if len(statements) == 1 and statements[0].type in _KEPT_PARSED else text
 
     @contextmanager
     def _watched(self, text: str) -> Iterator[None]:
         """Report a statement to the tracer; turn environment faults into LesterErrors."""
+        if self._threads is not None and not self._one_thread:
+            self._restore_threads()
         if self.tracer:
             self.tracer(text)
         try:
@@ -93,7 +115,8 @@ class Database:
     def _relation(self, statement: Statement, parameters: Sequence[Any] | None) -> duckdb.DuckDBPyRelation:
         text = sql_text(statement)
         with self._watched(text):
-            return self.connection.sql(text, params=parameters) if parameters else self.connection.sql(text)
+            parsed = self._parsed(text)
+            return self.connection.sql(parsed, params=parameters) if parameters else self.connection.sql(parsed)
 
     @contextmanager
     def registered(self, name: str, table: Any) -> Iterator[str]:
@@ -119,12 +142,46 @@ class Database:
             self._rollback()
             raise
 
+    @contextmanager
+    def one_thread(self) -> Iterator[None]:
+        """Run small statements on one thread: handing a millisecond's work to several costs more than it saves.
+
+        The next statement after it has all threads again.
+        """
+        if self._threads is None:
+            self._threads = int(self.value("SELECT current_setting('threads')"))
+            self.connection.execute("SET threads = 1")
+        self._one_thread = True
+        try:
+            yield
+        finally:
+            self._one_thread = False
+
+    @contextmanager
+    def all_threads(self) -> Iterator[None]:
+        """Within ``one_thread``: large statements, which have all threads."""
+        small, self._one_thread = self._one_thread, False
+        try:
+            yield
+        finally:
+            self._one_thread = small
+
+    def _restore_threads(self) -> None:
+        threads, self._threads = self._threads, None
+        self.connection.execute(f"SET threads = {threads}")
+
     def _rollback(self) -> None:
         with suppress(duckdb.TransactionException):  # a failed COMMIT has rolled back already
             self.connection.execute("ROLLBACK")
 
+    def relation(self, statement: Statement) -> duckdb.DuckDBPyRelation:
+        """The result as DuckDB's own lazy relation."""
+        return self._relation(statement, None)
+
     def cursor(self) -> Database:
         """A second connection to the same database, for reading beside a stream."""
+        if self._threads is not None:
+            self._restore_threads()
         return Database(self.connection.cursor(), self.path, self.tracer)
 
     def close(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -56,20 +56,6 @@ class Change:
         }
 
 
-@contextmanager
-def _threads(db: Database, rows: int) -> Iterator[None]:
-    """One thread for a small change: handing a millisecond's work to several costs more than it saves."""
-    if rows > LARGE_CHANGE:
-        yield
-        return
-    before = db.value("SELECT current_setting('threads')")
-    db.execute("SET threads = 1")
-    try:
-        yield
-    finally:
-        db.execute(f"SET threads = {int(before)}")
-
-
 class Maintainer:
     """Applies deltas to one open store; holds the plan and the function worker between updates."""
 
@@ -98,7 +84,8 @@ class Maintainer:
         started = datetime.now(UTC).replace(tzinfo=None)
         begin = time.perf_counter()
         given = self._read(deltas)
-        with _threads(self._db, sum(t.num_rows for t in given.values())), self._db.transaction():
+        small = sum(t.num_rows for t in given.values()) <= LARGE_CHANGE
+        with self._db.one_thread() if small else nullcontext(), self._db.transaction():
             sources = tuple(self._apply(name, table) for name, table in given.items())
             views, featurizers, tables = self._follow({s.source: s.images for s in sources if s.rows})
             derived = time.perf_counter()
@@ -182,7 +169,8 @@ class Maintainer:
         if policy == "later":
             artefacts.mark_stale(self._db)
             return "stale"
-        artefacts.fit(self._db, self._plan)
+        with self._db.all_threads():
+            artefacts.fit(self._db, self._plan)
         return "fitted"
 
     def _record(

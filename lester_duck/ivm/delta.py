@@ -17,10 +17,9 @@ from lester_duck.algebra.relation import column
 from lester_duck.db import Database, Error, first_line
 from lester_duck.errors import InputError, one_of
 from lester_duck.ivm.delta_sql import GIVEN, Form, Statements, statements
+from lester_duck.ivm.faults import CHANGE_TYPES, claims
 from lester_duck.names import CHANGE_TYPE, POS, RID
 from lester_duck.pipeline.model import Source
-
-CHANGE_TYPES = ("insert", "delete", "update_preimage", "update_postimage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ def normalise(db: Database, source: Source, rows: pa.Table) -> SourceChange:
     form = Form(source, _check_columns(source, rows))
     texts = statements(form)
     _name_rows(db, form, texts, rows)
-    change, rekeyed = _refuse_faults(db, form, texts)
+    change, rekeyed = _refuse_faults(db, form)
     missing = [n for n in form.columns if n not in form.given]
     if change.inserted and missing:
         raise InputError(f"an insert lacks column '{missing[0]}'", where=form.where, hint="give every column")
@@ -102,41 +101,43 @@ def _name_rows(db: Database, form: Form, texts: Statements, rows: pa.Table) -> N
         )
 
 
-def _refuse_faults(db: Database, form: Form, texts: Statements) -> tuple[SourceChange, bool]:
+def _refuse_faults(db: Database, form: Form) -> tuple[SourceChange, bool]:
     """What the delta does, and whether it changes keys; refuses rows that cannot be what they claim."""
-    inserted, deleted, updated, strange, unknown, known, twice, alone, differing, rekeyed = db.row(texts.faults)
-    if strange is not None:
-        found = db.value(f"SELECT _change_type FROM _delta_named WHERE _n = {int(strange)}")
-        raise InputError(one_of("change type", str(found), CHANGE_TYPES), where=form.where)
-    if unknown is not None:
+    found = claims(db.arrow("SELECT _n, _target, _change_type, _differs, _rekeyed FROM _delta_named"))
+    if found.strange is not None:
+        given = db.value("SELECT _change_type FROM _delta_named WHERE _n = ?", [found.strange])
+        raise InputError(one_of("change type", str(given), CHANGE_TYPES), where=form.where)
+    if found.unknown is not None:
         raise InputError(
-            f"no row of '{form.source.name}' fits {_in_words(db, form, unknown)}",
+            f"no row of '{form.source.name}' fits {_in_words(db, form, found.unknown)}",
             where=form.where,
             hint=f"rows are named by {', '.join(form.names_by)}",
         )
-    if known is not None and not form.by_content:
+    if found.known is not None and not form.by_content:
         raise InputError(
-            f"insert of a row that exists already: {_in_words(db, form, known)}",
+            f"insert of a row that exists already: {_in_words(db, form, found.known)}",
             where=form.where,
             hint="use update_postimage",
         )
-    if twice is not None:
+    if found.twice is not None:
         raise InputError(
-            f"the delta names {_in_words(db, form, twice)} twice", where=form.where, hint="give one change per row"
+            f"the delta names {_in_words(db, form, found.twice)} twice",
+            where=form.where,
+            hint="give one change per row",
         )
-    if alone is not None:
+    if found.alone is not None:
         raise InputError(
-            f"{_in_words(db, form, alone)} has a preimage and no postimage",
+            f"{_in_words(db, form, found.alone)} has a preimage and no postimage",
             where=form.where,
             hint="use delete, or add the row's update_postimage",
         )
-    if differing is not None:
+    if found.differing is not None:
         raise InputError(
-            f"the preimage of {_in_words(db, form, differing)} differs from the store",
+            f"the preimage of {_in_words(db, form, found.differing)} differs from the store",
             where=form.where,
             hint="read the row again: it has changed since",
         )
-    return SourceChange(form.source.name, inserted, deleted, updated), rekeyed
+    return SourceChange(form.source.name, found.inserted, found.deleted, found.updated), found.rekeyed
 
 
 def _in_words(db: Database, form: Form, number: int) -> str:

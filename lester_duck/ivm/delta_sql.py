@@ -51,12 +51,11 @@ class Statements:
     """SQL texts for one form, in the order they run.
 
     ``name`` fills ``_delta_named`` (the typed delta with ``_target``, the row it names, and whether a
-    preimage or a key differs from the store); ``faults`` summarises it.
+    preimage or a key differs from the store).
     """
 
     name: tuple[str, ...]
     ambiguous: str | None
-    faults: str
     old: str | None
     """Fills the images before, where ``name`` has not done it."""
     new: str
@@ -71,7 +70,6 @@ def statements(form: Form) -> Statements:
     return Statements(
         name=name,
         ambiguous=ambiguous,
-        faults=_FAULTS,
         old=_old(form) if form.by_content else None,
         new=_new(form),
         next_pos=_next_pos(form),
@@ -191,30 +189,6 @@ LEFT JOIN (
     SELECT places.place, targets._rid FROM places JOIN targets ON targets._n = places._n
     WHERE places.change = 'update_preimage'
 ) AS p ON p.place = mine.place AND mine.change = 'update_postimage'
-"""
-
-_FAULTS = """
-SELECT
-    coalesce(sum(inserts), 0)::BIGINT, coalesce(sum(deletes), 0)::BIGINT, coalesce(sum(posts), 0)::BIGINT,
-    min(strange), min(n) FILTER (WHERE _target IS NULL AND deletes + posts + pres > 0),
-    min(n) FILTER (WHERE _target IS NOT NULL AND inserts > 0),
-    min(n) FILTER (WHERE _target IS NOT NULL AND (deletes + posts > 1 OR pres > 1)),
-    min(n) FILTER (WHERE _target IS NOT NULL AND pres > posts),
-    min(differing), coalesce(bool_or(rekeyed), false)
-FROM (
-    SELECT
-        _target, min(_n) FILTER (WHERE _target IS NOT NULL OR _change_type <> 'insert') AS n,
-        count(*) FILTER (WHERE _change_type = 'insert') AS inserts,
-        count(*) FILTER (WHERE _change_type = 'delete') AS deletes,
-        count(*) FILTER (WHERE _change_type = 'update_postimage') AS posts,
-        count(*) FILTER (WHERE _change_type = 'update_preimage') AS pres,
-        min(_n) FILTER (WHERE _change_type IS NULL
-            OR _change_type NOT IN ('insert', 'delete', 'update_preimage', 'update_postimage')) AS strange,
-        min(_n) FILTER (WHERE _change_type = 'update_preimage' AND _differs) AS differing,
-        bool_or(_rekeyed AND _change_type = 'update_postimage') AS rekeyed
-    FROM _delta_named
-    GROUP BY _target
-)
 """
 
 
