@@ -17,14 +17,14 @@ from lester_duck.names import INTERNAL_SCHEMA, POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Function, Pipeline
 
 
-def make_worker(pipeline: Pipeline) -> Worker:
-    """The worker of a pipeline's functions (not started yet)."""
+def make_worker(pipeline: Pipeline, timeout: float = 600.0) -> Worker:
+    """The worker of a pipeline's functions (not started yet); ``timeout`` is in seconds per batch."""
     db = connect()
     try:
         types = {f.name.lower(): _arrow_type(db, f) for f in pipeline.functions}
     finally:
         db.close()
-    return Worker(pipeline.code, pipeline.functions, types)
+    return Worker(pipeline.code, pipeline.functions, types, timeout)
 
 
 def _arrow_type(db: Database, function: Function) -> pa.DataType:

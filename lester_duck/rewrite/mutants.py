@@ -9,15 +9,17 @@ from pathlib import Path
 
 from lester_duck.errors import InternalError, LesterError, UsageError
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import rerun, try_mutant
+from lester_duck.rewrite import many, rerun, try_mutant
 from lester_duck.rewrite.equivalent import argument
-from lester_duck.rewrite.judge import wanted
+from lester_duck.rewrite.judge import Wanted, wanted
 from lester_duck.rewrite.mutate import Mutant, mutants, sample, types_of
 from lester_duck.rewrite.observation import Evidence
 from lester_duck.rewrite.try_mutant import TooSlow
 
 Progress = Callable[[str], None]
 SEED = 0
+FEW = 3
+"""Small inputs that are tried before the user's data."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,59 +131,80 @@ class _Trial:
         self.told: list[Told] = []
         self.tries: set[int] = set()
         self.slow: list[Mutant] = []
+        self.stillborn = 0
+        self.bound: set[int] = set()
+        """Those the engine is known not to refuse whatever the data."""
+        self.coded: dict[str, many.Numbered] = {}
+        self.empty: rerun.State | None = None
 
     def run(self, number: int | None) -> Outcome:
         state = self.planned.state(self.inputs[0].data)
         try:
             if state.error is not None:
                 raise state.error
+            self.progress("making mutants")
             everything = mutants(state.plan.pipeline, types_of(state.plan.types))
             chosen = everything if number is None else sample(everything, number, SEED)
             living = self._plan(chosen, state.plan)
         finally:
             state.close()
-        stillborn, tried = len(chosen) - len(living), 0
-        # small data first: a mutant that twelve rows tell apart need not be run on a million
-        ordered = sorted(self.inputs, key=self._size)
-        first = ordered[0]
-        ordered.sort(key=lambda judged: (judged is not first, bool(judged.name)))
-        for judged in ordered:
+        try:
+            return self._outcome(len(everything), *self._try(living))
+        finally:
+            if self.empty is not None:
+                self.empty.close()
+            for worker in list(self.coded.values())[:1]:
+                worker.close()
+
+    def _plan(self, chosen: Sequence[Mutant], plan: rerun.Plan) -> list[try_mutant.Planned]:
+        """The mutants whose views have a plan."""
+        found = []
+        for mutant in chosen:
+            try:
+                found.append(try_mutant.plan_mutant(mutant, plan))
+            except InternalError:
+                raise
+            except LesterError:
+                self.stillborn += 1
+        self.coded = many.together([f.plan.pipeline for f in found if f.code])
+        self.empty = rerun.empty_state(plan, self.planned.worker(plan.pipeline))
+        return found
+
+    def _try(self, living: list[try_mutant.Planned]) -> tuple[list[try_mutant.Planned], int]:
+        """Those not told apart, and the number of inputs on which all that lived were tried."""
+        tried = 0
+        for judged in self._ordered():
             if not living or time.monotonic() > self.deadline:
                 break
             living, finished = self._next(judged, living)
             tried += finished
+        return living, tried if living else len(self.inputs)
+
+    def _outcome(self, sites: int, living: list[try_mutant.Planned], tried: int) -> Outcome:
         left = [found.mutant for found in living if id(found) in self.tries]
         arguments = {id(m): argument(self.planned.pipeline, m) for m in left}
         return Outcome(
-            sites=len(everything),
+            sites=sites,
             told=tuple(self.told),
             survivors=tuple(m for m in left if not arguments[id(m)]),
             equivalent=tuple((m, arguments[id(m)]) for m in left if arguments[id(m)]),
             slow=tuple(self.slow),
-            stillborn=stillborn,
+            stillborn=self.stillborn,
             untried=len(living) - len(left),
-            tried=tried if living else len(self.inputs),
+            tried=tried,
             inputs=len(self.inputs),
         )
 
-    def _plan(self, chosen: Sequence[Mutant], plan: rerun.Plan) -> list[try_mutant.Planned]:
-        """The mutants the engine does not refuse."""
-        found = []
-        self.progress(f"planning {len(chosen)} mutants")
-        empty = rerun.empty_state(plan, self.planned.worker(plan.pipeline))
-        try:
-            for mutant in chosen:
-                try:
-                    found.append(try_mutant.plan_mutant(mutant, empty, self.planned.worker(mutant.pipeline)))
-                except InternalError:
-                    raise
-                except LesterError:
-                    continue  # stillborn: counted by what is missing
-                finally:
-                    self.planned.forget(mutant.pipeline)
-        finally:
-            empty.close()
-        return found
+    def _ordered(self) -> list[Judged]:
+        """Small data first, then the user's: a mutant that twelve rows tell apart need not be run on a million.
+
+        Inputs that leave little to compare (empty files, data the original refuses) come last.
+        """
+        bare = {id(j): j.refused or not all(_held(w) for w in wanted(self.planned.pipeline, j.evidence))
+                for j in self.inputs}  # fmt: skip
+        small = sorted(self.inputs, key=lambda j: (bare[id(j)], self._size(j)))
+        few = [j for j in small if j.name and not bare[id(j)]][:FEW]
+        return sorted(small, key=lambda j: (j not in few, bool(j.name)))
 
     def _size(self, judged: Judged) -> int:
         """Bytes of the files the pipeline reads."""
@@ -213,20 +236,36 @@ class _Trial:
             if number % 20 == 0:
                 what = f"{len(living)} mutants on {judged.name or 'the data'}"
                 self.progress(f"{what}: {number} tried, {len(self.told)} told apart so far")
-            worker = self.planned.worker(found.plan.pipeline)
             self.tries.add(id(found))
             try:
-                how = try_mutant.told_apart(found, state, points, refused=refused, worker=worker)
+                trial = self._trial(found, state, points, refused=refused)
             except TooSlow:
                 self.slow.append(found.mutant)
                 continue
-            finally:
-                self.planned.forget(found.plan.pipeline)
-            if how:
-                self.told.append(Told(mutant=found.mutant, input=judged.name, how=how))
+            if trial is None:
+                self.stillborn += 1
+            elif trial.how:
+                self.told.append(Told(mutant=found.mutant, input=judged.name, how=trial.how))
             else:
                 left.append(found)
         return left, True
+
+    def _trial(
+        self, found: try_mutant.Planned, state: rerun.State, points: Sequence[Wanted], *, refused: bool
+    ) -> try_mutant.Trial | None:
+        """What one input shows of a mutant; None when the engine refuses it whatever the data."""
+        worker = self.coded[found.plan.pipeline.code] if found.code else self.planned.worker(found.plan.pipeline)
+        trial = try_mutant.told_apart(found, state, points, refused=refused, worker=worker)
+        if trial.failed and id(found) not in self.bound:
+            if try_mutant.refused_at_all(found, self.empty, worker):
+                return None
+            self.bound.add(id(found))
+        return trial
+
+
+def _held(want: Wanted) -> bool:
+    """Whether the original had anything at a point."""
+    return bool(want.expected.rows) or (want.expected.matrix is not None and want.expected.matrix.size > 0)
 
 
 def rate_of(outcome: Outcome | None) -> tuple[int, int] | None:

@@ -120,11 +120,6 @@ class Planned:
             self._workers[key] = make_worker(pipeline)
         return self._workers[key]
 
-    def forget(self, pipeline: Pipeline) -> None:
-        """End the process of a pipeline's functions, unless it is this one's."""
-        if pipeline.code != self.pipeline.code and pipeline.code in self._workers:
-            self._workers.pop(pipeline.code).close()
-
     def close(self) -> None:
         """End all processes."""
         for worker in self._workers.values():

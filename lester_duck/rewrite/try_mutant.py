@@ -1,4 +1,8 @@
-"""One mutant on one input: its blocks are built in place of the pipeline's, compared, and undone."""
+"""One mutant on one input: its blocks are built in place of the pipeline's, compared, and undone.
+
+Whether the engine would refuse a mutant is asked only when it fails on data: to bind its SQL over
+an empty store costs as much as to try it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from lester_duck.engine.calls import create_caches, drop_caches
 from lester_duck.engine.plan import Plan, Stored, fold_names, function_names, order_views
 from lester_duck.engine.read import ordered_rows
 from lester_duck.engine.worker import Worker
-from lester_duck.errors import InputError, InternalError, LesterError
+from lester_duck.errors import InternalError, LesterError
 from lester_duck.rewrite.execute import StoreRun
 from lester_duck.rewrite.judge import Wanted, mismatch_at
 from lester_duck.rewrite.mutate import Mutant
@@ -46,56 +50,65 @@ class Planned:
     """Whether the code of functions differs."""
 
 
-def plan_mutant(mutant: Mutant, base: State, worker: Worker) -> Planned:
-    """Plan a mutant and bind it over the empty store of the pipeline.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What told a mutant from the original ('' when nothing did), and whether it failed (on data or altogether)."""
 
-    Raises a LesterError when the engine would refuse it.
-    """
-    was = base.plan.pipeline
+    how: str
+    failed: bool = False
+
+
+def plan_mutant(mutant: Mutant, base: Plan) -> Planned:
+    """Plan a mutant of the pipeline planned in ``base``; raises a LesterError when its views have no plan."""
+    was = base.pipeline
     pipeline = replace(mutant.pipeline, sources=was.sources, model=None)
-    relations = dict(base.plan.relations)
+    relations = dict(base.relations)
     blocks: list[Block] = []
     for view in order_views(pipeline):
-        mine = [b for b in base.plan.blocks if b.view == view.name]
+        mine = [b for b in base.blocks if b.view == view.name]
         reads = {r for b in mine for r in b.reads}
-        if view.name == mutant.view or any(relations[r] != base.plan.relations[r] for r in reads):
+        if view.name == mutant.view or any(relations[r] != base.relations[r] for r in reads):
             functions, folds = function_names(pipeline), fold_names(pipeline)
             mine = list(build_blocks(view.name, view.sql, relations, functions, first_line=1, folds=folds))
         for block in mine:
             blocks.append(block)
             relations[block.name] = block.relation()
-    same = {b.name: b for b in base.plan.blocks}
+    same = {b.name: b for b in base.blocks}
     changed = frozenset(b.name for b in blocks if b != same.get(b.name))
     stored = {
-        b.name: base.plan.stored[b.name] if b.name not in changed else Stored(how="table", reason="a mutant")
+        b.name: base.stored[b.name] if b.name not in changed else Stored(how="table", reason="a mutant")
         for b in blocks
     }
-    plan = replace(base.plan, pipeline=pipeline, relations=relations, blocks=tuple(blocks), stored=stored)
+    plan = replace(base, pipeline=pipeline, relations=relations, blocks=tuple(blocks), stored=stored)
     declared = (pipeline.features, pipeline.split, pipeline.label) != (was.features, was.split, was.label)
-    found = Planned(mutant=mutant, plan=plan, changed=changed, declared=declared, code=pipeline.code != was.code)
-    return replace(found, plan=_bound(found, base, worker))
+    return Planned(mutant=mutant, plan=plan, changed=changed, declared=declared, code=pipeline.code != was.code)
 
 
-def _bound(found: Planned, base: State, worker: Worker) -> Plan:
-    types = dict(base.plan.types)
+def refused_at_all(found: Planned, empty: State, worker: Worker) -> bool:
+    """Whether the engine refuses a mutant whatever the data; ``empty`` is the store of the pipeline without rows."""
     plan = found.plan
     try:
-        with _undone(base.db):
-            exists = {b.name for b in base.plan.blocks}
-            if found.code:
-                _new_caches(base.db, plan)
-            for block in plan.blocks:
-                retyped = any(types.get(r) != base.plan.types.get(r) for r in block.reads)
-                if _own(found, block) or retyped:
-                    _put(base, block, found, worker, exists=block.name in exists)
-                    name = table(block.schema, block.table).sql("duckdb")
-                    types[block.name] = {c: t for c, t, *_ in base.db.rows(f"DESCRIBE {name}")}
-            plan = replace(plan, types=types)
+        with _undone(empty.db):
+            plan = _built(found, empty, worker)
             for check in plan.pipeline.checks:
-                base.db.rows(f"SELECT * FROM ({check.sql}) LIMIT 0")
-    except Error as error:
-        raise InputError(first_line(error)) from error
-    artefacts.check_declared(plan)
+                empty.db.rows(f"SELECT * FROM ({check.sql}) LIMIT 0")
+        artefacts.check_declared(plan)
+    except InternalError:
+        raise
+    except (Error, LesterError):
+        return True
+    return False
+
+
+def _built(found: Planned, empty: State, worker: Worker) -> Plan:
+    """Build what a mutant changes, or reads with another type, over the empty store; its plan with the types."""
+    plan, exists = found.plan, {b.name for b in empty.plan.blocks}
+    if found.code:
+        _new_caches(empty.db, plan)
+    for block in found.plan.blocks:
+        retyped = any(plan.types.get(r) != empty.plan.types.get(r) for r in block.reads)
+        if _own(found, block) or retyped:
+            plan = _put(empty, block, plan, worker, exists=block.name in exists)
     return plan
 
 
@@ -128,37 +141,41 @@ def _new_caches(db: Database, plan: Plan) -> None:
     create_caches(db, plan.pipeline)
 
 
-def _put(state: State, block: Block, found: Planned, worker: Worker, *, exists: bool) -> None:
-    """Build a block of the mutant in the place of the pipeline's."""
+def _put(state: State, block: Block, plan: Plan, worker: Worker, *, exists: bool) -> Plan:
+    """Build a block of a mutant in the place of the pipeline's; the mutant's plan with the types of its columns."""
+    name = table(block.schema, block.table)
     if exists:
         how = state.plan.stored[block.name].how
-        state.db.execute(exp.Drop(tables=[table(block.schema, block.table)], kind=how.upper()))
-    build_block(state.db, found.plan, block, worker)
+        state.db.execute(exp.Drop(tables=[name], kind=how.upper()))
+    build_block(state.db, plan, block, worker)
+    described = state.db.rows(exp.Describe(this=name.copy()))
+    return replace(plan, types={**plan.types, block.name: {c: t for c, t, *_ in described}})
 
 
-def _building(found: Planned, state: State, worker: Worker) -> Iterator[Block]:
+def _building(found: Planned, state: State, worker: Worker) -> Iterator[tuple[Block, Plan]]:
     """Build what the mutant changes and what reads it, block by block; yields those whose rows differ.
 
-    What reads a block that came out equal is left as it is.
+    What reads a block that came out equal is left as it is. With each block comes the mutant's plan
+    with the types known by then.
     """
     db, plan = state.db, found.plan
     if found.code:
         _new_caches(db, plan)
     exists = {b.name for b in state.plan.blocks[: state.built]}
     different: set[str] = set()
-    touched = _downstream(found, state)
+    touched = _downstream(found)
     for name in touched & exists - state.content.keys():
         state.content[name] = _rows(db, state.plan, name)
     for block in plan.blocks:
         if block.name in exists and not _own(found, block) and not different.intersection(block.reads):
             continue
-        _put(state, block, found, worker, exists=block.name in exists)
+        plan = _put(state, block, plan, worker, exists=block.name in exists)
         if block.name not in exists or not _rows(db, plan, block.name).equals(state.content[block.name]):
             different.add(block.name)
-            yield block
+            yield block, plan
 
 
-def _downstream(found: Planned, state: State) -> set[str]:
+def _downstream(found: Planned) -> set[str]:
     names: set[str] = set()
     for block in found.plan.blocks:
         if _own(found, block) or names.intersection(block.reads):
@@ -173,41 +190,43 @@ def _rows(db: Database, plan: Plan, name: str):
     return db.arrow(ordered_rows(relation, *dict.fromkeys(extra)))
 
 
-def told_apart(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bool, worker: Worker) -> str:
-    """What tells a mutant from the original on one input ('' when nothing does).
+def told_apart(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bool, worker: Worker) -> Trial:
+    """What tells a mutant from the original on one input.
 
     ``refused`` says that the original ends with an error there and the pipeline refuses the data
     too. Raises TooSlow.
     """
     try:
         with _undone(state.db):
-            return _told(found, state, wanted, refused=refused, worker=worker)
+            return Trial(how=_told(found, state, wanted, refused=refused, worker=worker))
     except InternalError:
         raise
     except LesterError as error:
-        return "" if refused else f"refuses the data: {error}"
+        return Trial(how="" if refused else f"refuses the data: {error}", failed=True)
     except Error as error:
-        return "" if refused else f"refuses the data: {first_line(error)}"
+        return Trial(how="" if refused else f"refuses the data: {first_line(error)}", failed=True)
 
 
 def _told(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bool, worker: Worker) -> str:
-    executed = StoreRun(state.db, found.plan)
-    pipeline = found.plan.pipeline
+    plan = found.plan
+    executed = StoreRun(state.db, plan)
+    pipeline = plan.pipeline
     different: set[str] = set()
-    for block in _building(found, state, worker):
+    for block, plan in _building(found, state, worker):  # noqa: B007 - its last value is what is built
         different.add(block.name)
         for want in wanted if not refused else ():
             if want.point.view == block.name and not isinstance(want.point.claim, str):
                 mismatch = mismatch_at(pipeline, want, executed)
                 if mismatch:
                     return f"{want.point.describe()}: {mismatch.text}"
-    feature = artefacts.feature_block(found.plan)
+    feature = artefacts.feature_block(plan)
     matrix = feature is not None and (found.declared or found.code or refused or feature.name in different)
     if different or refused:
-        checks.run(state.db, found.plan)
+        checks.run(state.db, plan)
     if matrix:
+        artefacts.check_declared(plan)
         lap = _no_lap
-        artefacts.build(state.db, found.plan, worker, rebuilt=[feature.name], live=None, model="later", lap=lap)
+        artefacts.build(state.db, plan, worker, rebuilt=[feature.name], live=None, model="later", lap=lap)
     if refused:
         results = [feature.name] if feature else last_views(pipeline)
         accepted = any(executed.view(name).num_rows for name in results)
