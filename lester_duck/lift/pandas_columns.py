@@ -11,6 +11,7 @@ from sqlglot import exp
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.pandas_frames import Frame, Series, options
@@ -39,12 +40,12 @@ def with_sql(series: Series, template: str, *others: exp.Expression, kind: str |
     """The series with its SQL changed; missing stays missing."""
     sym = series.sym
     made = replace(sym, sql=sql(template, sym.sql, *others), type=kind or sym.type, parts=(), choices=(), line=None)
-    return replace(series, sym=replace(made, categories=None))
+    return replace(series, sym=replace(made, categories=None, whole=None))
 
 
 def floating(sym: Sym) -> Sym:
     """A number as DOUBLE."""
-    return sym if sym.type == "float" else replace(sym, sql=sql("CAST(_1 AS DOUBLE)", sym.sql), type="float")
+    return replace(sym, whole=None) if sym.type == "float" else replace(sym, sql=sql("CAST(_1 AS DOUBLE)", sym.sql), type="float")
 
 
 def fill(m: Machine, series: Series, value: Value) -> Series:
@@ -68,7 +69,7 @@ def fill(m: Machine, series: Series, value: Value) -> Series:
     if categories is not None and isinstance(y.sql, exp.Literal) and y.sql.name not in categories:
         raise Refused("fillna with a value that is no category")
     return Series(rows, Sym(sql("coalesce(_1, _2)", known, other), kind, null=y.null, nan=True, name=x.name,
-                            categories=categories))  # fmt: skip
+                            categories=categories, whole=x.whole))  # fmt: skip
 
 
 def _fillna(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -105,7 +106,7 @@ def _astype(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Val
 def cast(m: Machine, series: Series, kind: str) -> Series:
     """``s.astype(kind)``."""
     sym, rows = series.sym, series.rows_
-    if sym.type == kind and not (kind == "bool" and sym.null):
+    if sym.type == kind and sym.whole is None and not (kind == "bool" and sym.null):
         return series
     if kind == "category":
         return series
@@ -114,6 +115,8 @@ def cast(m: Machine, series: Series, kind: str) -> Series:
         frames.owe(m, rows, sql("_1 IS NOT NULL AND _2 IS NULL", sym.sql, parsed), f"a text that is no {kind}")
         made = replace(sym, sql=parsed, type=kind, parts=(), line=None)
         return Series(rows, _present(m, rows, made) if kind == "int" else made)
+    if kind == "float" and sym.type == "float":
+        return Series(rows, floating(sym))
     if kind == "int" and sym.type in ("bool", "float"):
         made = _present(m, rows, sym)
         tree = sql("CAST(_1 AS BIGINT)", made.sql) if sym.type == "bool" else sql("CAST(trunc(_1) AS BIGINT)", made.sql)
@@ -122,6 +125,8 @@ def cast(m: Machine, series: Series, kind: str) -> Series:
         return Series(rows, floating(replace(sym, sql=series_rules.number(sym))))
     if kind == "bool" and sym.type in ("int", "float"):
         return Series(rows, Sym(sql("coalesce(_1 <> 0, TRUE)" if sym.null else "_1 <> 0", sym.sql), "bool"))
+    if kind == "str" and sym.whole is not None:
+        sym = whole.settled(m, sym)
     if kind == "str" and sym.type in ("int", "float", "bool"):
         text = scalars.to_text(m, replace(sym, null=False))
         return Series(rows, replace(text, null=sym.null, nan=True))
@@ -140,7 +145,7 @@ def _present(m: Machine, rows: frames.Rows, sym: Sym) -> Sym:
 
 def _round(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     digits = options(kwargs, args, ("decimals",), "round", decimals=0)["decimals"]
-    if series.sym.type in ("int", "bool"):
+    if series.sym.type in ("int", "bool") or (series.sym.whole is not None and type(digits) is int and digits >= 0):
         return series
     return with_sql(series, "py_np_round(_1, _2)", sqlx.literal(digits))
 
@@ -182,7 +187,8 @@ def chosen_where(m: Machine, condition: Series, then: Value, otherwise: Value) -
     if kind == "int" and (x2.null or y2.null):
         kind = "float"
     tree = sqlx.case(frames.truth(c2), x2.sql, y2.sql)
-    return Series(rows, Sym(tree, kind, x2.null or y2.null, x2.name or y2.name, nan=True))
+    held = whole.together(x2, y2) if kind == "float" else None
+    return Series(rows, Sym(tree, kind, x2.null or y2.null, x2.name or y2.name, nan=True, whole=held))
 
 
 def _where(keep: bool) -> frames.SeriesRule:
@@ -257,7 +263,8 @@ def _rename(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Val
 
 def _absolute(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     series_rules.number(series.sym)
-    return with_sql(series, "abs(_1)")
+    made = with_sql(series, "abs(_1)")
+    return replace(made, sym=replace(made.sym, whole=series.sym.whole))
 
 
 def _dropna(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -299,8 +306,9 @@ def elementwise(template: str, kind: str | None = None) -> Callable[[Machine, Se
     """A function of numbers as SQL."""
 
     def rule(m: Machine, series: Series) -> Series:
+        held = series.sym.whole if kind is None else None
         return replace(series, sym=replace(series.sym, sql=sql(template, series_rules.number(series.sym)),
-                                           type=kind or series.sym.type, parts=(), choices=()))  # fmt: skip
+                                           type=kind or series.sym.type, parts=(), choices=(), whole=held))  # fmt: skip
 
     return rule
 

@@ -137,12 +137,15 @@ def carry(m: Machine, target: Rows, source: Rows, sym: Sym) -> Sym:
 def _raised(m: Machine, rel: SelectRel, sym: Sym) -> Tree:
     """An expression over a selection's query said over its columns, which are added where they are missing."""
     shown = {sqlx.text(s.sql): n for n, s in rel.outputs}
-    if windowed(m, sym.sql) and sqlx.text(sym.sql) not in shown:
+    speaks = bool(sqlx.tables(m.expand_tree(sym.sql)) & m.wholes.keys())  # of an aggregate, perhaps over rel itself
+    if windowed(m, sym.sql) and sqlx.text(sym.sql) not in shown and not speaks:
         return rel.require(sym, sym.name or "value").sql
 
     def said(node: Tree) -> Tree | None:
         if not isinstance(node, exp.Literal | exp.Boolean | exp.Null | exp.Identifier) and sqlx.text(node) in shown:
             return sqlx.column(rel.token, shown[sqlx.text(node)])
+        if isinstance(node, exp.Window):
+            return rel.require(Sym(node, "float"), sym.name or "value").sql
         if not isinstance(node, exp.Column) or not node.table or node.table in m.wholes:
             return None
         if node.table in m.lets:

@@ -158,7 +158,8 @@ def aggregated(m: Machine, rel: GroupRel, frame: Frame, column: str | None, kind
     type_ = aggregates.result_type(code, argument)
     made = rel.require(code, argument, type_, name)
     null = (sym.null and type_ != "int") or code in ("std_sample", "var_sample")
-    return replace(made, null=null, nan=True, type=type_)
+    kept = sym.whole if code in ("sum_known", "min", "max", "first_known", "last_known") else None
+    return replace(made, null=null, nan=True, type=type_, whole=kept)
 
 
 def _agg(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:

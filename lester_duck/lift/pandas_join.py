@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Series, options
@@ -62,6 +63,7 @@ def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[
     shared = {n for n in left.names if n in table.names and n not in drop}
     unmatched = how == "left"
     found = set() if unmatched else {sqlx.text(a.sql) for a, _ in keys}
+    after = replace(left.rows_, joins=(*left.rows_.joins, join))
     columns: list[tuple[str, Value]] = []
     for name, value in left.columns:
         shown = f"{name}{suffixes[0] or ''}" if name in shared else name
@@ -74,6 +76,8 @@ def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[
         shown = f"{name}{suffixes[1] or ''}" if name in shared else name
         kind = "float" if unmatched and sym.type == "int" else sym.type
         made = replace(sym, sql=sqlx.column(join.alias, sym.sql.name), null=sym.null or unmatched, nan=True, type=kind)
+        if unmatched and (sym.type == "int" or sym.whole is not None):
+            made = whole.unless(m, after, made)
         columns.append((shown, made.named(str(shown))))
     where = left.rows_.where if unmatched else (*left.rows_.where, join.present)
     rows = replace(

@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from lester_duck.lift import lookups, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Series, options
@@ -108,7 +109,8 @@ def _map_table(m: Machine, series: Series, table: v.HDict) -> Series:
     tree, kind = made.sql, made.type
     if kind in ("int", "number"):
         tree, kind = sql("CAST(_1 AS DOUBLE)", tree), "float"
-    return Series(series.rows_, Sym(tree, kind, null=True, nan=True, name=series.sym.name))
+    found = Sym(tree, kind, null=True, nan=True, name=series.sym.name)
+    return Series(series.rows_, whole.unless(m, series.rows_, found) if made.type == "int" else found)
 
 
 def map_keyed(m: Machine, series: Series, keyed: Series) -> Series:
@@ -119,8 +121,14 @@ def map_keyed(m: Machine, series: Series, keyed: Series) -> Series:
     key = closed.rows_.keys[0][1]
     join = find_join(m, series.rows_, closed.rows_.rel, ((series.sym, key.sql.name),))
     found = replace(closed.sym, sql=sqlx.column(join.alias, closed.sym.sql.name), null=True, nan=True)
-    kind = "float" if found.type == "int" else found.type
-    return Series(frames.with_joins(series.rows_, (join,)), replace(found, type=kind, name=found.name))
+    return _found(m, frames.with_joins(series.rows_, (join,)), found)
+
+
+def _found(m: Machine, rows: frames.Rows, sym: Sym) -> Series:
+    """What was looked up, missing where it was not found."""
+    if sym.type != "int":
+        return Series(rows, replace(sym, null=True, nan=True))
+    return Series(rows, whole.unless(m, rows, replace(sym, type="float", null=True, nan=True)))
 
 
 def _map_rows(m: Machine, series: Series, mapping: v.DictOf) -> Series:
@@ -129,8 +137,7 @@ def _map_rows(m: Machine, series: Series, mapping: v.DictOf) -> Series:
         raise Refused("map with a dict of records")
     join = find_join(m, series.rows_, mapping.rel, ((series.sym, leaves[0].sql.name),))
     found = v.rebind(mapping.value, mapping.rel.token, join.alias)
-    kind = "float" if found.type == "int" else found.type
-    return Series(frames.with_joins(series.rows_, (join,)), replace(found, type=kind, null=True, nan=True))
+    return _found(m, frames.with_joins(series.rows_, (join,)), found)
 
 
 frames.SERIES_METHODS.update({"isin": _isin, "map": _map})

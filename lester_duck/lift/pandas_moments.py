@@ -9,6 +9,7 @@ from sqlglot import exp
 from lester_duck.lift import dates, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Series, options
 from lester_duck.lift.pandas_text import changed, text_of
@@ -69,7 +70,8 @@ def to_numeric(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value
         bad = sql("_1 IS NOT NULL AND _2 IS NULL", series.sym.sql, parsed)
         frames.owe(m, series.rows_, bad, "a text that is no number")
     made = Sym(parsed, "float", null=True, nan=True, name=series.sym.name)
-    return Series(series.rows_, made)
+    other = sql("_1 IS NULL OR py_int(_1) IS NULL", series.sym.sql)
+    return Series(series.rows_, whole.unless(m, series.rows_, made, other))
 
 
 _PARTS = {
@@ -86,21 +88,28 @@ def _part(name: str, template: str) -> frames.SeriesRule:
         if series.sym.type not in ("date", "datetime"):
             raise Refused(f".dt.{name} of a column of {series.sym.type}")
         made = changed(series, sql(template, series.sym.sql), "float" if series.sym.null else "int")
-        return replace(made, sym=made.sym.named(name))
+        return _counted(m, replace(made, sym=made.sym.named(name)))
 
     return rule
+
+
+def _counted(m: Machine, series: Series) -> Series:
+    """Whole numbers, unless one is missing."""
+    if not series.sym.null:
+        return series
+    return replace(series, sym=whole.unless(m, series.rows_, series.sym))
 
 
 def _days(m: Machine, accessor: Accessor) -> Value:
     series = text_of(accessor)
     kind = "float" if series.sym.null else "int"
     if series.sym.type == "days":
-        return changed(series, series.sym.sql, kind)
+        return _counted(m, changed(series, series.sym.sql, kind))
     if series.sym.type != "timedelta":
         raise Refused(f".dt.days of a column of {series.sym.type}")
     tree = sqlx.bare(series.sym.sql)
-    return replace(changed(series, sql("py_floordiv(_1, 86400000000)", tree), kind), sym=Sym(
-        sql("py_floordiv(_1, 86400000000)", tree), kind, null=series.sym.null, nan=True, name="days"))  # fmt: skip
+    days = Sym(sql("py_floordiv(_1, 86400000000)", tree), kind, null=series.sym.null, nan=True, name="days")
+    return _counted(m, replace(series, sym=days))
 
 
 def _date(m: Machine, accessor: Accessor) -> Value:

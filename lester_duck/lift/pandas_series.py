@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from lester_duck.lift import calls, lookups, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Rows, Series
@@ -72,7 +73,9 @@ def binary(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> Sy
     if op in (ast.BitAnd, ast.BitOr, ast.BitXor):
         return logic(op, x, y)
     if x.type in scalars.NUMERIC and y.type in scalars.NUMERIC:
-        return replace(_numeric(m, rows, op, x, y), null=null or op in (ast.Div, ast.Mod), nan=True, name=name)
+        made = _numeric(m, rows, op, x, y)
+        held = whole.together(x, y) if op in _SIMPLE and made.type == "float" else None
+        return replace(made, null=null or op in (ast.Div, ast.Mod), nan=True, name=name, whole=held)
     if x.type == "str" and y.type == "str" and op is ast.Add:
         return Sym(sql("_1 || _2", x.sql, y.sql), "str", null=null, nan=True, name=name)
     if {x.type, y.type} & {"date", "datetime", "timedelta", "days"}:

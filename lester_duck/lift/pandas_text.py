@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx, strings
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
@@ -267,15 +268,21 @@ def _cat(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Va
 def _length(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     series = text_of(accessor)
     template = "len(_1)" if series.sym.type == "pieces" else "length(_1)"
-    kind = "float" if series.sym.null else "int"
-    return changed(series, sql(template, series.sym.sql), kind)
+    return _counted(m, changed(series, sql(template, series.sym.sql), "int"))
 
 
 def _count(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     pattern = options(kwargs, args, ("pat",), ".str.count")["pat"]
     series = text_of(accessor)
     tree = sql("len(regexp_extract_all(_1, _2))", series.sym.sql, sqlx.literal(pattern_of(pattern)))
-    return changed(series, tree, "float" if series.sym.null else "int")
+    return _counted(m, changed(series, tree, "int"))
+
+
+def _counted(m: Machine, series: Series) -> Series:
+    """Whole numbers, unless one is missing."""
+    if not series.sym.null:
+        return series
+    return Series(series.rows_, whole.unless(m, series.rows_, replace(series.sym, type="float")))
 
 
 TEXT = {

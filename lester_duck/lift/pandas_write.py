@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lester_duck.lift import files, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, options
@@ -52,9 +53,11 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     rows = frame.rows_
     lines = (rows.since or m.line, m.line)
     printed = SelectRel(name=files.relation_name(path), what=path, lines=lines, query=rows.query())
-    for (name, sym), shown in zip(frame.columns, _names(frame), strict=True):
+    for place, ((name, sym), shown) in enumerate(zip(frame.columns, _names(frame), strict=True)):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")
+        if sym.whole is not None and whole.was_whole(m, path, chosen["sep"], place):
+            sym = whole.settled(m, sym)
         tree = sym.sql
         if sym.type == "float" and chosen["float_format"] is not None:
             tree = _formatted(sym, chosen["float_format"])

@@ -98,7 +98,8 @@ class Sym:
     ``parts`` are the pieces of a concatenated text, ``choices`` the pairs (condition, constant) of
     a lookup in a constant table, ``line`` says that it is (stripped) text of a file's line,
     ``position`` that it is the place of its relation's row. ``nan`` says that a missing value is
-    NaN, which no comparison finds, and not None; ``categories`` are those of a pandas categorical.
+    NaN, which no comparison finds, and not None; ``categories`` are those of a pandas categorical,
+    ``whole`` what must not happen for a float column to be one of whole numbers (``pandas_whole``).
     """
 
     sql: exp.Expression
@@ -111,6 +112,7 @@ class Sym:
     position: str | None = None
     nan: bool = False
     categories: tuple | None = None
+    whole: tuple | None = None
 
     def named(self, name: str | None) -> Sym:
         """The same expression under another name."""

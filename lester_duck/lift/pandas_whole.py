@@ -1,0 +1,58 @@
+"""Whole numbers that pandas keeps as floats only where one is missing: 2022, or 2022.0.
+
+A column that may have missing values is of type float here. ``Sym.whole`` holds what must not happen
+for pandas to have kept whole numbers; the file the script wrote says whether it did.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_objects import Rows
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Obligation
+from lester_duck.lift.values import Sym
+
+_MESSAGE = "a missing value, which would make the column one of floats"
+
+
+def unless(m: Machine, rows: Rows, sym: Sym, fails: Tree | None = None) -> Sym:
+    """A float column that is one of whole numbers unless a row satisfies ``fails`` (it is missing)."""
+    fails = sql("_1 IS NULL", sym.sql) if fails is None else fails
+    debt = Obligation(rows.query(), rows.where, fails, _MESSAGE, m.line)
+    return replace(sym, whole=(*(sym.whole or ()), debt))
+
+
+def is_whole(sym: Sym) -> bool:
+    """Whether a column holds whole numbers, missing ones apart."""
+    return sym.type in ("int", "bool") or sym.whole is not None
+
+
+def together(x: Sym, y: Sym) -> tuple | None:
+    """What must not happen for a result of two columns to be whole; None where it never is."""
+    if not is_whole(x) or not is_whole(y) or (x.whole is None and y.whole is None):
+        return None
+    return (*(x.whole or ()), *(y.whole or ()))
+
+
+def settled(m: Machine, sym: Sym) -> Sym:
+    """The column as whole numbers, which the script's results rely on."""
+    if sym.whole is None:
+        return sym
+    known = {id(o) for o in m.obligations}
+    m.obligations.extend(o for o in sym.whole if id(o) not in known)
+    return replace(sym, sql=sql("CAST(_1 AS BIGINT)", sym.sql), type="int", null=False, whole=None)
+
+
+def was_whole(m: Machine, path: str, separator: str, place: int) -> bool:
+    """Whether the file that the script was seen to write has whole numbers in a column, without a blank."""
+    where = m.observed.folder / path
+    if path not in m.observed.writes or not where.is_file():
+        return False
+    with where.open(newline="", encoding="utf-8") as f:
+        rows = [r for r in csv.reader(f, delimiter=separator) if r]
+    cells = [r[place] if place < len(r) else "" for r in rows[1:]]
+    return bool(cells) and all(c.lstrip("-").isdigit() for c in cells)
+
