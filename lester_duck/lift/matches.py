@@ -109,13 +109,13 @@ def _plan(m: Machine, frame: Frame, outer: Frame, asked: Wanted) -> _Plan:
     used = {t for tree in trees for t in sqlx.tables(tree)}
     if keys and not rest and used <= inner and all(isinstance(k, exp.Column) for k, _ in keys):
         query = Query(frame.query.alias, frame.query.base, frame.query.joins, tuple(own))
-        _owe_flat(m, frame, outer)
-        names = [_shown(frame.query.base, k.name) for k, _ in keys]
+        owe_flat(m, frame, outer)
+        names = [label(frame.query.base, k.name) for k, _ in keys]
         return _Plan(query, tuple((n, k, o) for n, (k, o) in zip(names, keys, strict=True)), lambda tree: tree)
     return _pairs(m, frame, outer, asked.path, trees, inner)
 
 
-def _owe_flat(m: Machine, frame: Frame, outer: Frame) -> None:
+def owe_flat(m: Machine, frame: Frame, outer: Frame) -> None:
     """What the inner loop relies on, asked of each row of the outer loop with each row of the inner one."""
     joins = [*outer.query.joins, Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
     query = Query(outer.query.alias, outer.query.base, joins)
@@ -166,7 +166,7 @@ def _pairs(
     shown: dict[str, str] = {}
     for text, c in columns.items():
         rel = next((j.rel for j in outer.query.joins if j.alias == c.table), outer.query.base)
-        shown[text] = free_name(_shown(rel, c.name), set(shown.values()))
+        shown[text] = free_name(label(rel, c.name), set(shown.values()))
     keys = tuple((shown[t], Sym(sqlx.column(moved[c.table], c.name), "str")) for t, c in columns.items())
     named = [n for n, _ in keys]
     distinct = GroupRel(
@@ -254,7 +254,7 @@ def _plain(tree: Tree) -> bool:
     return not any(isinstance(n, hides) for n in tree.walk())
 
 
-def _shown(rel: object, name: str) -> str:
+def label(rel: object, name: str) -> str:
     """A column's name, that of a split line's field included."""
     if name.startswith("@"):
         raise Refused("an inner loop that compares with the number of a row", "a collection of records")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lester_duck.lift import carries, evolving, lookups, matches, recurrences, scalars, sqlx, turns
+from lester_duck.lift import carries, evolving, lookups, matches, pairs, recurrences, scalars, sqlx, turns
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.matches import Wanted
@@ -32,7 +32,7 @@ def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None],
     """Interpret the inner loop; the names it leaves are looked up by what they depend on."""
     shapes: dict[str, Value] = {}
     for _ in range(4):
-        undo = _undone(m)
+        undo, known = _undone(m), set(m.reads)
         done = _one_pass(m, node, view, bind, body, shapes)
         more = {n: x for n, x in _shapes(m, done).items() if n not in shapes}
         if not more:
@@ -44,11 +44,13 @@ def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None],
     wanted = _read_elsewhere(m, node) - own
     by_name: dict[str, list[Effect]] = {}
     for effect in frame.effects:
-        if effect.kind not in ("assign", "total"):
-            raise Refused("a collection filled by a loop over rows inside a loop over rows", _NEAREST)
-        by_name.setdefault(effect.target, []).append(effect)
-    if done.broken and any(e.kind == "total" for e in frame.effects):
-        raise Refused("a total that stops at a break")
+        if effect.kind in ("assign", "total"):
+            by_name.setdefault(effect.target, []).append(effect)
+    if done.broken and any(e.kind != "assign" for e in frame.effects):
+        raise Refused("a total or collection that stops at a break")
+    collected = [e for e in frame.effects if e.kind not in ("assign", "total")]
+    if collected:
+        pairs.collect(m, frame, m.frames[-1], collected, known)
     for name in by_name:
         if name in wanted:
             _answer(m, done, name, by_name)

@@ -19,6 +19,7 @@ from lester_duck.lift import (
     lookups,
     nested,
     once,
+    pairs,
     records,
     scalars,
     sqlx,
@@ -150,6 +151,7 @@ def over_rows(
             carries.finish(m, done.frame)
             records.rewrite(m, done.frame, owner, done.item)
             folds.finish(m, done.frame)
+            pairs.finish(m, done.frame)
             for name in done.changed | done.made:
                 m.env[name] = Poison(f"'{name}' as the last row left it", lines[1])
             return
@@ -233,7 +235,7 @@ def _merged_end(m: Machine, before: State, ends: list[State]) -> State | None:
 
 def _note_shapes(frame: Frame, shapes: dict[int, Value]) -> None:
     by_target: dict[int, list[Effect]] = {}
-    for effect in frame.effects:
+    for effect in [*frame.effects, *(e for flat in frame.flat for e in flat.effects)]:
         if isinstance(effect.target, v.Ref):
             by_target.setdefault(effect.target.id, []).append(effect)
     for id_, effects in by_target.items():

@@ -51,7 +51,7 @@ class Held:
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """A loop over rows being interpreted once."""
+    """A loop over rows being interpreted once; ``flat`` are loops over pairs of its rows and those of inner ones."""
 
     query: Query
     mark: int
@@ -64,6 +64,7 @@ class Frame:
     shapes: dict[str, Value] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     loads: frozenset[str] = frozenset()
+    flat: list[Frame] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
