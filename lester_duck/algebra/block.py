@@ -8,9 +8,10 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
-from lester_duck.algebra.compute import ordinal
-from lester_duck.algebra.flatten import Flat, flatten, is_aggregate, is_plain, own_aggregates, own_nodes
+from lester_duck.algebra.flatten import Flat, flatten, is_plain, own_aggregates, own_nodes
 from lester_duck.algebra.folds import FoldCall, find_folds
+from lester_duck.algebra.hoist import calls_in, check_calls, order_clause, split_calls
+from lester_duck.algebra.order_key import input_order, order_key
 from lester_duck.algebra.parse import parse_view
 from lester_duck.algebra.qualify import ordered_term, qualify
 from lester_duck.algebra.relation import (
@@ -69,7 +70,7 @@ def _hoist_calls(
     """A grouping or window step that calls functions reads them from a step of their own."""
     block = _build(view, flat, known, functions, where)
     for part in block.branches or (block,):
-        _check_calls(part, functions, where)
+        check_calls(part, functions, where)
     if not block.calls or block.family == "spj":
         return (block,)
     if block.family == "union":
@@ -79,126 +80,15 @@ def _hoist_calls(
             hint="give the branch a CTE of its own",
         )
     tree = sqlglot.parse_one(block.sql, dialect="duckdb")
-    inner, outer = _split_calls(tree, f"{flat.name}__calls", functions, where)
+    inner, outer = split_calls(tree, f"{flat.name}__calls", functions, where)
     first = _build(view, Flat(f"{flat.name}__calls", inner.sql("duckdb")), known, functions, where)
-    order = _order_clause(flat, known, functions, where)
+    order = order_clause(flat, known, functions, where)
     if order:
         outer.set("order", order)
     second = _build(
         view, Flat(flat.name, outer.sql("duckdb")), {**known, first.name: first.relation()}, functions, where
     )
     return (first, second)
-
-
-def _check_calls(block: Block, functions: frozenset[str], where: str) -> None:
-    """Calls stand in the select list or in WHERE; elsewhere their rows would not be known before the join."""
-    if not block.calls:
-        return
-    tree = sqlglot.parse_one(block.sql, dialect="duckdb")
-    places = [("a JOIN condition", join.args.get("on")) for join in tree.args.get("joins") or []]
-    places += [("a subquery", node) for node in tree.find_all(exp.Query) if node is not tree]
-    for place, node in places:
-        if node is not None and calls_in(node, functions):
-            raise Unsupported(
-                f"a function call in {place} is not supported", where=where, hint="call it in a view before this one"
-            )
-
-
-def _order_clause(flat: Flat, known: Mapping[str, Relation], functions: frozenset[str], where: str) -> exp.Order | None:
-    tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
-    order = tree.args.get("order")
-    if order and calls_in(order, functions):
-        raise Unsupported(
-            "a function call in ORDER BY is not supported here",
-            where=where,
-            hint="compute it in a view before this one",
-        )
-    return order.copy() if order else None
-
-
-def _split_calls(tree: exp.Select, name: str, functions: frozenset[str], where: str) -> tuple[exp.Select, exp.Select]:
-    """Divide a SELECT into one that computes calls row by row, and one that groups its rows."""
-    for node in list(own_nodes(tree, exp.Anonymous)):
-        if node.name.lower() in functions and _mixes(node):
-            raise Unsupported(
-                "a function of an aggregate is not supported here",
-                where=where,
-                hint="compute the aggregate in a view before this one",
-            )
-    group = tree.args.get("group")
-    keys = {k.sql("duckdb") for k in (group.expressions if group else []) if calls_in(k, functions)}
-    replacements: dict[str, tuple[exp.Expression, str]] = {}
-
-    def keep(node: exp.Expression) -> exp.Expression:
-        text = node.sql("duckdb")
-        if text not in replacements:
-            base = node.name if isinstance(node, exp.Column) and not is_reserved_column(node.name) else "call"
-            taken = {n for _, n in replacements.values()}
-            free, number = base, 2
-            while free in taken:
-                free, number = f"{base}_{number}", number + 1
-            replacements[text] = (node.copy(), free)
-        return column(replacements[text][1], "calls")
-
-    def visit(node: exp.Expression) -> exp.Expression:
-        return keep(node) if isinstance(node, exp.Column) or _row_level(node, functions, keys) else node
-
-    outer = tree.copy()
-    where_clause = outer.args.get("where")
-    outer.set("where", None)
-    joins, from_ = outer.args.get("joins"), outer.args["from_"]
-    outer.set("joins", None)
-    outer.set("from_", None)
-    outer = _transform_top_down(outer, visit)
-    inner = exp.select(*[exp.alias_(e, n, quoted=True) for e, n in replacements.values()])
-    inner.set("from_", from_)
-    inner.set("joins", joins)
-    inner.set("where", where_clause)
-    return inner, outer.from_(
-        exp.Table(this=exp.to_identifier(name), alias=exp.TableAlias(this=exp.to_identifier("calls")))
-    )
-
-
-def _row_level(node: exp.Expression, functions: frozenset[str], keys: set[str]) -> bool:
-    """Whether a whole expression can be computed row by row before the grouping.
-
-    The largest such expression is taken, so that a CASE around a call keeps guarding it.
-    """
-    if not isinstance(node, exp.Condition) or _is_branch(node) or not calls_in(node, functions):
-        return False
-    if any(n.sql("duckdb") in keys for n in node.find_all(exp.Condition) if n is not node and not _is_branch(n)):
-        return False
-    return not _mixes(node) and not (isinstance(node.parent, exp.Window | exp.WithinGroup) and node.arg_key == "this")
-
-
-def _mixes(node: exp.Expression) -> bool:
-    """Whether an expression holds an aggregate or a window."""
-    if isinstance(node, exp.Window) or is_aggregate(node):
-        return True
-    return any(own_nodes(node, exp.Window)) or any(own_aggregates(node))
-
-
-def _is_branch(node: exp.Expression) -> bool:
-    return isinstance(node, exp.If) and isinstance(node.parent, exp.Case)
-
-
-def _transform_top_down(tree: exp.Expression, visit) -> exp.Expression:
-    """Replace nodes from the top; what a replacement brings is not visited again."""
-    stack = list(tree.iter_expressions())
-    while stack:
-        node = stack.pop()
-        new = visit(node)
-        if new is not node:
-            node.replace(new)
-        else:
-            stack.extend(node.iter_expressions())
-    return tree
-
-
-def calls_in(tree: exp.Expression, functions: frozenset[str]) -> tuple[str, ...]:
-    """Names of declared functions called anywhere in a tree, in order of first mention."""
-    names = (n.name.lower() for n in tree.find_all(exp.Anonymous))
-    return tuple(dict.fromkeys(n for n in names if n in functions))
 
 
 def _build(view: str, flat: Flat, relations: Mapping[str, Relation], functions: frozenset[str], where: str) -> Block:
@@ -275,9 +165,9 @@ def _select(
     tree = qualify(_distinct_on(tree), relations, where)
     family = _family(tree)
     inputs = _inputs(tree, relations, taken, where)
-    break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in _input_order(inputs, relations)])
+    break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in input_order(inputs, relations)])
     unnested = _unnested(tree, family, functions, where)
-    order = _order(tree, family, inputs, relations, unnested)
+    order = order_key(tree, family, inputs, relations, unnested)
     keys = _keys(tree, family, where)
     names = tuple(e.alias_or_name for e in tree.expressions)
     _check_outputs(names, where)
@@ -384,55 +274,6 @@ def _join_kind(item: exp.Expression) -> JoinKind:
     if item.kind in ("SEMI", "ANTI"):
         return item.kind.lower()
     return "left" if item.side == "LEFT" else "inner"
-
-
-def _order(
-    tree: exp.Select,
-    family: str,
-    inputs: tuple[Input, ...],
-    relations: Mapping[str, Relation],
-    unnested: str | None,
-) -> tuple[Order, ...]:
-    """The order key: ORDER BY first, then the inputs' keys from left to right, then the place in an unnested list.
-
-    A group takes the key of its first row in input order.
-    """
-    outputs = {e.alias_or_name: e.unalias() for e in tree.expressions}
-    own = tree.args["order"].expressions if tree.args.get("order") else []
-    terms = []
-    for item in own:
-        expression = item.this
-        if isinstance(expression, exp.Column) and not expression.table and expression.name in outputs:
-            expression = outputs[expression.name]
-        terms.append((expression.copy(), bool(item.args.get("desc")), not item.args.get("nulls_first")))
-    inherited = [(column(t.column, alias), t.descending, t.nulls_last) for alias, t in _input_order(inputs, relations)]
-    if unnested:
-        inherited.append((sqlglot.parse_one(ordinal(unnested), dialect="duckdb"), False, True))
-    if family == "group":
-        inherited = _first_of_group(inherited)
-    terms = _without_repeats(terms + inherited)
-    names = ["_pos"] if len(terms) == 1 else [f"_pos_{n}" for n in range(1, len(terms) + 1)]
-    return tuple(
-        Order(term=OrderTerm(column=name, descending=d, nulls_last=last), expression=e.sql("duckdb"))
-        for name, (e, d, last) in zip(names, terms, strict=True)
-    )
-
-
-def _input_order(inputs: tuple[Input, ...], relations: Mapping[str, Relation]) -> list[tuple[str, OrderTerm]]:
-    """Order terms of the rows a block reads, with the alias each belongs to: left input before right."""
-    return [(i.alias, term) for i in inputs if i.row for term in relations[i.relation].order]
-
-
-def _without_repeats(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
-    """An expression already ordered by decides nothing a second time."""
-    return list({t[0].sql("duckdb"): t for t in reversed(terms)}.values())[::-1]
-
-
-def _first_of_group(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
-    if len(terms) == 1 and not terms[0][1]:
-        return [(exp.Min(this=terms[0][0]), False, terms[0][2])]
-    by = [ordered_term(e.copy(), OrderTerm(column="", descending=d, nulls_last=n)) for e, d, n in terms]
-    return [(exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])), d, n) for e, d, n in terms]
 
 
 def _keys(tree: exp.Select, family: str, where: str) -> tuple[Key, ...]:

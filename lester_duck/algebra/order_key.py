@@ -1,0 +1,61 @@
+"""The order key of a block: what its own ORDER BY says, then the keys of its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sqlglot
+from sqlglot import exp
+
+from lester_duck.algebra.compute import ordinal
+from lester_duck.algebra.qualify import ordered_term
+from lester_duck.algebra.relation import Input, Order, OrderTerm, Relation, column
+
+
+def order_key(
+    tree: exp.Select,
+    family: str,
+    inputs: tuple[Input, ...],
+    relations: Mapping[str, Relation],
+    unnested: str | None,
+) -> tuple[Order, ...]:
+    """The order key: ORDER BY first, then the inputs' keys from left to right, then the place in an unnested list.
+
+    A group takes the key of its first row in input order.
+    """
+    outputs = {e.alias_or_name: e.unalias() for e in tree.expressions}
+    own = tree.args["order"].expressions if tree.args.get("order") else []
+    terms = []
+    for item in own:
+        expression = item.this
+        if isinstance(expression, exp.Column) and not expression.table and expression.name in outputs:
+            expression = outputs[expression.name]
+        terms.append((expression.copy(), bool(item.args.get("desc")), not item.args.get("nulls_first")))
+    inherited = [(column(t.column, alias), t.descending, t.nulls_last) for alias, t in input_order(inputs, relations)]
+    if unnested:
+        inherited.append((sqlglot.parse_one(ordinal(unnested), dialect="duckdb"), False, True))
+    if family == "group":
+        inherited = _first_of_group(inherited)
+    terms = _without_repeats(terms + inherited)
+    names = ["_pos"] if len(terms) == 1 else [f"_pos_{n}" for n in range(1, len(terms) + 1)]
+    return tuple(
+        Order(term=OrderTerm(column=name, descending=d, nulls_last=last), expression=e.sql("duckdb"))
+        for name, (e, d, last) in zip(names, terms, strict=True)
+    )
+
+
+def input_order(inputs: tuple[Input, ...], relations: Mapping[str, Relation]) -> list[tuple[str, OrderTerm]]:
+    """Order terms of the rows a block reads, with the alias each belongs to: left input before right."""
+    return [(i.alias, term) for i in inputs if i.row for term in relations[i.relation].order]
+
+
+def _without_repeats(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
+    """An expression already ordered by decides nothing a second time."""
+    return list({t[0].sql("duckdb"): t for t in reversed(terms)}.values())[::-1]
+
+
+def _first_of_group(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
+    if len(terms) == 1 and not terms[0][1]:
+        return [(exp.Min(this=terms[0][0]), False, terms[0][2])]
+    by = [ordered_term(e.copy(), OrderTerm(column="", descending=d, nulls_last=n)) for e, d, n in terms]
+    return [(exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])), d, n) for e, d, n in terms]
