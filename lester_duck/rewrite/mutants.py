@@ -134,55 +134,48 @@ class _Trial:
         self.stillborn = 0
         self.bound: set[int] = set()
         """Those the engine is known not to refuse whatever the data."""
-        self.coded: dict[str, many.Numbered] = {}
-        self.empty: rerun.State | None = None
+        self.planned_mutants: dict[int, try_mutant.Planned] = {}
 
     def run(self, number: int | None) -> Outcome:
         state = self.planned.state(self.inputs[0].data)
         try:
             if state.error is not None:
                 raise state.error
-            self.progress("making mutants")
-            everything = mutants(state.plan.pipeline, types_of(state.plan.types))
-            chosen = everything if number is None else sample(everything, number, SEED)
-            living = self._plan(chosen, state.plan)
+            self.plan = state.plan
         finally:
             state.close()
+        self.progress("making mutants")
+        everything = mutants(self.plan.pipeline, types_of(self.plan.types))
+        chosen = everything if number is None else sample(everything, number, SEED)
+        self.arguments = {id(m): argument(self.planned.pipeline, m) for m in chosen}
+        self.coded = many.together([m.pipeline for m in chosen if m.pipeline.code != self.plan.pipeline.code])
+        self.empty = rerun.empty_state(self.plan, self.planned.worker(self.plan.pipeline))
         try:
-            return self._outcome(len(everything), *self._try(living))
+            return self._outcome(len(everything), *self._try(list(chosen)))
         finally:
-            if self.empty is not None:
-                self.empty.close()
+            self.empty.close()
             for worker in list(self.coded.values())[:1]:
                 worker.close()
 
-    def _plan(self, chosen: Sequence[Mutant], plan: rerun.Plan) -> list[try_mutant.Planned]:
-        """The mutants whose views have a plan."""
-        found = []
-        for mutant in chosen:
-            try:
-                found.append(try_mutant.plan_mutant(mutant, plan))
-            except InternalError:
-                raise
-            except LesterError:
-                self.stillborn += 1
-        self.coded = many.together([f.plan.pipeline for f in found if f.code])
-        self.empty = rerun.empty_state(plan, self.planned.worker(plan.pipeline))
-        return found
+    def _try(self, living: list[Mutant]) -> tuple[list[Mutant], int]:
+        """Those not told apart, and the number of inputs on which all that lived were tried.
 
-    def _try(self, living: list[try_mutant.Planned]) -> tuple[list[try_mutant.Planned], int]:
-        """Those not told apart, and the number of inputs on which all that lived were tried."""
-        tried = 0
-        for judged in self._ordered():
+        Those argued equivalent are tried on a few inputs only, for a rule might be wrong.
+        """
+        tried, known = 0, []
+        for turn, judged in enumerate(self._ordered()):
+            if turn == FEW + 1:
+                known = [m for m in living if self.arguments[id(m)]]
+                living = [m for m in living if not self.arguments[id(m)]]
             if not living or time.monotonic() > self.deadline:
                 break
             living, finished = self._next(judged, living)
             tried += finished
-        return living, tried if living else len(self.inputs)
+        return [*living, *known], tried if living else len(self.inputs)
 
-    def _outcome(self, sites: int, living: list[try_mutant.Planned], tried: int) -> Outcome:
-        left = [found.mutant for found in living if id(found) in self.tries]
-        arguments = {id(m): argument(self.planned.pipeline, m) for m in left}
+    def _outcome(self, sites: int, living: list[Mutant], tried: int) -> Outcome:
+        left = [m for m in living if id(m) in self.tries]
+        arguments = self.arguments
         return Outcome(
             sites=sites,
             told=tuple(self.told),
@@ -211,7 +204,7 @@ class _Trial:
         paths = [judged.data / s.path for s in self.planned.pipeline.sources if s.path]
         return sum(path.stat().st_size for path in paths if path.is_file())
 
-    def _next(self, judged: Judged, living: list[try_mutant.Planned]) -> tuple[list[try_mutant.Planned], bool]:
+    def _next(self, judged: Judged, living: list[Mutant]) -> tuple[list[Mutant], bool]:
         try:
             state = self.planned.state(judged.data)
         except InternalError:
@@ -223,43 +216,51 @@ class _Trial:
         finally:
             state.close()
 
-    def _on(
-        self, judged: Judged, state: rerun.State, living: list[try_mutant.Planned]
-    ) -> tuple[list[try_mutant.Planned], bool]:
+    def _on(self, judged: Judged, state: rerun.State, living: list[Mutant]) -> tuple[list[Mutant], bool]:
         """The mutants that live on after this input, and whether all were tried on it."""
         points = wanted(self.planned.pipeline, judged.evidence)
         refused = judged.refused and state.error is not None
         left = []
-        for number, found in enumerate(living):
+        for number, mutant in enumerate(living):
             if time.monotonic() > self.deadline:
                 return [*left, *living[number:]], False
             if number % 20 == 0:
                 what = f"{len(living)} mutants on {judged.name or 'the data'}"
                 self.progress(f"{what}: {number} tried, {len(self.told)} told apart so far")
-            self.tries.add(id(found))
+            self.tries.add(id(mutant))
             try:
-                trial = self._trial(found, state, points, refused=refused)
+                trial = self._trial(mutant, state, points, refused=refused)
             except TooSlow:
-                self.slow.append(found.mutant)
+                self.slow.append(mutant)
                 continue
             if trial is None:
                 self.stillborn += 1
             elif trial.how:
-                self.told.append(Told(mutant=found.mutant, input=judged.name, how=trial.how))
+                self.told.append(Told(mutant=mutant, input=judged.name, how=trial.how))
             else:
-                left.append(found)
+                left.append(mutant)
         return left, True
 
     def _trial(
-        self, found: try_mutant.Planned, state: rerun.State, points: Sequence[Wanted], *, refused: bool
+        self, mutant: Mutant, state: rerun.State, points: Sequence[Wanted], *, refused: bool
     ) -> try_mutant.Trial | None:
         """What one input shows of a mutant; None when the engine refuses it whatever the data."""
+        if id(mutant) not in self.planned_mutants:
+            try:
+                self.planned_mutants[id(mutant)] = try_mutant.plan_mutant(mutant, self.plan)
+            except InternalError:
+                raise
+            except LesterError:
+                return None
+        found = self.planned_mutants[id(mutant)]
         worker = self.coded[found.plan.pipeline.code] if found.code else self.planned.worker(found.plan.pipeline)
         trial = try_mutant.told_apart(found, state, points, refused=refused, worker=worker)
-        if trial.failed and id(found) not in self.bound:
+        if trial.failed and id(mutant) not in self.bound:
             if try_mutant.refused_at_all(found, self.empty, worker):
                 return None
-            self.bound.add(id(found))
+            self.bound.add(id(mutant))
+        if trial.how:
+            del self.planned_mutants[id(mutant)]
         return trial
 
 
