@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, lookups, recurrences, scalars, sqlx
+from lester_duck.lift import evolving, finals, lookups, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import SelectRel, fresh
@@ -44,7 +44,7 @@ def _each_leaf(shape: Value, leaf: object) -> Value:
 
 def shape_of(m: Machine, name: str, before: State, end: State | None) -> Value:
     """The type of a carried name: a scalar before the loop and after a row; None where it is no scalar."""
-    first = before.envs[-1].get(name, v.MISSING)
+    first = finals.likeness(before.envs[-1].get(name, v.MISSING))
     last = end.envs[-1].get(name, v.MISSING) if end is not None else v.MISSING
     sides = [x for x in (first, last) if isinstance(x, Sym) or (v.is_const(x) and not isinstance(x, tuple))]
     if len(sides) < 2:
@@ -91,7 +91,13 @@ def finish(m: Machine, frame: Frame) -> None:
         end = frame.end.envs[-1].get(name, v.MISSING) if frame.end is not None else v.MISSING
         if name not in frame.held and len(tokens) == 1 and (isinstance(end, Sym) or v.is_const(end)):
             ends[name] = end, sqlx.bare(sqlx.flattened(m.expand_tree(scalars.scalar(end).sql)))
+    spoken = recurrences.trees_of(frame.effects) + [t for _, t in ends.values()]
     for name, (end, tree) in ends.items():
+        start = frame.start.envs[-1].get(name)
+        if isinstance(start, finals.Left) and not any(
+            recurrences.mentions(m, t, {frame.carried[name][0]}) for t in spoken
+        ):
+            continue
         _explain(m, frame, name, frame.carried[name][0], end, tree)
 
 
@@ -110,7 +116,7 @@ def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:
 
 def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> None:
     last = scalars.scalar(end)
-    first = scalars.scalar(frame.start.envs[-1][name])
+    first = scalars.scalar(finals.read(m, frame.start.envs[-1][name]))
     own = sqlx.column(token, "carry")
     tree = _same_anyway(tree, own)
     if not recurrences.mentions(m, tree, {token}):
@@ -204,7 +210,7 @@ def _restarts(m: Machine, frame: Frame, name: str, token: str, end: Value, tree:
     if not is_case or not sqlx.same(sqlx.bare(old.args["default"]), own) or token in sqlx.tables(amount):
         return False
     breaks, base = old.args["ifs"][0].this, old.args["ifs"][0].args["true"]
-    first = scalars.scalar(frame.start.envs[-1][name])
+    first = scalars.scalar(finals.read(m, frame.start.envs[-1][name]))
     if not isinstance(base, exp.Literal) or not sqlx.same(first.sql, base) or token in sqlx.tables(breaks):
         return False
     key = _leading(m, frame, breaks)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, concrete, containers, declared, once, rows, scalars, sqlx, strings
+from lester_duck.lift import calls, concrete, containers, declared, finals, once, rows, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
@@ -59,7 +59,7 @@ def _name(m: Machine, node: ast.Name) -> Value:
             value = env[node.id]
             if isinstance(value, Poison):
                 raise value.refusal()
-            return once.loaded(m, value)
+            return once.loaded(m, finals.read(m, value))
     full = f"builtins.{node.id}"
     return concrete.CONSTANTS.get(full, v.Lib(full))
 

@@ -42,7 +42,6 @@ def finish(m: Machine, frame: Frame) -> None:
         if kinds == {"append"} and key not in once and key not in problems:
             continue
         if isinstance(key, str):
-            m.env[key] = Poison(f"'{key}' is a running total", frame.lines[1])
             continue
         try:
             if key in problems:

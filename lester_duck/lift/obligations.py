@@ -49,7 +49,9 @@ def _impossible(owed: Obligation) -> bool:
         return False
     relations = {owed.query.alias: owed.query.base, **{j.alias: j.rel for j in owed.query.joins}}
     rel = relations.get(tree.this.table)
-    return isinstance(rel, GroupRel) and any(a.name == tree.this.name and a.kind == "count" for a in rel.aggregates)
+    if not isinstance(rel, GroupRel) or not rel.keys:
+        return False
+    return any(a.name == tree.this.name and a.kind == "count" for a in rel.aggregates)
 
 
 def _free(name: str, names: set[str]) -> str:

@@ -14,6 +14,7 @@ from lester_duck.lift import (
     evolving,
     expressions,
     files,
+    finals,
     folds,
     grouped,
     lookups,
@@ -30,7 +31,7 @@ from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Join, Query, fresh
 from lester_duck.lift.state import Effect, Frame, State
-from lester_duck.lift.values import Poison, Refused, Sym, Value
+from lester_duck.lift.values import Refused, Sym, Value
 
 _UNROLL = 10_000
 
@@ -152,8 +153,8 @@ def over_rows(
             records.rewrite(m, done.frame, owner, done.item)
             folds.finish(m, done.frame)
             pairs.finish(m, done.frame)
-            for name in done.changed | done.made:
-                m.env[name] = Poison(f"'{name}' as the last row left it", lines[1])
+            totals = {e.target for e in done.frame.effects if e.kind == "total"}
+            finals.leave(m, done.frame, done.changed | done.made | totals, done.frame.effects)
             return
         touched |= done.frame.touched
         carried |= done.changed

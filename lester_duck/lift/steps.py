@@ -11,7 +11,18 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import concrete, evolving, expressions, functions, purity, recurrences, scalars, sequential, sqlx
+from lester_duck.lift import (
+    concrete,
+    evolving,
+    expressions,
+    finals,
+    functions,
+    purity,
+    recurrences,
+    scalars,
+    sequential,
+    sqlx,
+)
 from lester_duck.lift import statements as statement_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.kinds import NONE, Kind, Kinds, joined
@@ -50,7 +61,11 @@ def loop(m: Machine, node: ast.For, attempt: Callable[[list[ast.stmt]], None]) -
             new = [x for i, x in m.state.heap.items() if isinstance(x, Poison) and i not in poisoned]
             if seeds and new:
                 raise new[0].refusal()
-            return
+            unsaid = _unsaid(m, node)
+            seeds |= _seeds(m, node) if unsaid is not None else set()
+            if unsaid is None or not seeds:
+                return
+            raise unsaid
     except Refused as error:
         reason = error
     seeds = seeds or _seeds(m, node)
@@ -68,6 +83,23 @@ def loop(m: Machine, node: ast.For, attempt: Callable[[list[ast.stmt]], None]) -
     if not seeds:
         raise reason
     attempt(node.body)
+
+
+def _unsaid(m: Machine, node: ast.For) -> Refused | None:
+    """Why a name that is read after the loop has no value that a rule says."""
+    for name in sorted({n for s in node.body for n in sequential.changes(s)}):
+        left = m.env.get(name)
+        if isinstance(left, finals.Left) and _read_after(m, node, name):
+            asserted = len(m.asserted)
+            try:
+                with m.trial():
+                    finals.value(m, left)
+            except Refused as error:
+                m.sequential |= finals.depends_on(m, left)
+                return error
+            finally:
+                del m.asserted[asserted:]
+    return None
 
 
 def _seeds(m: Machine, node: ast.For) -> set[str]:
