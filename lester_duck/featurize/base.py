@@ -83,7 +83,7 @@ def read_step(kind: type[Kind], step: Step) -> Kind:
 
     Raises InputError for a parameter the kind does not have.
     """
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    known = [f.name for f in fields(kind)]
     for name, _ in step.params:
         if name not in known:
             raise InputError(one_of(f"parameter of {step.kind}", name, known))

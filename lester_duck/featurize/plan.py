@@ -224,8 +224,8 @@ def fit(plan: Plan, state: Summary | TermState | Sequence[tuple[Category, ...]] 
             terms = plan.head.fit(state, plan.name, plan.columns[0])
             return Fitted(plan=plan, coder=terms, steps=(), slots=terms.slots())
         if plan.coder:
-            return _fit_codes(plan, state)  # type: ignore[arg-type]
-        steps, slots = _fit_steps(plan.steps, state, plan.head_slots)  # type: ignore[arg-type]
+            return _fit_codes(plan, state)
+        steps, slots = _fit_steps(plan.steps, state, plan.head_slots)
         return Fitted(plan=plan, coder=None, steps=steps, slots=slots)
 
 

@@ -7,6 +7,7 @@ grouping); ``token`` stands for it in expressions. Descriptions grow while the s
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -55,7 +56,7 @@ class Query:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Relation:
+class Relation(ABC):
     """What every relation has: a suggested name, what it is, and the source lines it stands for."""
 
     name: str
@@ -63,9 +64,9 @@ class Relation:
     lines: tuple[int, int] = (0, 0)
     token: str = field(default_factory=lambda: fresh("r"))
 
+    @abstractmethod
     def columns(self) -> dict[str, Sym]:
         """The columns by name, as scalars over the relation's token."""
-        raise NotImplementedError
 
     def inputs(self) -> Iterator[Relation]:
         """The relations it is made of."""
