@@ -61,7 +61,7 @@ def value(m: Machine, left: Left) -> Value:
         end = v.constant(end)
     if not isinstance(end, Sym) or frame.query.order:
         raise _unknown(left)
-    tree = sqlx.bare(sqlx.flattened(m.expand_tree(end.sql)))
+    tree = recurrences.united(m.expand_tree(end.sql))
     if not recurrences.unresolved(m, [tree]):
         return _last(m, left, scalars.whole(end), start)
     best = _best(m, left, tree)
@@ -218,7 +218,7 @@ def _keeps(m: Machine, frame: Frame, name: str, token: str, condition: Tree, old
     end = frame.end.envs[-1].get(name)
     if not isinstance(end, Sym):
         return False
-    tree = sqlx.bare(sqlx.flattened(m.expand_tree(end.sql)))
+    tree = recurrences.united(m.expand_tree(end.sql))
     if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1:
         return False
     when, default = tree.args["ifs"][0], sqlx.bare(tree.args.get("default") or exp.null())

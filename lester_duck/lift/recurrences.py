@@ -124,6 +124,32 @@ def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
     return result
 
 
+def united(tree: Tree) -> Tree:
+    """The tree with CASE chains flat, and a CASE in a branch that has the same ELSE made one condition.
+
+    >>> united(sql("CASE WHEN a THEN CASE WHEN b THEN 1 ELSE x END ELSE x END")).sql()
+    'CASE WHEN a AND b THEN 1 ELSE x END'
+    """
+    tree = sqlx.bare(sqlx.flattened(sqlx.bare(tree)))
+    default = tree.args.get("default") if isinstance(tree, exp.Case) and not tree.this else None
+    if default is None or len(tree.args["ifs"]) != 1:
+        return tree
+    when = tree.args["ifs"][0]
+    then, otherwise = united(when.args["true"]), united(default)
+    if _ends_with(then, otherwise):
+        inner = then.args["ifs"][0]
+        return sqlx.case(sqlx.conjunction([when.this, inner.this]), inner.args["true"], otherwise)
+    if _ends_with(otherwise, then):
+        inner = otherwise.args["ifs"][0]
+        return sqlx.case(sqlx.conjunction([sqlx.negate(when.this), inner.this]), inner.args["true"], then)
+    return tree
+
+
+def _ends_with(tree: Tree, default: Tree) -> bool:
+    single = isinstance(tree, exp.Case) and not tree.this and len(tree.args["ifs"]) == 1
+    return single and sqlx.same(sqlx.bare(tree.args.get("default") or exp.null()), default)
+
+
 def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
     """The recurrence behind the changes of a collection; raises Refused when it is no known one."""
     own = own_tokens(m, id_)

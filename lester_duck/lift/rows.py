@@ -17,6 +17,7 @@ from lester_duck.lift import (
     finals,
     folds,
     grouped,
+    inner,
     lookups,
     nested,
     once,
@@ -50,6 +51,8 @@ def loop(
     if isinstance(content, v.Words):
         words.loop(m, node, content)
         return
+    if isinstance(content, v.Group):
+        content = inner.of(content)
     if isinstance(content, v.Foreign) and content.loop(
         m, node, lambda item: assign(node.target, item), lambda: run(node.body)
     ):
@@ -217,7 +220,8 @@ def _note_names(m: Machine, done: _Pass, names: dict[str, Value], loads: frozens
     """Shapes of names that rows leave to the next ones; says whether there were new ones."""
     known = set(names)
     names.update({n: x for n, x in done.frame.shapes.items() if n in done.frame.held})
-    for name in (done.changed & loads) - known:
+    read = {n.id for n in ast.walk(m.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    for name in (done.changed & (loads | read)) - known:
         shape = carries.shape_of(m, name, done.frame.start, done.frame.end)
         if shape is not None:
             names[name] = shape

@@ -87,19 +87,21 @@ def loop(m: Machine, node: ast.For, attempt: Callable[[list[ast.stmt]], None]) -
 
 def _unsaid(m: Machine, node: ast.For) -> Refused | None:
     """Why a name that is read after the loop has no value that a rule says."""
+    found: Refused | None = None
     for name in sorted({n for s in node.body for n in sequential.changes(s)}):
         left = m.env.get(name)
-        if isinstance(left, finals.Left) and _read_after(m, node, name):
-            asserted = len(m.asserted)
-            try:
-                with m.trial():
-                    finals.value(m, left)
-            except Refused as error:
-                m.sequential |= finals.depends_on(m, left)
-                return error
-            finally:
-                del m.asserted[asserted:]
-    return None
+        if not isinstance(left, finals.Left) or not _read_after(m, node, name):
+            continue
+        asserted = len(m.asserted)
+        try:
+            with m.trial():
+                finals.value(m, left)
+        except Refused as error:
+            m.sequential |= finals.depends_on(m, left)
+            found = found or error
+        finally:
+            del m.asserted[asserted:]
+    return found
 
 
 def _seeds(m: Machine, node: ast.For) -> set[str]:

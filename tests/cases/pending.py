@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
-    "append_per_key": (8, "the method .items() of a GroupedOf"),
-    "argmax_global": (5, "'longest' as the last row left it"),
     "argmax_last_tie": (7, "a step that depends on what another collection held at the t"),
     "break_at_marker": (5, "break in a loop over rows"),
     "control_break_flush": (12, "'prev' as the last row left it"),
@@ -38,7 +36,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "rank_by_key": (7, "arithmetic on a ordered position"),
     "records_updated": (13, "this target of an augmented assignment"),
     "regex_findall": (4, "the regular expression '[0-9]+' with .findall() on a text of"),
-    "setdefault_append": (7, "a loop over the list of one key within the loop over the keys"),
     "sk_feature_union": (7, "label_binarize with classes="),
     "sk_tfidf": (8, "label_binarize with classes="),
     "sort_stable_reverse": (7, "a loop over one part of the rows"),
@@ -47,14 +44,12 @@ PENDING: dict[str, tuple[int, str]] = {
     "tolls": (23, "a tuple where a scalar is needed"),
     "trap_alias_list": (8, "a text that depends on rows written outside a loop"),
     "trap_alias_row": (8, "'best' as an earlier row left it"),
-    "trap_blank_last_line": (8, "'bad' is a running total"),
     "trap_bom": (3, "the encoding 'utf-8-sig'"),
     "trap_closures": (8, "an object is changed in one branch only"),
     "trap_copy_before_append": (3, "append to a ListOf"),
     "trap_float_sum_order": (3, "'total' is a running total"),
     "trap_generator_function_twice": (6, "a generator that was read before"),
     "trap_generator_twice": (3, "a generator that was read before"),
-    "trap_leaked_variable": (2, "'name' as the last row left it"),
     "trap_loop_else": (6, "o.txt gets different lines in different branches"),
     "trap_max_key_ties": (5, "max() with key"),
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
