@@ -51,7 +51,10 @@ def input_order(inputs: tuple[Input, ...], relations: Mapping[str, Relation]) ->
 
 def _without_repeats(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
     """An expression already ordered by decides nothing a second time."""
-    return list({t[0].sql("duckdb"): t for t in reversed(terms)}.values())[::-1]
+    first: dict[str, tuple[exp.Expression, bool, bool]] = {}
+    for term in terms:
+        first.setdefault(term[0].sql("duckdb"), term)
+    return list(first.values())
 
 
 def _first_of_group(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:

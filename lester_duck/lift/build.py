@@ -438,6 +438,11 @@ _AGGREGATES = {
 
 def aggregate(a: Aggregate, argument: Tree | None, by: list[tuple[Tree, bool]] | None = None) -> Tree:
     """An aggregate over a column, in the order of rows where that matters; ``by`` orders before that."""
+    if a.kind.startswith("join:"):
+        terms = [t for t, _ in by or ()]
+        order = "".join(f"_{i + 3}{' DESC' if d else ''}, " for i, (_, d) in enumerate(by or ()))
+        separator = sqlx.literal(a.kind.partition(":")[2])
+        return sqlx.sql(f"string_agg(_1, _2 ORDER BY {order}_pos)", argument, separator, *terms)
     if by:
         holes = ", ".join(f"_{i + 2}{' DESC' if d else ''}" for i, (_, d) in enumerate(by))
         return sqlx.sql(f"{a.kind}(_1 ORDER BY {holes}, _pos)", argument, *[t for t, _ in by])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, calls, containers, files, hashes, lookups, rows, scalars, shapes, sqlx
+from lester_duck.lift import arrays, calls, containers, files, hashes, inner, lookups, rows, scalars, shapes, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, SelectRel, fresh
@@ -207,6 +207,8 @@ def _added_columns(rel: Value) -> int:
 
 def _sorted(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
+    if isinstance(content, v.Group | inner.Inner):
+        return inner.ordered(m, content, lambda view: ordered(m, view, kwargs))
     if isinstance(content, v.SetOf):
         content = v.View(content.rel, content.element)
     if rows.as_view(m, content) is None:
@@ -228,6 +230,8 @@ def ordered(m: Machine, content: Value, kwargs: dict[str, Value]) -> v.View:
     key = view.element
     if kwargs.get("key") is not None:
         key = _key(m, view, kwargs["key"])
+    elif isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], v.Group):
+        key = key[0]  # no two items have the same key: their lists are never compared
     terms: list[tuple[Sym, bool]] = []
     for leaf in lookups.leaves(key):
         if leaf.null or leaf.type in ("json", "number"):
@@ -302,7 +306,10 @@ def _dict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 
 def _next(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if isinstance(m.content(args[0]), v.HFile):
+    content = m.content(args[0])
+    if isinstance(content, v.HFile):
+        if len(args) == 1:
+            m.files["begins", content.path] = True
         return files.read_off(m, args[0])
     raise Refused("next() of this iterator")
 

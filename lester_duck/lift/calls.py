@@ -14,6 +14,7 @@ from lester_duck.lift import (
     expressions,
     files,
     functions,
+    inner,
     library_rules,
     lookups,
     models,
@@ -73,13 +74,13 @@ def lazy_call(m: Machine, function: Value, node: ast.Call) -> Value:
 
 def _note_selections(m: Machine, node: ast.Call) -> None:
     """What is printed is not translated; ``X[~train]`` in it says which rows the test part has."""
-    for inner in ast.walk(node):
-        opposite = isinstance(inner, ast.Subscript) and isinstance(inner.slice, ast.UnaryOp)
-        if m.frames or not opposite or not isinstance(inner.slice.op, ast.Invert):
+    for part in ast.walk(node):
+        opposite = isinstance(part, ast.Subscript) and isinstance(part.slice, ast.UnaryOp)
+        if m.frames or not opposite or not isinstance(part.slice.op, ast.Invert):
             continue
         try:
             with m.trial():
-                expressions.evaluate(m, inner)
+                expressions.evaluate(m, part)
         except Refused:
             return  # a part that cannot be said is none that a fit could be compared with
 
@@ -159,6 +160,8 @@ def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: d
 
 def _join(m: Machine, separator: str, items: Value) -> Value:
     content = m.content(items)
+    if isinstance(content, v.Group | inner.Inner):
+        return inner.joined(m, separator, content)
     if isinstance(content, v.Words) and separator == " ":
         return Sym(
             scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name
@@ -291,7 +294,8 @@ def _dict_items(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str
         return tuple((k, x) for k, x in content.items)
     if isinstance(content, v.DictOf):
         return v.View(content.rel, (content.key, content.value))
-    raise Refused("items() of a dict of lists of rows")
+    keys = rows.keys_view(m, content)
+    return v.View(keys.rel, (keys.element, lookups.own_group(content, keys)))
 
 
 def _dict_keys(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -307,7 +311,8 @@ def _dict_values(m: Machine, receiver: Value, args: list[Value], kwargs: dict[st
         return tuple(x for _, x in content.items)
     if isinstance(content, v.DictOf):
         return v.View(content.rel, content.value)
-    raise Refused("values() of a dict of lists of rows")
+    keys = rows.keys_view(m, content)
+    return v.View(keys.rel, lookups.own_group(content, keys))
 
 
 def _list_index(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -368,11 +373,13 @@ METHODS = {
     (v.GroupedOf, "get"): _dict_get,
     (v.HDict, "items"): _dict_items,
     (v.DictOf, "items"): _dict_items,
+    (v.GroupedOf, "items"): _dict_items,
     (v.HDict, "keys"): _dict_keys,
     (v.DictOf, "keys"): _dict_keys,
     (v.GroupedOf, "keys"): _dict_keys,
     (v.HDict, "values"): _dict_values,
     (v.DictOf, "values"): _dict_values,
+    (v.GroupedOf, "values"): _dict_values,
     (v.Slot, "append"): _slot_append,
     (v.Slot, "add"): _slot_append,
     (v.HFile, "readlines"): _lines,

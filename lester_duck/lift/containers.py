@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, evolving, files, foreign, lookups, once, scalars, sqlx, strings, unions
+from lester_duck.lift import arrays, evolving, files, foreign, inner, lookups, once, scalars, sqlx, strings, unions
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -48,6 +48,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return lookups.find_group(m, content, index)
     if isinstance(content, v.Fields):
         return files.field(m, content, index)
+    if isinstance(content, v.Group):
+        return inner.of(content).subscript(m, base, index)
     if isinstance(content, v.ListOf | v.View | v.Vector | v.Matrix | v.Part):
         return arrays.subscript(m, content, index)
     if isinstance(content, v.Pieces):

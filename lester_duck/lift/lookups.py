@@ -239,6 +239,11 @@ def find(m: Machine, mapping: v.DictOf, key: Value, default: Value = v.MISSING) 
     return m.select(where, value, default)
 
 
+def own_group(grouped: v.GroupedOf, keys: v.View) -> v.Group:
+    """The list of the key that a loop over the dict is at."""
+    return v.Group(grouped, keys.element, keys.rel, keys.rel.token, exp.true())
+
+
 def find_group(m: Machine, grouped: v.GroupedOf, key: Value, default: Value = v.MISSING) -> Value:
     """The list of one key."""
     rel, shape = summary(m, grouped)

@@ -73,7 +73,7 @@ def _reads(m: Machine, tree: Tree) -> bool:
 
 def _relation(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], where: list[Tree]) -> SelectRel:
     names = {folds.name_of(m, e.target.id) for e in effects if e.kind == "append"} if len(effects) == 1 else set()
-    name = next((n for n in names if n), None) or f"{outer.query.base.name}_{frame.query.base.name}"
+    name = next((n for n in names if n), None) or f"{frame.query.base.name}_pairs"
     inner = [Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
     joins = [replace(j, keys=tuple((m.expand(s), n) for s, n in j.keys)) for j in [*outer.query.joins, *inner]]
     order = tuple((m.expand(s), d) for s, d in outer.query.order)
@@ -103,11 +103,10 @@ class _Saying:
 
     def _leaf(self, sym: Sym) -> Sym:
         sym = self.m.expand(sym)
-        if isinstance(sym.sql, exp.Column) or self._held(sym.sql) or not sqlx.tables(sym.sql):
+        if isinstance(sym.sql, exp.Column) or sym.parts or self._held(sym.sql) or not sqlx.tables(sym.sql):
             return v.change_sql(sym, self.tree)
         made = self._column(sym.sql, sym.name)
-        parts = tuple(v.change_sql(p, self.tree) if isinstance(p, Sym) else p for p in sym.parts)
-        return replace(sym, sql=made, parts=parts, choices=(), position=None)
+        return replace(sym, sql=made, choices=(), position=None)
 
     def tree(self, tree: Tree) -> Tree:
         """An expression over the pairs."""

@@ -232,6 +232,9 @@ def map_syms(value: Value, change: Callable[[Sym], Value]) -> Value:
         return Choice(flag.sql, map_syms(value.then, change), map_syms(value.otherwise, change))
     if isinstance(value, Pieces):
         return replace(value, text=change(Sym(value.text, "str")).sql)
+    if isinstance(value, Group):
+        present = change(Sym(value.present, "bool")).sql
+        return replace(value, key=map_syms(value.key, change), present=present)
     if isinstance(value, Hashed):
         return replace(value, text=change(value.text))
     return value
@@ -259,7 +262,12 @@ def rebind(value: Value, old: str, new: str) -> Value:
             changed = replace(changed, line=replace(sym.line, alias=new))
         return replace(changed, position=new if sym.position == old else sym.position)
 
-    return map_syms(value, leaf)
+    def group(part: Value) -> Value:
+        if isinstance(part, tuple):
+            return tuple(group(x) for x in part)
+        return replace(part, alias=new) if isinstance(part, Group) and part.alias == old else part
+
+    return group(map_syms(value, leaf))
 
 
 def constant(value: Value) -> Sym:
