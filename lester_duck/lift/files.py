@@ -56,6 +56,7 @@ def file_rel(m: Machine, file: v.HFile, mode: str, delimiter: str = ",", header:
         rel = FileRel(
             name=Path(file.path).stem, what=f"{file.path}", lines=(m.line, m.line), path=file.path, mode=mode,
             skip=file.skipped, delimiter=delimiter, encoding=file.pieces[0] if file.pieces else "utf-8",
+            begins=("begins", file.path) in m.files,
         )  # fmt: skip
         if mode == "records":
             rel.header = _first_record(path, rel, header)

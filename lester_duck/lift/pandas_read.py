@@ -114,7 +114,7 @@ def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -
     if key not in m.files:
         m.files[key] = FileRel(
             name=Path(path).stem, what=path, lines=(m.line, m.line), path=path, mode="records", delimiter=delimiter,
-            encoding=encoding, header=names, has_header=header, null=null,
+            encoding=encoding, header=names, has_header=header, null=null, begins=True,
         )  # fmt: skip
     return m.files[key], rows
 

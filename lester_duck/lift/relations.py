@@ -98,6 +98,8 @@ class FileRel(Relation):
     demanded: set[int] = field(default_factory=set)
     null: tuple[str, ...] = ()
     form: str = "csv"
+    begins: bool = False
+    """Whether the script ends with an error when the file is empty."""
 
     def note_split(self, strip: str, delimiter: str) -> None:
         """The script splits the lines like this."""

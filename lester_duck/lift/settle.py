@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlglot import exp
 
@@ -69,7 +70,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
         columns = tuple(ir.Column(name=n) for n in names)
         source = ir.Source(
             name=name, format="csv", path=rel.path, columns=columns, header=rel.has_header, delimiter=rel.delimiter,
-            encoding=rel.encoding, null=rel.null,
+            encoding=rel.encoding, null=rel.null, empty=_empty(rel),
         )  # fmt: skip
         return Settled(source, rel, len(names), names)
     asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}
@@ -89,16 +90,21 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
     source = ir.Source(
         name=name, format="csv", path=rel.path, columns=tuple(ir.Column(name=n) for n in names), header=False,
         delimiter=delimiter, quoting=False, strip=_FILE_FORM[strip], skip=rel.skip, encoding=rel.encoding,
-        malformed="set_aside" if guards else "refuse",
+        malformed="set_aside" if guards else "refuse", empty=_empty(rel),
     )  # fmt: skip
     return Settled(source, rel, width, names)
+
+
+def _empty(rel: FileRel) -> Literal["accept", "refuse"]:
+    return "refuse" if rel.begins else "accept"
 
 
 def _text(rel: FileRel, name: str) -> Settled:
     columns = (ir.Column(name="line"),)
     source = ir.Source(
-        name=name, format="text", path=rel.path, columns=columns, header=False, skip=rel.skip, encoding=rel.encoding
-    )
+        name=name, format="text", path=rel.path, columns=columns, header=False, skip=rel.skip, encoding=rel.encoding,
+        empty=_empty(rel),
+    )  # fmt: skip
     return Settled(source, rel, None, ("line",))
 
 

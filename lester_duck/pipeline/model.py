@@ -38,6 +38,8 @@ class Source:
     ``strip`` removes Python white space from each line before it is split: ``both`` (str.strip),
     ``right`` (str.rstrip) or ``none`` (only the line end goes).
     ``skip`` lines at the top are left out (a header counts as one of them only when ``header``).
+    ``empty`` says what becomes of a file that ends before its first line (that is not blank, or
+    that ``skip`` leaves out): it has no rows, or it is refused.
     ``malformed`` rows (wrong number of fields, a cast that fails) are refused, or put aside into
     the table ``source.<name>__malformed``.
     """
@@ -54,6 +56,7 @@ class Source:
     skip: int = 0
     null: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    empty: Literal["accept", "refuse"] = "accept"
     malformed: Literal["refuse", "set_aside"] = "refuse"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -137,6 +138,19 @@ def test_an_empty_file_has_no_rows(tmp_path):
     write(tmp_path, "")
     assert stored(Source(name="s", format="csv", path="s.csv", header=False, columns=columns("a", "b")), tmp_path) == []
     assert stored(Source(name="s", format="text", path="s.csv"), tmp_path) == []
+
+
+@pytest.mark.parametrize(("text", "skip", "rows"), [("", 0, None), ("\n\n", 0, None), ("a\n1\n", 0, 1), ("\n", 1, 0)])
+def test_an_empty_file_is_refused_where_that_is_said(tmp_path, text, skip, rows):
+    write(tmp_path, text)
+    source = Source(name="s", format="csv", path="s.csv", columns=columns("a"), header=not skip, skip=skip)
+    assert stored(source, tmp_path) == ([("1",)] if rows else [])
+    refusing = replace(source, empty="refuse")
+    if rows is None:
+        with pytest.raises(InputError, match="the file is empty"):
+            stored(refusing, tmp_path)
+    else:
+        assert len(stored(refusing, tmp_path)) == rows
 
 
 def test_duplicate_and_missing_keys(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,15 @@ WHITE_SPACE = (
 """What ``str.strip()`` removes."""
 
 _CHUNK_BYTES = 32 << 20
+
+
+def has_lines(path: Path, encoding: str, skip: int) -> bool:
+    """Whether a file has the lines that are skipped or, when none are, a line that is not blank."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding=encoding, errors="replace", newline=None) as file:
+        if skip:
+            return len(list(islice(file, skip))) == skip
+        return any(line.strip() for line in file)
 
 
 def read_lines(path: Path, encoding: str) -> pa.ChunkedArray:

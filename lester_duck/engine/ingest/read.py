@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from lester_duck.algebra.relation import column
 from lester_duck.db import Database, Error, first_line
-from lester_duck.engine.ingest.lines import read_lines, split_lines, strip_lines
+from lester_duck.engine.ingest.lines import has_lines, read_lines, split_lines, strip_lines
 from lester_duck.errors import InputError, one_of
 from lester_duck.pipeline.model import Column, Source
 
@@ -55,6 +55,8 @@ def read(db: Database, source: Source, root: Path) -> Ingested:
             f"no file '{source.path}' for source '{source.name}'",
             hint=f"looked in '{root}'; use --root FOLDER to look elsewhere",
         )
+    if source.empty == "refuse" and not has_lines(path, source.encoding, source.skip):
+        raise InputError("the file is empty", where=str(source.path), hint='declare empty = "accept" to read no rows')
     ingested = _READERS[source.format](db, source, path)
     _refuse_malformed(ingested, source)
     ingested = _typed(db, ingested)
