@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
@@ -13,16 +14,42 @@ from lester_duck.rewrite.mutate import Mutant
 
 def argument(pipeline: Pipeline, mutant: Mutant) -> str:
     """Why no input tells the mutant from the pipeline, or '' when no rule says so."""
-    if not mutant.view:
-        return ""
-    text = next(v.sql for v in pipeline.views if v.name == mutant.view)
-    nodes = list(mutate_sql.parsed(text).walk())
-    node = nodes[mutant.node]
-    for rule in RULES.get(mutant.operator, ()):
-        why = rule(node)
-        if why:
-            return why
-    return _dead(node)
+    return Arguments(pipeline).of(mutant)
+
+
+class Arguments:
+    """The rules over one pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self._nodes: dict[str, list[exp.Expression]] = {}
+        self._read: Counter[str] | None = None
+
+    def of(self, mutant: Mutant) -> str:
+        """Why no input tells the mutant from the pipeline, or '' when no rule says so."""
+        if not mutant.view:
+            return ""
+        if mutant.view not in self._nodes:
+            text = next(v.sql for v in self.pipeline.views if v.name == mutant.view)
+            self._nodes[mutant.view] = list(mutate_sql.parsed(text).walk())
+        node = self._nodes[mutant.view][mutant.node]
+        for rule in RULES.get(mutant.operator, ()):
+            why = rule(node)
+            if why:
+                return why
+        if mutant.operator == "join":
+            return checked(self.pipeline, node)
+        return _dead(node) or self._unread(node)
+
+    def _unread(self, node: exp.Expression) -> str:
+        if self._read is None:
+            self._read = columns_read(self.pipeline)
+        place = _projection(node)
+        if place is None:
+            return ""
+        name = place.alias_or_name.lower()
+        inside = sum(c.name.lower() == name for c in place.find_all(exp.Column))
+        return f"nothing reads the column '{name}'" if self._read[name] == inside else ""
 
 
 def _dead(node: exp.Expression) -> str:
@@ -116,10 +143,122 @@ def _distinct(node: exp.Expression) -> str:
     return ""
 
 
+def _row_order(node: exp.Expression) -> str:
+    """rank, dense_rank and row_number agree where no two rows have the same place in the order."""
+    kinds = exp.RowNumber | exp.Rank | exp.DenseRank
+    named = isinstance(node, exp.Anonymous) and node.name.lower() in ("row_number", "rank", "dense_rank")
+    window, select = node.parent, node.find_ancestor(exp.Select)
+    order = window.args.get("order") if isinstance(window, exp.Window) else None
+    if not (named or isinstance(node, kinds)) or order is None or select is None or select.args.get("joins"):
+        return ""
+    terms = [t.this for t in order.expressions]
+    if any(isinstance(t, exp.Column) and t.name == "_pos" for t in terms):
+        return "_pos orders the rows of one relation without ties: the numbers are the same"
+    return ""
+
+
+def _by_one(node: exp.Expression) -> str:
+    """A whole number divided by one is itself, whole or not."""
+    divided = isinstance(node, exp.IntDiv | exp.Div) and node.expression.sql() == "1"
+    return "a whole number divided by one is itself" if divided and _whole(node.this) else ""
+
+
+def _whole(node: exp.Expression) -> bool:
+    if isinstance(node, exp.Paren):
+        return _whole(node.this)
+    if isinstance(node, exp.Add | exp.Sub | exp.Mul):
+        return _whole(node.this) and _whole(node.expression)
+    return isinstance(node, exp.Length | exp.Count | exp.RowNumber) or (node.is_int if node.is_number else False)
+
+
 RULES: dict[str, tuple[Callable[[exp.Expression], str], ...]] = {
     "default": (_default,),
     "join": (_join,),
-    "aggregate": (_of_key,),
+    "aggregate": (_of_key, _row_order),
+    "arithmetic": (_by_one,),
     "order": (_of_key,),
     "distinct": (_distinct,),
 }
+
+
+def checked(pipeline: Pipeline, node: exp.Expression) -> str:
+    """LEFT and inner join agree where a check refuses data with rows that lack a partner."""
+    select = node.parent
+    if not isinstance(select, exp.Select) or not isinstance(node, exp.Join):
+        return ""
+    where = {c.sql() for c in _conditions(select)}
+    joins = {j.sql() for j in select.args.get("joins") or ()}
+    for check in pipeline.checks:
+        asked = mutate_sql.parsed(check.sql)
+        if not isinstance(asked, exp.Select) or asked.args.get("from_") != select.args.get("from_"):
+            continue
+        if {j.sql() for j in asked.args.get("joins") or ()} - joins or asked.args.get("with_"):
+            continue
+        lacking = [c for c in _conditions(asked) if c.sql() not in where]
+        if len(lacking) == 1 and _lacks(lacking[0], node) and node.sql() in {j.sql() for j in asked.args["joins"]}:
+            return f"check '{check.name}' refuses data in which a row has no partner"
+    return ""
+
+
+def _conditions(select: exp.Select) -> list[exp.Expression]:
+    where = select.args.get("where")
+    return mutate_sql.conjuncts(where.this) if where else []
+
+
+def _lacks(condition: exp.Expression, join: exp.Join) -> bool:
+    """Whether a condition is ``x IS NULL`` of a column by which the join finds its partner."""
+    on = join.args.get("on")
+    return _is_null(condition) and on is not None and any(
+        condition.this in (e.this, e.expression) and condition.this.table == join.this.alias_or_name
+        for e in (p for p in mutate_sql.conjuncts(on) if isinstance(p, exp.EQ))
+    )
+
+
+def _projection(node: exp.Expression) -> exp.Expression | None:
+    """The named column of a SELECT that holds a node, when it decides about no row and cannot fail."""
+    place = node
+    while place.parent is not None and not isinstance(place.parent, exp.Select):
+        place = place.parent
+    select = place.parent
+    if not isinstance(select, exp.Select) or place.arg_key != "expressions" or isinstance(select.parent, exp.Union):
+        return None
+    grouped = select.args.get("group") and not place.find(exp.AggFunc)
+    if grouped or select.args.get("distinct") or place.find(exp.Cast, exp.Anonymous, exp.Star, exp.Unnest):
+        return None
+    return place if place.alias_or_name else None
+
+
+def columns_read(pipeline: Pipeline) -> Counter[str]:
+    """How often each column name (lower case) is read: in views, checks, declarations and observation points.
+
+    Where a ``*`` stands, every column may be read: each name then counts once more than it occurs.
+    """
+    found: Counter[str] = Counter()
+    names: set[str] = set()
+    for text in (*(v.sql for v in pipeline.views), *(c.sql for c in pipeline.checks)):
+        tree = mutate_sql.parsed(text)
+        found.update(c.name.lower() for c in tree.find_all(exp.Column))
+        found.update(i.name.lower() for j in tree.find_all(exp.Join) for i in j.args.get("using") or ())
+        names.update(s.alias_or_name.lower() for q in tree.find_all(exp.Select) for s in q.expressions)
+        if any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
+            names.add("*")
+    found.update(_declared(pipeline))
+    if "*" in names:
+        found.update(names)
+    return found
+
+
+def _declared(pipeline: Pipeline) -> Iterator[str]:
+    """Columns that features, label, split, files and observation points name."""
+    if pipeline.features:
+        yield from (c.lower() for f in pipeline.features.featurizers for c in f.columns)
+    if pipeline.label:
+        yield pipeline.label.column.lower()
+    for _, value in pipeline.split.params:
+        if isinstance(value, tuple):
+            yield from (str(v).lower() for v in value)
+        elif isinstance(value, str):
+            yield from (c.name.lower() for c in mutate_sql.parsed(f"SELECT {value}").find_all(exp.Column))
+    if pipeline.origin:
+        yield from (c.lower() for o in pipeline.origin.outputs for c in o.columns)
+        yield from (name.lower() for c in pipeline.origin.checkpoints for _, name in c.columns)

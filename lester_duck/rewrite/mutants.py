@@ -10,7 +10,7 @@ from pathlib import Path
 from lester_duck.errors import InternalError, LesterError, UsageError
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import many, rerun, try_mutant
-from lester_duck.rewrite.equivalent import argument
+from lester_duck.rewrite.equivalent import Arguments
 from lester_duck.rewrite.judge import Wanted, wanted
 from lester_duck.rewrite.mutate import Mutant, mutants, sample, types_of
 from lester_duck.rewrite.observation import Evidence
@@ -147,7 +147,8 @@ class _Trial:
         self.progress("making mutants")
         everything = mutants(self.plan.pipeline, types_of(self.plan.types))
         chosen = everything if number is None else sample(everything, number, SEED)
-        self.arguments = {id(m): argument(self.planned.pipeline, m) for m in chosen}
+        rules = Arguments(self.planned.pipeline)
+        self.arguments = {id(m): rules.of(m) for m in chosen}
         self.coded = many.together([m.pipeline for m in chosen if m.pipeline.code != self.plan.pipeline.code])
         self.empty = rerun.empty_state(self.plan, self.planned.worker(self.plan.pipeline))
         try:
