@@ -432,6 +432,8 @@ _AGGREGATES = {
     "last_known": "last(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
     "first_known": "first(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
     "sum_known": "coalesce(sum(_1 ORDER BY _pos), 0)",
+    "list": "list(_1 ORDER BY _pos)",
+    "list_known": "list(_1 ORDER BY _pos) FILTER (WHERE _1 IS NOT NULL)",
     "count_true": "count(*) FILTER (WHERE _1)",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, finals, lookups, recurrences, scalars, sqlx
+from lester_duck.lift import evolving, finals, lookups, recurrences, running, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import SelectRel, fresh
@@ -22,6 +22,9 @@ def enter(m: Machine, frame: Frame, shapes: dict[str, Value], carried: set[str])
         if name not in shapes:
             m.sequential.add(name)
             m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
+            continue
+        if isinstance(shapes[name], running.Shape):
+            running.enter(m, frame, name, shapes[name])
             continue
         tokens: list[str] = []
 
@@ -48,7 +51,7 @@ def shape_of(m: Machine, name: str, before: State, end: State | None) -> Value:
     last = end.envs[-1].get(name, v.MISSING) if end is not None else v.MISSING
     sides = [x for x in (first, last) if isinstance(x, Sym) or (v.is_const(x) and not isinstance(x, tuple))]
     if len(sides) < 2:
-        return None
+        return running.shape_of(m, name, before, end)
     try:
         a, b = (scalars.scalar(x) for x in sides)
     except Refused:
@@ -144,7 +147,7 @@ def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: 
     if not recurrences.mentions(m, tree, {token}):
         _previous(m, frame, name, token, tree, first, last)
         return
-    step = _step(tree, own)
+    step = recurrences.step(tree, own)
     if step is not None and not recurrences.mentions(m, step, {token}):
         total = sql("coalesce(_1, 0)", recurrences.window(m, frame, "sum(_1)", (), _BEFORE, step))
         if last.type == "int":
@@ -184,24 +187,6 @@ def _same_anyway(tree: Tree, own: Tree) -> Tree:
     )  # fmt: skip
     sides = {sqlx.text(sqlx.bare(inner.this)), sqlx.text(sqlx.bare(inner.expression))} if negative else set()
     return then if sides == {sqlx.text(then), sqlx.text(own)} else tree
-
-
-def _step(tree: Tree, own: Tree) -> Tree | None:
-    """What is added to the carried number: ``a`` of ``own + a``, or of a branch that does."""
-    tree = sqlx.bare(tree)
-    if sqlx.same(tree, own):
-        return sqlx.literal(0)
-    if isinstance(tree, exp.Add):
-        for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
-            if sqlx.same(sqlx.bare(old), own):
-                return amount.copy()
-    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
-        parts = [_step(w.args["true"], own) for w in tree.args["ifs"]]
-        default = _step(tree.args["default"], own)
-        if default is not None and all(p is not None for p in parts):
-            ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
-            return exp.Case(ifs=ifs, default=default)
-    return None
 
 
 def _replaced(tree: Tree, own: Tree, value: Tree) -> Tree | None:

@@ -196,6 +196,12 @@ def known_items(m: Machine, value: Value) -> list[Value]:
 
 def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     """``base[index] = value``."""
+    if isinstance(base, v.Choice) and m.implied(base.condition) is not None:
+        store(m, base.then if m.implied(base.condition) else base.otherwise, index, value)
+        return
+    if isinstance(base, v.Choice) and v.is_const(index):
+        _store_either(m, base, (), index, value)
+        return
     if isinstance(m.content(base), v.Foreign):
         m.content(base).store(m, base, index, value)
         return
@@ -216,6 +222,26 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
         m.update(base, type(content)(replaced(m, content.items, index, value)))
         return
     raise Refused(f"this assignment into a {scalars.kind_name(content)}")
+
+
+def _store_either(m: Machine, base: Value, path: tuple[exp.Expression, ...], index: Value, value: Value) -> None:
+    """``base[index] = value`` where the base is one record or another: each changes where it is the one."""
+    texts = [sqlx.text(c) for c in path]
+    if any(sqlx.text(sqlx.negate(c)) in texts for c in path):
+        return
+    if isinstance(base, v.Choice):
+        _store_either(m, base.then, (*path, *sqlx.atoms(base.condition)), index, value)
+        _store_either(m, base.otherwise, (*path, *sqlx.atoms(sqlx.negate(base.condition))), index, value)
+        return
+    condition = sqlx.conjunction(path)
+    if base is None:
+        m.raise_if(condition, "TypeError", "an assignment into None")
+        return
+    content = m.content(base)
+    if not isinstance(base, v.Ref) or not isinstance(content, v.HDict) or m.frame_of(base) is not None:
+        raise Refused("an assignment into a value of one kind or another")
+    old = content.get(index)
+    m.update(base, content.put(index, value if old is v.MISSING else m.select(condition, value, old)))
 
 
 def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:

@@ -124,6 +124,24 @@ def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
     return result
 
 
+def step(tree: Tree, own: Tree) -> Tree | None:
+    """What is added to the carried number: ``a`` of ``own + a``, or of a branch that does."""
+    tree = sqlx.bare(tree)
+    if sqlx.same(tree, own):
+        return sqlx.literal(0)
+    if isinstance(tree, exp.Add):
+        for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
+            if sqlx.same(sqlx.bare(old), own):
+                return amount.copy()
+    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
+        parts = [step(w.args["true"], own) for w in tree.args["ifs"]]
+        default = step(tree.args["default"], own)
+        if default is not None and all(p is not None for p in parts):
+            ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
+            return exp.Case(ifs=ifs, default=default)
+    return None
+
+
 def united(tree: Tree) -> Tree:
     """The tree with CASE chains flat, and a CASE in a branch that has the same ELSE made one condition.
 

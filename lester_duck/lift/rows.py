@@ -23,6 +23,7 @@ from lester_duck.lift import (
     once,
     pairs,
     records,
+    running,
     scalars,
     sqlx,
     steps,
@@ -153,11 +154,13 @@ def over_rows(
             if done.refusal is not None:
                 raise done.refusal
             carries.finish(m, done.frame)
+            groups = running.finish(m, done.frame)
             records.rewrite(m, done.frame, owner, done.item)
             folds.finish(m, done.frame)
             pairs.finish(m, done.frame)
             totals = {e.target for e in done.frame.effects if e.kind == "total"}
             finals.leave(m, done.frame, done.changed | done.made | totals, done.frame.effects)
+            m.env.update({name: m.new(group) for name, group in groups.items()})
             return
         touched |= done.frame.touched
         carried |= done.changed
@@ -331,8 +334,15 @@ def _element(m: Machine, kind: str, node: ast.expr, made: v.Ref) -> None:
 
 def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
     """``list.append`` or ``set.add``: kept, or logged when the collection is older than the loop."""
+    if isinstance(value, v.Choice) and m.implied(value.condition) is not None:
+        value = value.then if m.implied(value.condition) else value.otherwise
+    last = m.content(value)
+    if isinstance(last, running.LastGroup) and how == "append" and last.flush(m, m.content(ref)):
+        return
     if m.frame_of(ref) is not None:
         frozen = lookups.freeze(m, value)
+        if isinstance(value, v.Ref):
+            m.frames[-1].stored[len(m.frames[-1].effects)] = value.id
         m.log(how, ref, frozen)
         evolving.note(m, ref, frozen if evolving.is_key(frozen) else "an element", v.MISSING)
         return

@@ -64,6 +64,8 @@ class Frame:
     shapes: dict[str, Value] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     loads: frozenset[str] = frozenset()
+    running: dict[str, Any] = field(default_factory=dict)
+    stored: dict[int, int] = field(default_factory=dict)
     flat: list[Frame] = field(default_factory=list)
 
 
