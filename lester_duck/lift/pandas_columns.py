@@ -10,8 +10,8 @@ from sqlglot import exp
 
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
-from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import pandas_whole as whole
+from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.pandas_frames import Frame, Series, options
@@ -45,7 +45,9 @@ def with_sql(series: Series, template: str, *others: exp.Expression, kind: str |
 
 def floating(sym: Sym) -> Sym:
     """A number as DOUBLE."""
-    return replace(sym, whole=None) if sym.type == "float" else replace(sym, sql=sql("CAST(_1 AS DOUBLE)", sym.sql), type="float")
+    if sym.type == "float":
+        return replace(sym, whole=None)
+    return replace(sym, sql=sql("CAST(_1 AS DOUBLE)", sym.sql), type="float")
 
 
 def fill(m: Machine, series: Series, value: Value) -> Series:

@@ -228,6 +228,7 @@ def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], 
         rel.outputs.append(("one", v.constant(1)))
     keys = tuple((n, s) for n, s in outputs[: len(rows.keys)])
     index = "subset" if order and rows.index == "range" else rows.index
+    m.files["closed", rel.token] = rows
     made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner)
     return Frame(made_rows, tuple(outputs[len(rows.keys) :]))
 
@@ -381,6 +382,9 @@ def constant(m: Machine, value: Value) -> Value:
         return set(content.items)
     if isinstance(content, tuple):
         return tuple(constant(m, x) for x in content)
+    listed = FRAME_RULES["labels"](m, content)
+    if listed is not v.MISSING:
+        return listed
     if v.is_const(content) or isinstance(content, v.Lib):
         return content
     raise Refused("a value that depends on rows where a constant is needed")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
-from lester_duck.lift import sqlx
+from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Rows, Series, options
@@ -19,6 +20,8 @@ from lester_duck.lift.values import Refused, Sym, Value
 _AGGREGATES = {
     **aggregates.KINDS, "first": "first_known", "last": "last_known", "size": "count", "any": "max", "all": "min",
 }  # fmt: skip
+FUNCTIONS: dict[str, Callable] = {}
+"""``agg`` with a function of the script."""
 WINDOWS = {
     "mean": "avg(_1)", "sum": "sum(_1)", "min": "min(_1)", "max": "max(_1)", "count": "count(_1)",
     "size": "count(*)", "nunique": "count(DISTINCT _1)", "std": "stddev_samp(_1)",
@@ -26,7 +29,8 @@ WINDOWS = {
 }  # fmt: skip
 
 
-def _groupby(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+def groupby(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``df.groupby(keys)``."""
     chosen = options(kwargs, args, ("by",), "groupby", as_index=True, sort=True, dropna=True, observed=True)
     frames.only(chosen, "groupby", dropna=(True,))
     held = m.content(chosen["by"])
@@ -49,7 +53,7 @@ def _series_groupby(m: Machine, series: Series, args: list[Value], kwargs: dict[
     name, key = series.sym.name or "value", by.sym.name or "key"
     rows, x, k = series_rules.pair(m, series, by)
     ref = m.new(Frame(rows, ((key, k), (name, x))))
-    return _picked(m, _groupby(m, ref, m.content(ref), [key], {}), name)
+    return _picked(m, groupby(m, ref, m.content(ref), [key], {}), name)
 
 
 def part(group: Accessor, name: str) -> Value:
@@ -143,10 +147,14 @@ def close_group(m: Machine, group: Accessor, frame: Frame) -> Frame:
 
 def aggregated(m: Machine, rel: GroupRel, frame: Frame, column: str | None, kind: Value, name: str) -> Sym:
     """A column of the grouping: ``kind`` over a column of the frame."""
+    if isinstance(kind, v.Func) and column is not None:
+        return FUNCTIONS["agg"](m, rel, frame, column, kind, name)
     if isinstance(kind, v.Lib):
         kind = kind.name.rsplit(".", 1)[-1]
+    kind = {"amin": "min", "amax": "max", "len": "size"}.get(kind, kind) if isinstance(kind, str) else kind
     if not isinstance(kind, str) or kind not in _AGGREGATES:
-        raise Refused(f"the aggregate {kind!r}", "count, nunique, sum, mean, min, max, median, std, first, last, size")
+        said = kind if isinstance(kind, str) else scalars.kind_name(kind)
+        raise Refused(f"the aggregate {said}", "count, nunique, sum, mean, min, max, median, std, first, last, size")
     code = _AGGREGATES[kind]
     if code == "count" or column is None:
         made = rel.require("count", None, "int", name)
@@ -175,24 +183,40 @@ def _agg(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value
     else:
         held = m.content(args[0] if args else kwargs["func"])
         if isinstance(held, v.HDict):
+            listed = [isinstance(m.content(kind), v.HList) for _, kind in held.items]
             for column, kind in held.items:
-                kinds = frames.constant(m, kind)
-                if isinstance(kinds, list):
-                    raise Refused("several aggregates of a column by a dict", "agg(name=(column, kind))")
-                made.append((column, aggregated(m, rel, frame, column, kinds, column)))
+                kinds = m.content(kind)
+                for one in kinds.items if isinstance(kinds, v.HList) else (kinds,):
+                    label = _label(one)
+                    shown = f"{column}_{label}" if any(listed) else column
+                    sym = aggregated(m, rel, frame, column, one, shown)
+                    made.append(((column, label) if any(listed) else column, sym))
         elif isinstance(held, v.HList):
-            if not single:
-                raise Refused("agg with a list for several columns", "agg(name=(column, kind))")
-            for kind in held.items:
-                label = kind if isinstance(kind, str) else kind.name.rsplit(".", 1)[-1]
-                made.append((label, aggregated(m, rel, frame, columns_of(group)[0], kind, label)))
+            for column in columns_of(group):
+                for kind in held.items:
+                    label = _label(kind)
+                    shown = label if single else f"{column}_{label}"
+                    sym = aggregated(m, rel, frame, column, kind, shown)
+                    made.append((label if single else (column, label), sym))
+        elif isinstance(held, v.Func):
+            made = [(n, aggregated(m, rel, frame, n, held, n)) for n in columns_of(group)]
+            if single and part(group, "as_index"):
+                return Series(rows, made[0][1])
         else:
             return _reduced(m, group, held)
-    return _result(m, group, rows, keys, made)
+    return result(m, group, rows, keys, made)
 
 
-def _result(m: Machine, group: Accessor, rows: Rows, keys: list, made: list) -> Value:
-    titled = [(n, s.named(column_name(str(n)))) for n, s in made]
+def _label(kind: Value) -> str:
+    """What a column is called after the aggregate it holds."""
+    if isinstance(kind, v.Func):
+        return "<lambda_0>" if kind.name == "<lambda>" else kind.name
+    return kind if isinstance(kind, str) else kind.name.rsplit(".", 1)[-1]
+
+
+def result(m: Machine, group: Accessor, rows: Rows, keys: list, made: list) -> Value:
+    """Aggregates per key as a frame, indexed by key unless told otherwise."""
+    titled = [(n, s.named(column_name("_".join(map(str, n)) if isinstance(n, tuple) else str(n)))) for n, s in made]
     if part(group, "as_index"):
         return m.new(Frame(rows, tuple(titled)))
     return m.new(Frame(replace(rows, index="range", keys=()), (*keys, *titled)))
@@ -206,14 +230,14 @@ def _reduced(m: Machine, group: Accessor, kind: Value) -> Value:
     if kind == "size":
         made = aggregated(m, rel, frame, None, "size", "size")
         if part(group, "as_index"):
-            return Series(rows, made.named("size"))
-        return _result(m, group, rows, keys, [("size", made)])
+            return Series(rows, replace(made, name=None))
+        return result(m, group, rows, keys, [("size", made)])
     if isinstance(columns, str):
         made = aggregated(m, rel, frame, columns, kind, columns)
         if part(group, "as_index"):
             return Series(rows, made.named(column_name(columns)))
-        return _result(m, group, rows, keys, [(columns, made)])
-    return _result(m, group, rows, keys, [(n, aggregated(m, rel, frame, n, kind, n)) for n in columns_of(group)])
+        return result(m, group, rows, keys, [(columns, made)])
+    return result(m, group, rows, keys, [(n, aggregated(m, rel, frame, n, kind, n)) for n in columns_of(group)])
 
 
 def _reduce(kind: str) -> frames.SeriesRule:
@@ -230,7 +254,7 @@ def _value_counts(m: Machine, series: Series, args: list[Value], kwargs: dict[st
     frames.only(chosen, "value_counts", normalize=(False,), dropna=(True,))
     name = series.sym.name or "value"
     ref = m.new(Frame(series.rows_, ((name, series.sym),)))
-    group = _groupby(m, ref, m.content(ref), [name], {"sort": False})
+    group = groupby(m, ref, m.content(ref), [name], {"sort": False})
     counted = _reduced(m, replace(group, of=ref), "size")
     return replace(counted, sym=counted.sym.named("count"))
 
@@ -242,7 +266,7 @@ def _unique(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Val
         frames.owe(m, series.rows_, sql("_1 IS NULL", series.sym.sql), "a missing value among the unique ones")
     name = series.sym.name or "value"
     ref = m.new(Frame(series.rows_, ((name, series.sym),)))
-    group = _groupby(m, ref, m.content(ref), [name], {"sort": False})
+    group = groupby(m, ref, m.content(ref), [name], {"sort": False})
     rel, rows, keys = relation(m, group)
     remember(m, rel, series.rows_)
     return Series(replace(rows, index="range", keys=()), keys[0][1])
@@ -266,5 +290,5 @@ GROUPED = {
     ),
     **{kind: _reduce(kind) for kind in _AGGREGATES if kind not in ("any", "all")},
 }  # fmt: skip
-frames.FRAME_METHODS["groupby"] = _groupby
+frames.FRAME_METHODS["groupby"] = groupby
 frames.SERIES_METHODS.update({"groupby": _series_groupby, "value_counts": _value_counts, "unique": _unique})

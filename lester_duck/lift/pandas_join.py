@@ -10,6 +10,7 @@ from lester_duck.lift import scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Series, options
 from lester_duck.lift.relations import Join, fresh
+from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
@@ -18,7 +19,7 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
     chosen = options(kwargs, args, ("right", "how", "on"), "merge", how="inner", on=None, left_on=None, right_on=None,
                      suffixes=("_x", "_y"), left_index=False, right_index=False, validate=None, sort=False,
                      indicator=False)  # fmt: skip
-    frames.only(chosen, "merge", how=("left", "inner"), left_index=(False,), sort=(False,), indicator=(False,))
+    frames.only(chosen, "merge", how=("left", "inner", "right"), left_index=(False,), sort=(False,))
     right_ref = chosen["right"]
     right = m.content(right_ref)
     if isinstance(right, Series):
@@ -42,7 +43,33 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
         right = replace(right, columns=(*right.rows_.keys, *right.columns))
     drop = set(right_on) if chosen["right_index"] else {b for a, b in zip(left_on, right_on, strict=True) if a == b}
     suffixes = frames.constant(m, chosen["suffixes"])
-    return m.new(joined(m, (ref, frame, left_on), (right_ref, right, right_on), chosen["how"], drop, suffixes))
+    if chosen["how"] == "right":
+        return m.new(_from_right(m, (ref, frame, left_on), (right_ref, right, right_on), drop, suffixes, chosen))
+    made = joined(m, (ref, frame, left_on), (right_ref, right, right_on), chosen["how"], drop, suffixes)
+    return m.new(_marked(made, chosen["indicator"], "left_only"))
+
+
+def _marked(made: Frame, wanted: Value, alone: str) -> Frame:
+    """The frame with a column that says which side each row is from, where that is asked for."""
+    if wanted is False:
+        return made
+    name = "_merge" if wanted is True else str(wanted)
+    present = made.rows_.joins[-1].present
+    tree = sqlx.case(present, sqlx.literal("both"), sqlx.literal(alone))
+    return frames.put(made, name, Sym(tree, "str", name=column_name(name)))
+
+
+def _from_right(m: Machine, left: tuple, right: tuple, drop: set[str], suffixes: tuple, chosen: dict) -> Frame:
+    """``how="right"``: the right frame's rows, with the columns in the order that pandas has."""
+    swapped = (suffixes[1], suffixes[0])
+    made = joined(m, right, left, "left", drop, swapped)
+    table: Frame = right[1]
+    own, other = made.columns[: len(table.columns)], made.columns[len(table.columns) :]
+    keys = {n: x for n, x in own if n in drop}
+    rest = iter(other)
+    columns = [(n, keys[n]) if n in drop else next(rest) for n in left[1].names]
+    made = replace(made, columns=(*columns, *[(n, x) for n, x in own if n not in drop]))
+    return _marked(made, chosen["indicator"], "right_only")
 
 
 def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[str], suffixes: tuple) -> Frame:
@@ -109,11 +136,18 @@ def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
         raise Refused("a join by position", "a merge by key")
     keys = [n for n, _ in right.rows_.keys]
     left_on = frames.strings(m, chosen["on"]) if chosen["on"] is not None else [n for n, _ in frame.rows_.keys]
+    own = frame.rows_.keys
     if chosen["on"] is None:
-        raise Refused("a join of two frames by their index", "merge, or join(on=column)")
+        if frame.rows_.index != "keys" or len(left_on) != len(keys):
+            raise Refused("a join of two frames by their index", "merge, or join(on=column)")
+        frame = replace(frame, columns=(*own, *frame.columns))
     right = replace(right, columns=(*right.rows_.keys, *right.columns))
     made = joined(m, (ref, frame, left_on), (right_ref, right, keys), chosen["how"], set(keys),
                   (chosen["lsuffix"], chosen["rsuffix"]))  # fmt: skip
+    if chosen["on"] is None:
+        kept = made.columns[: len(own)]
+        rows = replace(made.rows_, index="keys", keys=kept)
+        made = Frame(rows, made.columns[len(own) :])
     return m.new(made)
 
 

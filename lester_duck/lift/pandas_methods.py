@@ -16,7 +16,7 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Block, Frame, Series, options
 from lester_duck.lift.relations import fresh
 from lester_duck.lift.sqlx import sql
-from lester_duck.lift.values import Refused, Sym, Value
+from lester_duck.lift.values import Poison, Refused, Sym, Value
 
 
 def answer(m: Machine, ref: Value, made: Frame, inplace: Value) -> Value:
@@ -205,6 +205,7 @@ def _astype(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
         if isinstance(value, Block):
             if kind not in ("int", "float"):
                 raise Refused(f"encoded columns as {kind}")
+            frame = frames.put(frame, name, replace(value, kind=kind))
             continue
         made = column_rules.cast(m, Series(frame.rows_, value), kind)
         frame = frames.put(frame, name, frames.named(m, str(name), made.sym))
@@ -239,15 +240,29 @@ def _each(name: str) -> frames.FrameRule:
 
 def _sort_values(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("by",), "sort_values", ascending=True, inplace=False, kind="quicksort",
-                     na_position="last", ignore_index=False)  # fmt: skip
-    frames.only(chosen, "sort_values", na_position=("last",))
+                     na_position="last", ignore_index=False, key=None)  # fmt: skip
+    frames.only(chosen, "sort_values", na_position=("last", "first"))
     names = frames.strings(m, chosen["by"])
+    if chosen["by"] is not None and set(names) & set(dict(frame.rows_.keys)) - set(frame.names):
+        frame = replace(frame, columns=(*frame.columns, *[k for k in frame.rows_.keys if k[0] in names]))
     ways = frames.constant(m, chosen["ascending"])
     ways = list(ways) if isinstance(ways, list | tuple) else [ways] * len(names)
-    order = tuple((s, not bool(up)) for s, up in zip(frames.syms(frame, names), ways, strict=True))
+    if isinstance(chosen.get("key"), v.Func):
+        keyed = [frames_call(m, chosen["key"], [Series(frame.rows_, s)]) for s in frames.syms(frame, names)]
+        syms = [m.content(k).sym for k in keyed]
+    else:
+        syms = frames.syms(frame, names)
+    order = tuple((s, not bool(up)) for s, up in zip(syms, ways, strict=True))
+    if chosen["na_position"] == "first":
+        order = tuple(part for s, down in order for part in _missing_first(s, down))
     if len(names) == 1 and chosen["kind"] not in ("stable", "mergesort"):
         m.suspicions.append((m.line, f"rows with equal {names[0]} come in no certain order (the sort is not stable)"))
     return answer(m, ref, sorted_frame(m, ref, frame, order, bool(chosen["ignore_index"])), chosen["inplace"])
+
+
+def _missing_first(sym: Sym, down: bool) -> list[tuple[Sym, bool]]:
+    known = Sym(sql("_1 IS NOT NULL", sym.sql), "bool", name="known")
+    return [(known, False), (sym, down)] if sym.null else [(sym, down)]
 
 
 def sorted_frame(m: Machine, ref: Value, frame: Frame, order: tuple, ignore_index: bool = False) -> Frame:
@@ -263,11 +278,13 @@ def sorted_frame(m: Machine, ref: Value, frame: Frame, order: tuple, ignore_inde
 def _drop_duplicates(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("subset",), "drop_duplicates", subset=None, keep="first", inplace=False,
                      ignore_index=False)  # fmt: skip
-    frames.only(chosen, "drop_duplicates", keep=("first", "last"))
+    frames.only(chosen, "drop_duplicates", keep=("first", "last", False))
     names = frames.strings(m, chosen["subset"]) if chosen["subset"] is not None else frame.names
     made = frames.close(m, ref, frame) if _needs_close(m, frame, names) else frame
     keys = frames.syms(made, names)
     tree = numbered(made, keys, descending=chosen["keep"] == "last")
+    if chosen["keep"] is False:
+        tree = alike(made, names)
     flagged = frames.put(made, "place", Sym(tree, "int", name="place"))
     step = frames.closed(m, flagged, f"{frames.title_of(m, ref, frame)}_places")
     place = dict(step.columns)["place"]
@@ -291,17 +308,22 @@ def numbered(frame: Frame, keys: list[Sym], descending: bool = False) -> exp.Exp
     )
 
 
+def alike(frame: Frame, names: list[str]) -> exp.Expression:
+    """How many rows have the same keys."""
+    return exp.Window(this=sql("count(*)"), partition_by=[k.sql.copy() for k in frames.syms(frame, names)])
+
+
 def _head(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     rows = options(kwargs, args, ("n",), "head", n=5)["n"]
     return m.new(replace(frame, what_rows=select_rules.sliced(m, frame.rows_, slice(None, rows))))
 
 
-def _query(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    raise Refused("query with a text", "df[mask]")
-
-
 def _info(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return None
+
+
+def _shown(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return Poison("statistics of a frame, for reading only", m.line)
 
 
 frames.FRAME_METHODS.update(
@@ -309,8 +331,9 @@ frames.FRAME_METHODS.update(
         "copy": _copy, "assign": _assign, "pipe": _pipe, "apply": _apply, "iterrows": _iterrows,
         "itertuples": _itertuples, "dropna": _dropna, "reset_index": _reset_index, "set_index": _set_index,
         "rename": _rename, "drop": _drop, "fillna": _fillna, "astype": _astype, "replace": _replace,
-        "sort_values": _sort_values, "drop_duplicates": _drop_duplicates, "head": _head, "query": _query,
-        "info": _info, "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
+        "sort_values": _sort_values, "drop_duplicates": _drop_duplicates, "head": _head,
+        "info": _info, "describe": _shown, "corr": _shown, "cov": _shown, "memory_usage": _shown, "hist": _shown,
+        "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
         "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),
         "round": _each("round"), "abs": _each("abs"), "clip": _each("clip"), "isin": _each("isin"),
     }
@@ -319,9 +342,11 @@ frames.FRAME_METHODS.update(
 
 def _duplicated(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("subset",), "duplicated", subset=None, keep="first")
-    frames.only(chosen, "duplicated", keep=("first", "last"))
+    frames.only(chosen, "duplicated", keep=("first", "last", False))
     names = frames.strings(m, chosen["subset"]) if chosen["subset"] is not None else frame.names
     made = frames.close(m, ref, frame)
+    if chosen["keep"] is False:
+        return Series(made.rows_, Sym(sql("_1 > 1", alike(made, names)), "bool", name="duplicated"))
     tree = numbered(made, frames.syms(made, names), descending=chosen["keep"] == "last")
     return Series(made.rows_, Sym(sql("_1 > 1", tree), "bool", name="duplicated"))
 

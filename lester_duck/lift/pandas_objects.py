@@ -48,12 +48,17 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """Columns of a frame that an encoder makes of ``inputs``; ``fit`` are the rows it was fitted on."""
+    """Columns of a frame that an encoder makes of ``inputs``; ``fit`` are the rows it was fitted on.
+
+    ``prefix`` is what the names of one-hot columns begin with, ``kind`` the type of their cells.
+    """
 
     inputs: tuple[Sym, ...]
     steps: tuple[ir.Step, ...]
     fit: Rows | None = None
     label: str = ""
+    prefix: str | None = None
+    kind: str = "bool"
 
 
 FrameRule = Callable[[Machine, Value, "Frame", list[Value], dict[str, Value]], Value]
@@ -126,10 +131,11 @@ class Series(Library):
 
 @dataclass(frozen=True, eq=False)
 class Frame(Library):
-    """Named columns over a set of rows."""
+    """Named columns over a set of rows; ``axis`` is what the names of the columns are called (after a pivot)."""
 
     what_rows: Rows
     columns: tuple[tuple[str, Value], ...]
+    axis: str | None = None
     what = "DataFrame"
 
     @property
@@ -254,6 +260,8 @@ def owned(rows: Rows, ref: Value) -> Rows:
 def column(m: Machine, ref: Value, frame: Frame, name: Value) -> Series:
     """``df[name]``; raises Refused where there is no such column, or no plain one."""
     found = dict(frame.columns).get(name, v.MISSING)
+    if found is v.MISSING and any(isinstance(x, Block) for _, x in frame.columns):
+        found = dict(FRAME_RULES["expanded"](m, frame).columns).get(name, v.MISSING)
     if found is v.MISSING:
         raise Refused(f"the frame has no column {name!r}")
     if not isinstance(found, Sym):

@@ -74,19 +74,29 @@ def read_csv(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not isinstance(path, str):
         raise Refused("read_csv of a path that is no constant")
     path = files.clean_path(path)
-    for name in ("index_col", "thousands", "quotechar", "skipinitialspace"):
-        if plain[name] not in (None, False):
+    for name in ("thousands", "quotechar", "skipinitialspace"):
+        if plain[name] not in (None, False) and (name, plain[name]) != ("quotechar", '"'):
             raise Refused(f"read_csv with {name}=")
     if plain["decimal"] not in (None, ".", ","):
         raise Refused("read_csv with decimal=")
     delimiter = plain["sep"] or plain["delimiter"] or ","
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         raise Refused(f"read_csv with sep={delimiter!r}", "one character")
+    if path in m.written and plain["index_col"] not in (None, False):
+        raise Refused(f"reading back {path} with index_col=", "set_index after")
     if path in m.written:
         return _read_back(m, path, delimiter, plain)
     header = plain["header"] not in (None, False) or (plain["names"] is None and "header" not in kwargs)
     rel, cells = _csv_rel(m, path, delimiter, header, plain)
-    return _typed(m, rel, cells, plain)
+    made = _typed(m, rel, cells, plain)
+    return made if plain["index_col"] in (None, False) else _indexed(m, made, plain["index_col"])
+
+
+def _indexed(m: Machine, made: Value, by: Value) -> Value:
+    """The frame with some columns as its index."""
+    frame: Frame = m.content(made)
+    names = [frame.names[n] if type(n) is int else n for n in (by if isinstance(by, list) else [by])]
+    return frame.method(m, made, "set_index", [m.new(v.HList(tuple(names)))], {})
 
 
 def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -> tuple[FileRel, list[list[str]]]:
@@ -266,6 +276,9 @@ def _rows_of(m: Machine, rel: Relation) -> Rows:
 
 def series_of(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``pd.Series(list)``."""
+    found = frames.FRAME_RULES["record"](m, args, kwargs)
+    if found is not v.MISSING:
+        return found
     chosen = options(kwargs, args, ("data",), "Series", data=None)
     held = m.content(chosen["data"])
     if isinstance(held, v.ListOf | v.Vector):

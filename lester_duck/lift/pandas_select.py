@@ -26,6 +26,9 @@ from lester_duck.pipeline import model as ir
 def subscript(m: Machine, ref: Value, frame: Frame, index: Value) -> Value:
     """``df["x"]``, ``df[["x", "y"]]``, ``df[mask]``, ``df[:n]``."""
     content = m.content(index)
+    listed = frames.FRAME_RULES["labels"](m, content)
+    if listed is not v.MISSING:
+        return m.new(picked(frame, listed))
     if isinstance(content, str) or type(content) is int:
         return frames.column(m, ref, frame, content)
     if isinstance(content, v.HList) and all(isinstance(x, str | int) for x in content.items):
@@ -115,6 +118,10 @@ def store(m: Machine, ref: Value, frame: Frame, index: Value, value: Value) -> N
 
 def _store_many(m: Machine, ref: Value, frame: Frame, names: list[str], value: Value) -> None:
     held = m.content(value)
+    if isinstance(held, frames.FRAME_RULES["parts"]):
+        held = held.frame(m, len(names))
+    if isinstance(held, Frame) and any(isinstance(x, Block) for _, x in held.columns):
+        held = frames.FRAME_RULES["expanded"](m, held)
     if not isinstance(held, Frame) or len(held.columns) != len(names):
         raise Refused("several columns assigned at once from this")
     for name, (_, item) in zip(names, held.columns, strict=True):
@@ -134,6 +141,8 @@ def with_column(m: Machine, frame: Frame, name: str, value: Value) -> Frame:
     if isinstance(value, Poison):
         raise value.refusal()
     held = m.content(value)
+    placed = frames.FRAME_RULES["positions"](m, held)
+    held = held if placed is v.MISSING else placed
     if isinstance(held, Series):
         return frames.assign(m, frame, name, held)
     if isinstance(held, Frame) and len(held.columns) == 1:
@@ -318,14 +327,6 @@ def _shape(m: Machine, ref: Value, frame: Frame) -> Value:
     return (count(m, frame.rows_), len(frame.columns))
 
 
-def _columns(m: Machine, ref: Value, frame: Frame) -> Value:
-    return m.new(v.HList(tuple(frame.names)))
-
-
-def _index(m: Machine, ref: Value, frame: Frame) -> Value:
-    return Accessor(ref, ".index", {})
-
-
 def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """An operator on every column of a frame."""
     x, y = m.content(a), m.content(b)
@@ -391,7 +392,7 @@ frames.FRAME_ATTRIBUTES.update(
     loc=lambda m, ref, frame: Accessor(ref, "loc", _LOC),
     at=lambda m, ref, frame: Accessor(ref, "at", _LOC),
     iloc=lambda m, ref, frame: Accessor(ref, "iloc", {"[]": _iloc}),
-    shape=_shape, columns=_columns, index=_index, values=lambda m, ref, frame: ref,
+    shape=_shape, values=lambda m, ref, frame: ref,
 )  # fmt: skip
 frames.SERIES_ATTRIBUTES.update(
     loc=lambda m, series: Accessor(series, "loc", _LOC),

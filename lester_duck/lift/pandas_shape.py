@@ -121,21 +121,39 @@ def get_dummies(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Valu
     chosen = options(kwargs, args, ("data", "prefix"), "get_dummies", columns=None, drop_first=False, dtype=None,
                      prefix=None, prefix_sep="_", dummy_na=False)  # fmt: skip
     frames.only(chosen, "get_dummies", dummy_na=(False,))
+    kind = "bool" if chosen["dtype"] is None else column_rules.type_name(chosen["dtype"])
+    if kind not in ("bool", "int", "float"):
+        raise Refused(f"get_dummies of {kind} cells", "dtype=int")
     held = m.content(chosen["data"])
     if isinstance(held, Series):
         frame = Frame(held.rows_, ((held.sym.name or "value", held.sym),))
         names = frame.names
+        given = chosen["prefix"] if isinstance(chosen["prefix"], str) else None
+        starts = {names[0]: "" if given is None else f"{given}{chosen['prefix_sep']}"}
     elif isinstance(held, Frame):
         frame = held
         names = frames.strings(m, chosen["columns"]) if chosen["columns"] is not None else [
             n for n, x in frame.columns if isinstance(x, Sym) and (x.type == "str" or x.categories)
         ]  # fmt: skip
+        starts = {n: f"{p}{chosen['prefix_sep']}" for n, p in _prefixes(m, chosen["prefix"], names).items()}
     else:
         raise Refused("get_dummies of this")
     rest = tuple((n, x) for n, x in frame.columns if n not in names)
-    made = tuple((n, dummies(frame.rows_, s, bool(chosen["drop_first"]))) for n, s in
-                 zip(names, frames.syms(frame, names), strict=True))  # fmt: skip
+    made = tuple(
+        (n, replace(dummies(frame.rows_, s, bool(chosen["drop_first"])), prefix=starts[n], kind=kind))
+        for n, s in zip(names, frames.syms(frame, names), strict=True)
+    )
     return m.new(replace(frame, columns=(*rest, *made)))
+
+
+def _prefixes(m: Machine, given: Value, names: list[str]) -> dict[str, str]:
+    """What the columns made of each column begin with."""
+    plain = frames.constant(m, given)
+    if plain is None:
+        return {n: str(n) for n in names}
+    if isinstance(plain, str):
+        return dict.fromkeys(names, plain)
+    return {n: plain[n] for n in names} if isinstance(plain, dict) else dict(zip(names, plain, strict=True))
 
 
 def dummies(rows: Rows, sym: Sym, drop_first: bool) -> Block:
@@ -303,7 +321,7 @@ def as_frame(m: Machine, content: Value) -> Frame:
 
 def _melt(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("id_vars", "value_vars"), "melt", id_vars=None, value_vars=None,
-                     var_name="variable", value_name="value", ignore_index=True)  # fmt: skip
+                     var_name=frame.axis or "variable", value_name="value", ignore_index=True)  # fmt: skip
     ids = frames.strings(m, chosen["id_vars"]) if chosen["id_vars"] is not None else []
     names = frames.strings(m, chosen["value_vars"]) if chosen["value_vars"] is not None else [
         n for n in frame.names if n not in ids
@@ -323,11 +341,24 @@ def _melt(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
 
 
 def _explode(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    raise Refused("explode of a column of lists", "a loop that appends one row per item")
+    """One row per piece of a text; a missing text keeps its row."""
+    chosen = options(kwargs, args, ("column",), "explode", ignore_index=False)
+    name = frames.constant(m, chosen["column"])
+    sym = dict(frame.columns).get(name)
+    if not isinstance(sym, Sym) or sym.type != "pieces" or (sym.categories or (-1,))[0] not in (-1, 0):
+        raise Refused("explode of a column of lists", "explode of a column made by .str.split")
+    title = frames.title_of(m, ref, frame)
+    made = frames.closed(m, frame, f"{title}_pieces")
+    known = dict(made.columns)
+    pieces = known[name].sql
+    if sym.null:
+        pieces = sql("coalesce(_1, [NULL])", pieces)
+    item = Sym(exp.Explode(this=pieces), "str", null=True, nan=True, name=column_name(str(name)))
+    columns = tuple((n, item if n == name else x) for n, x in made.columns)
+    step = frames.closed(m, replace(made, columns=columns), title)
+    ignored = chosen["ignore_index"] is True
+    rows = replace(step.rows_, labels=fresh("index"), index="range" if ignored else "repeated", keys=())
+    return m.new(replace(step, what_rows=rows))
 
 
-def _pivot_table(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    raise Refused("pivot_table, whose columns depend on the data", "groupby with one aggregate per column")
-
-
-frames.FRAME_METHODS.update(melt=_melt, explode=_explode, pivot_table=_pivot_table, pivot=_pivot_table)
+frames.FRAME_METHODS.update(melt=_melt, explode=_explode)

@@ -186,17 +186,17 @@ def _split(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, 
     else:
         tree = sql("string_split(_1, _2)", series.sym.sql, sqlx.literal(separator))
     pieces = Series(series.rows_, Sym(tree, "pieces", null=series.sym.null, nan=True, name=series.sym.name,
-                                      choices=((limit, separator),)))  # fmt: skip
+                                      categories=(limit, separator)))  # fmt: skip
     if not chosen["expand"]:
         return pieces
     if limit < 1:
-        raise Refused(".str.split(expand=True) without n=", "n=1, or .str.split(separator).str[i]")
+        return frames.FRAME_RULES["parts"](pieces, _piece)
     return m.new(Frame(series.rows_, tuple((i, _piece(pieces, i).sym) for i in range(limit + 1))))
 
 
 def _piece(series: Series, index: int) -> Series:
     sym = series.sym
-    limit, separator = sym.choices[0] if sym.choices else (-1, None)
+    limit, separator = sym.categories or (-1, None)
     position = index + 1 if index >= 0 else index
     tree = exp.Anonymous(this="list_extract", expressions=[sym.sql.copy(), sqlx.literal(position)])
     if limit not in (-1, 0):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 
+from sqlglot import exp
+
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_objects import Rows
 from lester_duck.lift.sqlx import Tree, sql
@@ -39,7 +41,7 @@ def together(x: Sym, y: Sym) -> tuple | None:
 
 def settled(m: Machine, sym: Sym) -> Sym:
     """The column as whole numbers, which the script's results rely on."""
-    if sym.whole is None:
+    if sym.whole is None or any(m.expand_tree(o.fails).find(exp.Window) for o in sym.whole):
         return sym
     known = {id(o) for o in m.obligations}
     m.obligations.extend(o for o in sym.whole if id(o) not in known)

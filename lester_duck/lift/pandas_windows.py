@@ -12,6 +12,7 @@ from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_group as groups
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -51,6 +52,14 @@ def known_keys(keys: list[Sym], tree: Tree) -> Tree:
     return sqlx.case(sqlx.conjunction(absent), tree, exp.null()) if absent else tree
 
 
+def _absent(keys: list[Sym]) -> Tree:
+    """Whether a key is missing."""
+    tree: Tree = exp.false()
+    for key in keys:
+        tree = sqlx.disjunction(tree, sql("_1 IS NULL", key.sql)) if key.null else tree
+    return tree
+
+
 @dataclass(frozen=True, eq=False)
 class GroupColumn(Library):
     """One column within each group, as the function of a ``transform`` sees it."""
@@ -61,6 +70,13 @@ class GroupColumn(Library):
 
     def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """A window within the group, else the method of a column."""
+        args = [a.series if isinstance(a, GroupColumn) else a for a in args]
+        if name in ("rolling", "expanding"):
+            group = self._grouped(m)
+            frame = ready(m, group, ["within"])
+            sym, keys = frames.syms(frame, ["within"])[0], frames.syms(frame, part(group, "keys"))
+            made = (_rolling if name == "rolling" else _expanding)(m, frame, sym, keys, args, kwargs)
+            return replace(made, methods={n: self._within(rule) for n, rule in made.methods.items()})
         if name in _WITHIN:
             group = self._grouped(m)
             return replace(self, series=groups.GROUPED[name](m, group, args, kwargs))
@@ -70,6 +86,9 @@ class GroupColumn(Library):
         if not isinstance(made, Series):
             raise Refused(f".{name}() of a column of a group")
         return replace(self, series=made)
+
+    def _within(self, rule: frames.SeriesRule) -> frames.SeriesRule:
+        return lambda m, accessor, args, kwargs: replace(self, series=rule(m, accessor, args, kwargs))
 
     def _grouped(self, m: Machine) -> Accessor:
         held = m.content(self.group.of)
@@ -139,7 +158,10 @@ def _windowed(m: Machine, group: Accessor, kind: str) -> Value:
         or kind in ("std", "var")
         or any(k.null for k in keys)
     )
-    return Series(frame.rows_, Sym(known_keys(keys, tree), type_, null=null, nan=True, name=name))
+    made = Sym(known_keys(keys, tree), type_, null=null, nan=True, name=name)
+    if type_ == "int" and any(k.null for k in keys):
+        made = whole.unless(m, frame.rows_, replace(made, type="float"), _absent(keys))
+    return Series(frame.rows_, made)
 
 
 def _shifted(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], periods: int) -> Series:
@@ -178,7 +200,8 @@ def _cumcount(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, 
     )
     null = any(k.null for k in keys)
     tree = known_keys(keys, sql("_1 - 1", tree))
-    return Series(frame.rows_, Sym(tree, "float" if null else "int", null=null, nan=True, name="cumcount"))
+    made = Sym(tree, "float" if null else "int", null=null, nan=True, name="cumcount")
+    return Series(frame.rows_, whole.unless(m, frame.rows_, made, _absent(keys)) if null else made)
 
 
 def _ngroup(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -261,6 +284,12 @@ def _rolling(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], args: list, kw
                                                                   ("needed", needed)))  # fmt: skip
 
 
+def _expanding(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], args: list, kwargs: dict) -> Value:
+    needed = options(kwargs, args, ("min_periods",), "expanding", min_periods=1)["min_periods"]
+    extra = (("frame", frame), ("keys", keys), ("size", None), ("needed", needed))
+    return Accessor(Series(frame.rows_, sym), "expanding", ROLLING, extra)
+
+
 def _group_rolling(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     raise Refused("rolling per group, whose index is another", "transform, or shift and a mean")
 
@@ -270,7 +299,8 @@ def _rolled(kind: str) -> frames.SeriesRule:
         said = dict(rolling.extra)
         sym, frame = rolling.of.sym, said["frame"]
         number = series_rules.number(sym)
-        preceding = f"ROWS BETWEEN {said['size'] - 1} PRECEDING AND CURRENT ROW"
+        first = "UNBOUNDED" if said["size"] is None else said["size"] - 1
+        preceding = f"ROWS BETWEEN {first} PRECEDING AND CURRENT ROW"
         tree = window(sql(WINDOWS[kind], number), said["keys"], [position(frame)], preceding)
         held = window(sql("count(_1)", number), said["keys"], [position(frame)], preceding)
         made = sqlx.case(sql("_1 >= _2", held, sqlx.literal(max(said["needed"], 1))), sql("CAST(_1 AS DOUBLE)", tree),
@@ -314,6 +344,27 @@ def _rank(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value
     return ranked(frame, sym, [], chosen)
 
 
+def _series_expanding(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    frame, sym = _plain(m, series)
+    return _expanding(m, frame, sym, [], args, kwargs)
+
+
+def _pct_change(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    periods = options(kwargs, args, ("periods",), "pct_change", periods=1, fill_method=None)["periods"]
+    frame, sym = _plain(m, series)
+    before = _shifted(m, frame, sym, [], periods)
+    ratio = series_rules.operate(m, ast.Div, Series(frame.rows_, sym), before)
+    return series_rules.operate(m, ast.Sub, ratio, 1)
+
+
+def _group_pct_change(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    before = _group_shift(m, group, args, kwargs)
+    name = columns_of(group)[0]
+    frame = ready(m, group, [name])
+    ratio = series_rules.operate(m, ast.Div, Series(frame.rows_, frames.syms(frame, [name])[0]), before)
+    return series_rules.operate(m, ast.Sub, ratio, 1)
+
+
 def _series_rolling(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     frame, sym = _plain(m, series)
     return _rolling(m, frame, sym, [], args, kwargs)
@@ -341,7 +392,7 @@ def _extreme_rows(descending: bool) -> frames.SeriesRule:
 
 
 WITHIN = {
-    "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
+    "pct_change": _group_pct_change, "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
     "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup,
     "rank": _group_rank, "rolling": _group_rolling, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
     "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),
@@ -350,6 +401,7 @@ groups.GROUPED.update(WITHIN)
 frames.SERIES_METHODS.update(
     {
         "ffill": _series_ffill, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"), "cummax": _run("max(_1)"),
-        "cummin": _run("min(_1)"), "rank": _rank, "rolling": _series_rolling,
+        "cummin": _run("min(_1)"), "rank": _rank, "rolling": _series_rolling, "expanding": _series_expanding,
+        "pct_change": _pct_change,
     }
 )  # fmt: skip

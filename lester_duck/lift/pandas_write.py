@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from lester_duck.lift import files, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_places as places
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -28,18 +29,19 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
     if chosen["columns"] is not None:
         names = frames.strings(m, chosen["columns"])
         frame = replace(frame, columns=tuple(zip(names, frames.syms(frame, names), strict=True)))
-    rows = frame.rows_
+    frame = frames.FRAME_RULES["expanded"](m, frame)
+    rows, titles = frame.rows_, frame.names
     if chosen["index"] is not False:
-        if rows.index != "keys":
-            raise Refused("to_csv with the positions of rows", "index=False")
-        frame = replace(frame, columns=(*rows.keys, *frame.columns))
+        frame = places.with_index(m, ref, frame)
+        rows = frame.rows_
+        titles = ["" if n == places.NAME else n for n in frame.names]
     if rows.part is not None:
         frame = frames.taken(m, frame, frames.title_of(m, ref, frame))
     made = m.new(v.HFile(path, "w"))
     m.written[path] = made.id
     held = frame
     m.files["frame written", path] = (held, chosen["sep"])
-    header = chosen["sep"].join(str(n) for n in held.names) + "\n" if chosen["header"] else ""
+    header = chosen["sep"].join(str(n) for n in titles) + "\n" if chosen["header"] else ""
     printed = _view(m, held, chosen, path)
     columns = tuple(n for n, _ in printed.outputs)
     line = Sym(sqlx.column(printed.token, columns[0]), "str")

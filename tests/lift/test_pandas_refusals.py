@@ -15,13 +15,13 @@ df = pd.read_csv('t.csv')
 """
 REFUSED = {
     "df = df.merge(df, on='k', how='outer')": "merge with how='outer'",
-    "df = df.pivot_table(index='k', columns='c', values='x')": "pivot_table",
+    "df['d'] = df['c'] + df['k']\ndf = df.pivot_table(index='k', columns='d', values='x')": "not those of a file",
     "df = df.reset_index()": "keeps positions",
     "train, test = train_test_split(df, test_size=0.2)": "without random_state",
     "df = df.explode('c')": "explode",
     "df['y'] = pd.to_datetime(df['c'], dayfirst=True)": "dayfirst",
     "df['y'] = df['c'].str.extract(r'(?<=a)(b)')[0]": "regular expression",
-    "df = df.groupby('k').apply(lambda g: g.head(1))": "apply",
+    "df = df.groupby('k').apply(lambda g: g.head(1))": ".head() of the rows of a group",
     "other = pd.read_csv('t.csv')\ndf['y'] = other['x']": "matched",
     "df['y'] = df['x'].astype('int') // df['c']": "str",
 }

@@ -1,0 +1,144 @@
+"""Categories as numbers: ``factorize``, ``cat.codes``; ``select_dtypes``; texts split into columns; periods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_moments as moment_rules
+from lester_duck.lift import sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
+from lester_duck.lift.pandas_text import changed, text_of
+from lester_duck.lift.pandas_windows import window
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import Poison, Refused, Sym, Value
+
+
+def factorize(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.factorize(s)``: numbers in order of first appearance, -1 where missing; and the values."""
+    chosen = options(kwargs, args, ("values",), "factorize", sort=False)
+    series = m.content(chosen["values"])
+    if not isinstance(series, Series):
+        raise Refused("factorize of this", "a column")
+    codes = _in_order(m, series) if chosen["sort"] is True else _by_appearance(m, series)
+    return (codes, Poison("the values behind the codes", m.line))
+
+
+def _series_factorize(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return factorize(m, [series, *args], kwargs)
+
+
+def _by_appearance(m: Machine, series: Series) -> Series:
+    """Codes by the place of each value's first row."""
+    closed = frames.close_series(m, series)
+    sym = closed.sym
+    first = window(sql("min(_1)", sqlx.column(closed.rows_.rel.token, "_pos")), [sym])
+    name = sym.name or "value"
+    columns = ((name, sym), ("first_place", Sym(first, "int", name="first_place")))
+    title = closed.rows_.title or closed.rows_.rel.name
+    step = frames.closed(m, Frame(closed.rows_, columns), f"{title}_{name}_first")
+    value, place = (s for _, s in step.columns)
+    order: list[sqlx.Tree] = [sql("_1 IS NULL", value.sql)] if sym.null else []
+    return Series(step.rows_, _code(value, window(sql("dense_rank()"), [], [*order, place.sql])))
+
+
+def _in_order(m: Machine, series: Series) -> Series:
+    """Codes by the sorted values."""
+    closed = frames.close_series(m, series)
+    return Series(closed.rows_, _code(closed.sym, window(sql("dense_rank()"), [], [closed.sym.sql])))
+
+
+def _code(sym: Sym, rank: sqlx.Tree) -> Sym:
+    tree = sql("_1 - 1", rank)
+    if sym.null:
+        tree = sqlx.case(sql("_1 IS NOT NULL", sym.sql), tree, sqlx.literal(-1))
+    return Sym(tree, "int", name=sym.name)
+
+
+def _cat(m: Machine, series: Series) -> Accessor:
+    return Accessor(series, ".cat", {"codes!": _codes})
+
+
+def _codes(m: Machine, accessor: Accessor) -> Value:
+    series = text_of(accessor)
+    known = series.sym.categories
+    if not known:
+        return _in_order(m, series)
+    ifs = [sqlx.exp.If(this=sqlx.literal(c), true=sqlx.literal(i)) for i, c in enumerate(known)]
+    tree = sqlx.exp.Case(this=series.sym.sql.copy(), ifs=ifs, default=sqlx.literal(-1))
+    return Series(series.rows_, Sym(tree, "int", name=series.sym.name))
+
+
+_KINDS = {
+    "number": ("int", "float"), "int": ("int",), "int64": ("int",), "float": ("float",), "float64": ("float",),
+    "object": ("str",), "str": ("str",), "string": ("str",), "bool": ("bool",), "datetime": ("datetime",),
+    "datetime64": ("datetime",), "datetime64[ns]": ("datetime",), "category": (),
+}  # fmt: skip
+
+
+def _select(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    chosen = options(kwargs, args, ("include", "exclude"), "select_dtypes", include=None, exclude=None)
+    wanted, gone = (None if chosen[n] is None else _types(m, chosen[n]) for n in ("include", "exclude"))
+    if any(isinstance(x, Sym) and x.whole is not None for _, x in frame.columns) and wanted and len(wanted) == 1:
+        raise Refused("select_dtypes of a column that is int or float by its missing values", "a list of names")
+    kept = tuple(
+        (n, x) for n, x in frame.columns
+        if isinstance(x, Sym) and (wanted is None or x.type in wanted) and (gone is None or x.type not in gone)
+    )  # fmt: skip
+    return m.new(replace(frame, columns=kept))
+
+
+def _types(m: Machine, value: Value) -> set[str]:
+    given = frames.constant(m, value)
+    found: set[str] = set()
+    for one in given if isinstance(given, list | tuple) else [given]:
+        name = one.name.rsplit(".", 1)[-1] if isinstance(one, v.Lib) else one
+        if name not in _KINDS:
+            raise Refused(f"select_dtypes of {name!r}", "number, object, bool")
+        found |= set(_KINDS[name])
+    return found
+
+
+_PERIODS = {"M": "%Y-%m", "Y": "%Y", "A": "%Y", "D": "%Y-%m-%d"}
+
+
+def _period(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    form = _PERIODS.get(options(kwargs, args, ("freq",), ".dt.to_period")["freq"])
+    series = text_of(accessor)
+    if form is None or series.sym.type not in ("date", "datetime"):
+        raise Refused(".dt.to_period of this", '.dt.to_period("M")')
+    return changed(series, sql("strftime(_1, _2)", series.sym.sql, sqlx.literal(form)))
+
+
+@dataclass(frozen=True, eq=False)
+class Parts(Library):
+    """``s.str.split(sep, expand=True)``: as many columns as the script takes."""
+
+    pieces: Series
+    piece: object
+    what = "DataFrame of the pieces of a text"
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """One of the columns."""
+        if type(index) is not int or index < 0:
+            raise Refused("this index into the pieces of a text", "parts[0]")
+        return self.piece(self.pieces, index)
+
+    def frame(self, m: Machine, count: int) -> Frame:
+        """The first ``count`` columns, of which there must be no more."""
+        sym = self.pieces.sym
+        fails = sql("len(_1) > _2", sym.sql, sqlx.literal(count))
+        fails = sql("coalesce(_1, FALSE)", fails) if sym.null else fails
+        frames.owe(m, self.pieces.rows_, fails, "more pieces of a text than columns")
+        columns = tuple((i, self.piece(self.pieces, i).sym) for i in range(count))
+        return Frame(self.pieces.rows_, columns)
+
+
+frames.SERIES_METHODS["factorize"] = _series_factorize
+frames.SERIES_ATTRIBUTES["cat"] = _cat
+frames.FRAME_METHODS["select_dtypes"] = _select
+moment_rules.MOMENTS["to_period"] = _period
+frames.FRAME_RULES["parts"] = Parts

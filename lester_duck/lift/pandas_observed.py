@@ -1,0 +1,109 @@
+"""The values a column was seen to have, and the checks that hold the translation to them."""
+
+from __future__ import annotations
+
+import csv
+
+from sqlglot import exp
+
+from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import sqlx
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.pandas_frames import Series
+from lester_duck.lift.relations import FileRel, GroupRel, Relation, SelectRel, UnionRel
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.values import Sym, Value
+
+_READ = {"py_int": int, "py_float": float, "py_strip": str.strip, "py_upper": str.upper, "py_lower": str.lower}
+
+
+def values_of(m: Machine, series: Series) -> list[Value] | None:
+    """The distinct values of a column in the observed files, sorted; None where they cannot be told.
+
+    Conditions on the rows are left out: some of the values may not occur after them.
+    """
+    found = _values(m, series.rows_.rel, m.expand(series.sym).sql)
+    return None if found is None else sorted(found)
+
+
+def _values(m: Machine, rel: Relation, tree: Tree) -> set[Value] | None:
+    tree = sqlx.bare(tree)
+    if isinstance(tree, exp.Column):
+        return _column(m, rel, tree)
+    if isinstance(tree, exp.Literal):
+        return {tree.name if tree.is_string else int(tree.name) if tree.name.isdigit() else float(tree.name)}
+    if isinstance(tree, exp.Coalesce) and len(tree.expressions) == 1:
+        inner, other = _values(m, rel, tree.this), _values(m, rel, tree.expressions[0])
+        return None if inner is None or other is None else inner | other
+    if isinstance(tree, exp.Anonymous) and tree.name in _READ and len(tree.expressions) == 1:
+        inner = _values(m, rel, tree.expressions[0])
+        return None if inner is None else {_READ[tree.name](x) for x in inner}
+    if isinstance(tree, exp.Upper | exp.Lower):
+        inner = _values(m, rel, tree.this)
+        return None if inner is None else {x.upper() if isinstance(tree, exp.Upper) else x.lower() for x in inner}
+    return None
+
+
+def _column(m: Machine, rel: Relation, tree: exp.Column) -> set[Value] | None:
+    if isinstance(rel, FileRel) and tree.table == rel.token:
+        return _cells(m, rel, tree.name)
+    if isinstance(rel, UnionRel):
+        found = [_values(m, member, sqlx.column(member.token, tree.name)) for member in rel.members]
+        return None if any(f is None for f in found) else set().union(*found)
+    if isinstance(rel, SelectRel) and tree.table == rel.token:
+        made = dict(rel.outputs).get(tree.name)
+        return None if made is None else _below(m, rel, m.expand(made).sql)
+    if isinstance(rel, GroupRel) and tree.table == rel.token:
+        made = dict(rel.keys).get(tree.name)
+        return None if made is None else _below(m, rel, m.expand(made).sql)
+    return None
+
+
+def _below(m: Machine, rel: SelectRel | GroupRel, tree: Tree) -> set[Value] | None:
+    """The values of an expression over a relation's query, of one relation's columns."""
+    tables = sqlx.tables(tree)
+    joined = next((j.rel for j in rel.query.joins if {j.alias} == tables), None)
+    if joined is not None:
+        alias = next(iter(tables))
+        tree = sqlx.replace(tree, lambda n: _moved(n, alias, joined.token))
+        return _values(m, joined, tree)
+    if tables and tables != {rel.query.alias}:
+        return None
+    return _values(m, rel.query.base, sqlx.replace(tree, lambda n: _moved(n, rel.query.alias, rel.query.base.token)))
+
+
+def _moved(node: Tree, old: str, new: str) -> Tree | None:
+    return sqlx.column(new, node.name) if isinstance(node, exp.Column) and node.table == old else None
+
+
+def _cells(m: Machine, rel: FileRel, name: str) -> set[Value] | None:
+    where = m.observed.folder / rel.path
+    if rel.mode != "records" or name not in rel.header or not where.is_file():
+        return None
+    place = rel.header.index(name)
+    with where.open(newline="", encoding=rel.encoding) as f:
+        records = [r for r in csv.reader(f, delimiter=rel.delimiter) if r]
+    cells = {r[place] for r in records[1 if rel.has_header else 0 :]}
+    return cells - set(rel.null)
+
+
+def owe_values(m: Machine, series: Series, values: list[Value], message: str) -> None:
+    """Hold the data to these values: no other one, and each of them somewhere."""
+    sym = series.sym
+    literals = [sqlx.literal(x) for x in values]
+    other = sqlx.negate(exp.In(this=sym.sql.copy(), expressions=literals)) if values else exp.true()
+    if sym.null:
+        other = sqlx.conjunction([sql("_1 IS NOT NULL", sym.sql), other])
+    frames.owe(m, series.rows_, other, message)
+    closed = frames.close_series(m, series)
+    count = m.whole("count_distinct", closed.rows_.rel, closed.sym, "int")
+    m.asserted.append((sql("_1 <> _2", count.sql, sqlx.literal(len(values))), m.line))
+
+
+def is_one(sym: Sym, value: Value) -> Tree:
+    """Whether a column has a value."""
+    tree = sql("_1 = _2", sym.sql, sqlx.literal(value))
+    return sql("coalesce(_1, FALSE)", tree) if sym.null else tree
+
+
+__all__ = ["is_one", "owe_values", "values_of"]
