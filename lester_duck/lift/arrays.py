@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import files, lookups, scalars, sqlx
+from lester_duck.lift import builtin_rules, files, folds, lookups, scalars, sqlx
 from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import FileRel, Join, Relation, SelectRel
 from lester_duck.lift.values import Part, Refused, Sym, Value
@@ -23,16 +25,18 @@ def count(m: Machine, content: Value) -> Sym:
     """The number of rows."""
     if isinstance(content, Part):
         raise Refused("the length of a part of the rows")
+    content = _in_order(m, content)
     return m.whole("count", content.rel, None, "int")
 
 
-def subscript(m: Machine, content: Value, index: Value) -> Value:
+def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> Value:
     """``rows[index]``: by the loop's position, a slice from or to a bound, or a mask."""
-    if isinstance(content, v.View):
-        content = v.ListOf(content.rel, content.element)
+    content = _in_order(m, content)
     if isinstance(index, v.Ref):
         index = m.content(index)
     if isinstance(index, Sym) and index.position is not None:
+        if isinstance(content, v.Matrix) and isinstance(base, v.Ref):
+            return m.new(MatrixRow(base, index))
         return at_position(m, content, index.position)
     if isinstance(index, v.Vector) and index.element.type == "bool":
         element = align(m, relation_of(content), index.rel, index.element)
@@ -43,7 +47,42 @@ def subscript(m: Machine, content: Value, index: Value) -> Value:
         return _columns(m, content, index)
     if index == 0 and _is_lines(content):
         return _first_line(m, content)
+    if index == 0 and _is_split(content):
+        return _first_split(m, content)
     raise Refused("this index into a collection of rows", "the position of the loop's own row, or a slice")
+
+
+def _in_order(m: Machine, content: Value) -> Value:
+    """A view as a list; one in an order of its own is made once."""
+    if not isinstance(content, v.View):
+        return content
+    if not content.order:
+        return v.ListOf(content.rel, content.element)
+    if ("in order", content) not in m.files:
+        m.files["in order", content] = builtin_rules.settled(m, content, folds.title_of(m, content))
+    return m.files["in order", content]
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixRow(Library):
+    """``matrix[i]`` with ``i`` the row of the loop: what is set in it is set in the matrix."""
+
+    matrix: v.Ref
+    position: Sym
+    what = "row of a matrix"
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """``matrix[i][j]``."""
+        columns = m.content(at_position(m, m.content(self.matrix), self.position.position))
+        if type(index) is not int or not isinstance(columns, v.HList):
+            raise Refused("this index into a row of a matrix", "matrix[i, j]")
+        return columns.items[index]
+
+    def store(self, m: Machine, ref: Value, index: Value, value: Value) -> None:
+        """``matrix[i][j] = x``."""
+        if m.frame_of(self.matrix) is None:
+            raise Refused("an assignment into a row of a matrix outside its loop")
+        m.log("cell", self.matrix, (self.position, index), value)
 
 
 def _is_lines(content: Value) -> bool:
@@ -51,10 +90,25 @@ def _is_lines(content: Value) -> bool:
     return isinstance(content.rel, FileRel) and scalars.is_raw(element)
 
 
+def _is_split(content: Value) -> bool:
+    """Whether a list holds every line of a file, split or read with the csv module."""
+    element = getattr(content, "element", None)
+    return isinstance(element, v.Fields) and element.rel is content.rel and not element.each
+
+
+def _first_split(m: Machine, content: v.ListOf) -> v.Ref:
+    """The fields of the first line, as it was observed."""
+    fields, rel = content.element, content.rel
+    if fields.strip == "csv":
+        file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip)
+        return m.new(v.HList(tuple(files.first_record(m, file, fields.delimiter))))
+    line = files.stripped(_first_line(m, content), fields.strip)
+    return m.new(v.HList(tuple(line.split(fields.delimiter))))
+
+
 def _first_line(m: Machine, content: v.ListOf) -> str:
     rel = content.rel
-    with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
-        lines = f.readlines()
+    lines = files.text_lines(m.observed.folder / rel.path, rel.encoding)
     if len(lines) <= rel.skip:
         raise Refused(f"{rel.path} was too short when the script was observed")
     return lines[rel.skip]
@@ -76,6 +130,8 @@ def _slice(m: Machine, content: Value, index: slice) -> Value:
         further = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
         view = files.lines_of(m, further)
         return m.new(v.ListOf(view.rel, view.element))
+    if _is_split(content) and type(start) is int and start >= 0 and stop is None:
+        return m.new(_further(m, content, start))
     if start is None and stop is None:
         return content if isinstance(content, v.Vector | v.Matrix) else m.new(content)
     if start is None:
@@ -83,6 +139,18 @@ def _slice(m: Machine, content: Value, index: slice) -> Value:
     if stop is None:
         return Part(content, "tail", bound(m, content, start))
     raise Refused("a slice with two bounds of a collection of rows", "rows[:n] and rows[n:]")
+
+
+def _further(m: Machine, content: v.ListOf, start: int) -> v.ListOf:
+    """``rows[1:]`` of the lines of a file, split: the file without its first lines."""
+    fields, rel = content.element, content.rel
+    file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
+    if fields.strip == "csv":
+        view = files.csv_rows(m, file, fields.delimiter)
+        return v.ListOf(view.rel, view.element)
+    further = files.lines_of(m, file).rel
+    further.note_split(fields.strip, fields.delimiter)
+    return v.ListOf(further, v.Fields(further.token, further, fields.strip, fields.delimiter))
 
 
 def bound(m: Machine, content: Value, value: Value) -> exp.Expression:

@@ -311,7 +311,23 @@ def _next(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         if len(args) == 1:
             m.files["begins", content.path] = True
         return files.read_off(m, args[0])
+    if isinstance(m.content(args[0]), v.Foreign) and hasattr(m.content(args[0]), "following"):
+        return m.content(args[0]).following(m)
     raise Refused("next() of this iterator")
+
+
+def _print(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``print(..., file=f)``."""
+    given = {"sep": " ", "end": "\n"} | {k: x for k, x in kwargs.items() if x is not None}
+    file, sep, end = given.pop("file"), given.pop("sep"), given.pop("end")
+    given.pop("flush", None)
+    if given or not isinstance(sep, str) or not isinstance(end, str):
+        raise Refused("print with these parameters")
+    parts: list[Value] = []
+    for i, arg in enumerate(args):
+        parts += ([sep] if i else []) + [scalars.to_text(m, arg)]
+    files.write(m, file, scalars.concat(m, [*parts, end]))
+    return None
 
 
 def _quantifier(all_of: bool) -> Rule:
@@ -327,6 +343,7 @@ def _quantifier(all_of: bool) -> Rule:
 
 RULES: dict[str, Rule] = {
     "open": _open,
+    "print": _print,
     "len": _len,
     "str": _str,
     "int": _int,

@@ -64,12 +64,20 @@ _DATE_METHODS = frozenset(
 
 def lazy_call(m: Machine, function: Value, node: ast.Call) -> Value:
     """Calls whose arguments are not evaluated; ``MISSING`` for all others."""
-    if isinstance(function, Lib) and function.name in concrete.QUIET:
+    if isinstance(function, Lib) and function.name in concrete.QUIET and not _printed_to_file(m, function, node):
         _note_selections(m, node)
         return None
     if isinstance(function, Method) and isinstance(function.receiver, Poison):
         raise function.receiver.refusal()
     return v.MISSING
+
+
+def _printed_to_file(m: Machine, function: Lib, node: ast.Call) -> bool:
+    """Whether a ``print`` goes to a file of the script."""
+    target = next((k.value for k in node.keywords if k.arg == "file"), None)
+    if function.name != "builtins.print" or target is None:
+        return False
+    return isinstance(m.content(expressions.evaluate(m, target)), v.HFile)
 
 
 def _note_selections(m: Machine, node: ast.Call) -> None:
@@ -242,6 +250,8 @@ def bind_arguments(m: Machine, function: v.Func, args: list[Value], kwargs: dict
 
 
 def _append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(m.content(receiver), v.Fields):
+        m.update(receiver, v.HList(tuple(containers.known_items(m, receiver))))
     rows.add(m, receiver, args[0], "append")
     return None
 
@@ -363,6 +373,7 @@ def _nothing(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, V
 METHODS = {
     (v.HList, "append"): _append,
     (v.ListOf, "append"): _append,
+    (v.Fields, "append"): _append,
     (v.HList, "extend"): _extend,
     (v.HList, "index"): _list_index,
     (v.HList, "sort"): _sort,

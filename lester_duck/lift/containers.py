@@ -51,7 +51,7 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     if isinstance(content, v.Group):
         return inner.of(content).subscript(m, base, index)
     if isinstance(content, v.ListOf | v.View | v.Vector | v.Matrix | v.Part):
-        return arrays.subscript(m, content, index)
+        return arrays.subscript(m, content, index, base)
     if isinstance(content, v.Pieces):
         return _piece(m, content, index)
     if isinstance(content, v.Words):
@@ -144,7 +144,7 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
     if isinstance(optional, v.Choice) and v.MISSING in (optional.then, optional.otherwise):
         present = optional.condition
         return present.copy() if optional.otherwise is v.MISSING else sqlx.negate(present)
-    known = _keys(content)
+    known = files.all_fields(m, content) if isinstance(content, v.Fields) else _keys(content)
     if known is not None:
         if v.is_const(item) and all(v.is_const(k) for k in known):
             return sqlx.literal(item in known)
@@ -218,6 +218,8 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     if isinstance(content, v.HDict) and v.is_const(index):
         m.update(base, content.put(index, value))
         return
+    if isinstance(content, v.Fields):
+        content = v.HList(tuple(files.all_fields(m, content)))
     if isinstance(content, v.HList | v.HArray):
         m.update(base, type(content)(replaced(m, content.items, index, value)))
         return
@@ -301,12 +303,17 @@ def length(m: Machine, value: Value) -> Value:
     return len(known_items(m, value))
 
 
+def _listed(m: Machine, content: Value) -> Value:
+    """A split line as the list of its fields."""
+    return v.HList(tuple(files.all_fields(m, content))) if isinstance(content, v.Fields) else content
+
+
 def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """Operators on lists, vectors and matrices; ``MISSING`` where it is none."""
     answer = foreign.operate(m, op, a, b)
     if answer is not v.MISSING:
         return answer
-    x, y = m.content(a), m.content(b)
+    x, y = (_listed(m, m.content(side)) for side in (a, b))
     if isinstance(x, v.HList) and isinstance(y, v.HList) and op is ast.Add:
         return m.new(v.HList(x.items + y.items))
     if op is ast.Mult and isinstance(x, v.HList) and type(y) is int and y * len(x.items) <= 100_000:

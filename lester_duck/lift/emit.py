@@ -126,6 +126,7 @@ def valid(name: str) -> str:
 def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> settle.Settled:
     uses: list[Tree] = []
     guards: set[int] = set()
+    blank_passed = rel.mode == "csv"
     for other in order:
         if not isinstance(other, SelectRel | GroupRel):
             continue
@@ -133,6 +134,7 @@ def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> sett
         aliases |= {j.alias for j in other.query.joins if j.rel is rel}
         if not aliases:
             continue
+        blank_passed = blank_passed and settle.passes_blank(other, aliases)
         conditions = {sqlx.text(m.expand_tree(c)) for c in other.query.where}
         for tree in [*trees(m, other), *[m.expand(s).sql for j in other.query.joins for s, _ in j.keys]]:
             guard = settle.is_width_guard(tree, aliases)
@@ -140,6 +142,7 @@ def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> sett
                 guards.add(guard)
             else:
                 uses.append(_only(tree, aliases))
+    rel.blank_passed = blank_passed
     return settle.settle(m, rel, name, uses, guards)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
+import io
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +18,11 @@ from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.relations import FileRel
 from lester_duck.lift.values import Fields, LineText, Refused, Sym, Value
 
+_ENCODINGS = {
+    "utf-8": "utf-8", "utf-8-sig": "utf-8-sig", "ascii": "ascii", "iso8859-1": "latin-1", "cp1252": "cp1252",
+    "iso8859-15": "iso8859-15", "utf-16": "utf-16",
+}  # fmt: skip
+
 
 def open_file(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``open(path, mode, ...)``."""
@@ -22,11 +30,12 @@ def open_file(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not isinstance(path, str) or not isinstance(mode, str):
         raise Refused("open() of a path that is no constant")
     path = clean_path(path)
-    if kwargs.get("encoding", "utf-8") not in (None, "utf-8", "utf8", "UTF-8", "ascii", "latin-1", "iso-8859-1"):
-        raise Refused(f"the encoding {kwargs['encoding']!r}")
+    encoding = _encoding(kwargs.get("encoding"))
     if "b" in mode or "+" in mode or mode[:1] not in "rwa":
         raise Refused(f"the file mode {mode!r}", "text mode")
-    reading = (str(kwargs.get("encoding") or "utf-8"), kwargs.get("newline"))
+    if mode[:1] != "r" and encoding != "utf-8":
+        raise Refused(f"a file written in the encoding {encoding!r}", 'encoding="utf-8"')
+    reading = (encoding, kwargs.get("newline"))
     made = m.new(v.HFile(path, mode[:1], reading if mode[:1] == "r" else ()))
     if mode[:1] != "r":
         if m.frames:
@@ -35,6 +44,42 @@ def open_file(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
             raise Refused("a file written in two goes")
         m.written[path] = made.id
     return made
+
+
+def _encoding(name: Value) -> str:
+    """An encoding whose texts a source can hold, by its plain name."""
+    if name is None:
+        return "utf-8"
+    try:
+        known = _ENCODINGS.get(codecs.lookup(name).name) if isinstance(name, str) else None
+    except LookupError:
+        known = None
+    if known is None:
+        raise Refused(f"the encoding {name!r}", 'encoding="utf-8"')
+    return known
+
+
+def open_gzip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``gzip.open(path, "rt")``: lines of a compressed file."""
+    mode = args[1] if len(args) > 1 else kwargs.get("mode", "rb")
+    path = args[0]
+    if mode != "rt" or set(kwargs) - {"mode", "encoding", "newline"} or len(args) > 2:
+        raise Refused("gzip.open in this mode", 'gzip.open(path, "rt")')
+    if not isinstance(path, str) or not path.endswith(".gz"):
+        raise Refused("gzip.open of a file without the suffix .gz")
+    return open_file(m, [path, "r"], {k: x for k, x in kwargs.items() if k != "mode"})
+
+
+def text_of(path: Path, encoding: str, newline: str | None = None) -> str:
+    """The text of a file of the observed run."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding=encoding, newline=newline) as f:
+        return f.read()
+
+
+def text_lines(path: Path, encoding: str) -> list[str]:
+    """The lines of a file of the observed run, with their ends."""
+    return io.StringIO(text_of(path, encoding)).readlines()
 
 
 def clean_path(path: str) -> str:
@@ -66,8 +111,8 @@ def file_rel(m: Machine, file: v.HFile, mode: str, delimiter: str = ",", header:
 
 
 def _first_record(path: Path, rel: FileRel, header: bool) -> tuple[str, ...]:
-    with path.open(newline="", encoding=rel.encoding) as f:
-        first = next(csv.reader(f, delimiter=rel.delimiter), None)
+    reader = csv.reader(io.StringIO(text_of(path, rel.encoding, ""), newline=""), delimiter=rel.delimiter)
+    first = next((r for r in reader if r), None)
     if first is None:
         raise Refused(f"{rel.path} was empty when the script was observed")
     if header and len(set(first)) != len(first):
@@ -82,10 +127,10 @@ def lines_of(m: Machine, file: v.HFile) -> v.View:
     if file.path in m.written:
         return written_lines(m, file)
     rel = file_rel(m, file, "lines")
-    text = (m.observed.folder / file.path).read_bytes()
-    if file.pieces[1:] == ("",) and b"\r" in text:
+    text = text_of(m.observed.folder / file.path, rel.encoding, "")
+    if file.pieces[1:] == ("",) and "\r" in text:
         raise Refused("lines that end with \\r, read with newline=''", "open(path)")
-    ragged = bool(text) and not text.endswith((b"\n", b"\r")) and not file.path.endswith(".gz")
+    ragged = bool(text) and not text.endswith(("\n", "\r"))
     line = LineText(rel.token, "raw", ragged)
     return v.View(rel, Sym(sqlx.column(rel.token, "line"), "str", name="line", line=line))
 
@@ -104,8 +149,7 @@ def read_off(m: Machine, ref: v.Ref) -> str:
     path = m.observed.folder / file.path
     if not path.is_file():
         raise Refused(f"the file {file.path} was not there when the script was observed")
-    with path.open(encoding=file.pieces[0] if file.pieces else "utf-8") as f:
-        lines = f.readlines()
+    lines = text_lines(path, file.pieces[0] if file.pieces else "utf-8")
     return lines[file.skipped] if len(lines) > file.skipped else ""
 
 
@@ -158,6 +202,57 @@ def records(m: Machine, file: v.HFile, delimiter: str) -> v.View:
     return v.View(rel, v.Rec(tuple((name, column) for name, column in rel.columns().items())))
 
 
+def csv_rows(m: Machine, file: v.HFile, delimiter: str) -> v.View:
+    """The rows of a ``csv.reader`` as lists."""
+    if file.path in m.written:
+        header, rows = written(m, file.path)
+        if rows is None or not rows.line_end or rows.delimiter != delimiter:
+            raise Refused(f"reading back {file.path} with csv.reader")
+        if len(list(csv.reader(header.splitlines(), delimiter=delimiter))) != file.skipped:
+            raise Refused(f"reading back {file.path} with another number of header lines than it has")
+        columns = rows.rel.columns()
+        cells = [as_text(m, columns[c]) for c in rows.columns]
+        if not rows.quoting:
+            raise Refused(f"reading back {file.path} with csv.reader, written without csv.writer", "csv.writer")
+        return v.View(rows.rel, v.Seq(tuple(cells)))
+    rel = file_rel(m, file, "csv", delimiter)
+    rel.note_split("csv", delimiter)
+    return v.View(rel, Fields(rel.token, rel, "csv", delimiter))
+
+
+def named_records(m: Machine, file: v.HFile, delimiter: str, names: tuple[str, ...]) -> v.View:
+    """The rows of a ``csv.DictReader`` with field names of its own."""
+    if file.path in m.written:
+        raise Refused(f"reading back {file.path} with field names of its own", "csv.DictReader(file)")
+    rel = file_rel(m, file, "records", delimiter, header=False)
+    if rel.header and len(rel.header) != len(names):
+        raise Refused("csv.DictReader with another number of field names than there are fields")
+    rel.header = names
+    return v.View(rel, v.Rec(tuple((name, column) for name, column in rel.columns().items())))
+
+
+def first_record(m: Machine, file: v.HFile, delimiter: str) -> list[str]:
+    """The next row of a file read with the csv module, as it was observed."""
+    if file.path in m.written:
+        header = csv.reader(io.StringIO(written(m, file.path)[0], newline=""), delimiter=delimiter)
+        found = list(header)[file.skipped :]
+        if not found:
+            raise Refused(f"a row of data read off {file.path}")
+        return found[0]
+    path = m.observed.folder / file.path
+    if not path.is_file():
+        raise Refused(f"the file {file.path} was not there when the script was observed")
+    found = _csv_records(path, file.pieces[0] if file.pieces else "utf-8", file.skipped, delimiter)
+    if not found or any("\n" in x or "\r" in x for x in found[0]):
+        raise Refused(f"{file.path} had no row to read off when the script was observed")
+    return found[0]
+
+
+def _csv_records(path: Path, encoding: str, skip: int, delimiter: str) -> list[list[str]]:
+    lines = io.StringIO(text_of(path, encoding, ""), newline="").readlines()[skip:]
+    return list(csv.reader(lines, delimiter=delimiter))
+
+
 def as_text(m: Machine, cell: Sym) -> Sym:
     """A written cell as it is read back."""
     return scalars.scalar(scalars.to_text(m, cell)).named(cell.name)
@@ -168,17 +263,19 @@ def as_text(m: Machine, cell: Sym) -> Sym:
 
 def field_column(fields: Fields, what: int | str) -> exp.Expression:
     """The column that stands for a field (or the number of fields) until the source's form is settled."""
-    strip = "none" if fields.strip == "raw" else fields.strip
-    return sqlx.column(fields.alias, f"#{strip}:{what}:{fields.delimiter}")
+    return fields.column(what)
 
 
 def observed_widths(m: Machine, rel: FileRel, strip: str, delimiter: str) -> Counter[int]:
     """How many lines of the observed file have how many fields."""
     key = ("widths", rel.token, strip, delimiter)
     if key not in m.files:
-        with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
-            lines = f.readlines()[rel.skip :]
-        m.files[key] = Counter(len(stripped(line, strip).split(delimiter)) for line in lines)
+        path = m.observed.folder / rel.path
+        if strip == "csv":
+            m.files[key] = Counter(len(r) for r in _csv_records(path, rel.encoding, rel.skip, delimiter) if r)
+        else:
+            lines = text_lines(path, rel.encoding)[rel.skip :]
+            m.files[key] = Counter(len(stripped(line, strip).split(delimiter)) for line in lines)
     return m.files[key]
 
 
@@ -193,6 +290,8 @@ def stripped(line: str, strip: str) -> str:
 
 def field(m: Machine, fields: Fields, index: Value) -> Value:
     """``fields[i]``."""
+    if isinstance(index, slice):
+        return m.new(v.HList(tuple(all_fields(m, fields))[index]))
     if type(index) is not int:
         raise Refused("an index into a split line that is no constant")
     if index < 0:
@@ -200,8 +299,7 @@ def field(m: Machine, fields: Fields, index: Value) -> Value:
         if len(widths) != 1:
             raise Refused("a field counted from the end of lines of different lengths")
         index += next(iter(widths))
-    if any(catches(c, "IndexError") for g in m.guards for c in g.caught):
-        m.raise_if(sqlx.sql("_1 <= _2", width(m, fields).sql, sqlx.literal(index)), "IndexError", "a line is too short")
+    m.raise_if(sqlx.sql("_1 <= _2", width(m, fields).sql, sqlx.literal(index)), "IndexError", "a line is too short")
     return _field(m, fields, index)
 
 
@@ -236,6 +334,7 @@ def unpack(m: Machine, fields: Fields, count: int) -> list[Value]:
         )
     else:
         fields.rel.demanded.add(count)
+        m.oblige(sqlx.sql("_1 <> _2", width(m, fields).sql, sqlx.literal(count)), "another number of fields")
     return [_field(m, fields, i, count) for i in range(count)]
 
 
@@ -247,6 +346,13 @@ def all_fields(m: Machine, fields: Fields) -> list[Value]:
     count = next(iter(widths))
     fields.rel.demanded.add(count)
     return [_field(m, fields, i, count) for i in range(count)]
+
+
+def frozen(m: Machine, fields: Fields) -> Value:
+    """A split line that is kept: as it is where its fields are not changed, else the list of them."""
+    if fields.each or fields.strip == "raw":
+        return v.Seq(tuple(all_fields(m, fields)))
+    return fields
 
 
 def name_field(m: Machine, value: Value, name: str) -> Value:

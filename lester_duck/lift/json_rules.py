@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, scalars, sqlx
+from lester_duck.lift import calls, files, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine, catches
@@ -193,12 +193,11 @@ def _samples(m: Machine, rel: FileRel) -> tuple[Any, ...]:
     key = ("json", rel.token)
     if key not in m.files:
         found = []
-        with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
-            for line in f.readlines()[rel.skip :]:
-                try:
-                    found.append(json.loads(line))
-                except ValueError:
-                    found.append(MISSING)
+        for line in files.text_lines(m.observed.folder / rel.path, rel.encoding)[rel.skip :]:
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                found.append(MISSING)
         m.files[key] = tuple(x for x in found if x is not MISSING)
     return m.files[key]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, containers, dates, files, hashes, lookups, regex, rows, scalars
+from lester_duck.lift import arrays, concrete, containers, dates, hashes, lookups, regex, rows, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -76,24 +76,6 @@ def array_method(m: Machine, content: Value, name: str, args: list[Value], kwarg
     if name == "tolist" and isinstance(content, v.Vector):
         return m.new(v.ListOf(content.rel, content.element))
     raise Refused(f"the method .{name}() of an array")
-
-
-# -- csv -----------------------------------------------------------------------------------------
-
-
-def _dict_reader(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if len(args) != 1 or set(kwargs) - {"delimiter"}:
-        raise Refused("csv.DictReader with these parameters", "csv.DictReader(file, delimiter=...)")
-    file = m.content(args[0])
-    if not isinstance(file, v.HFile):
-        raise Refused("csv.DictReader of something that is no file")
-    return files.records(m, file, kwargs.get("delimiter", ","))
-
-
-def _writer(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if len(args) != 1 or set(kwargs) - {"delimiter", "lineterminator"}:
-        raise Refused("csv.writer with these parameters", "csv.writer(file, delimiter=...)")
-    return m.new(v.HWriter(args[0], kwargs.get("delimiter", ","), kwargs.get("lineterminator", "\r\n")))
 
 
 # -- collections -----------------------------------------------------------------------------------
@@ -203,8 +185,6 @@ RULES: dict[str, Rule] = hashes.RULES | {
     "numpy.min": _aggregate("min"),
     "numpy.max": _aggregate("max"),
     "numpy.median": _aggregate("median"),
-    "csv.DictReader": _dict_reader,
-    "csv.writer": _writer,
     "collections.defaultdict": _defaultdict,
     "collections.Counter": _counter,
     "datetime.datetime.strptime": _strptime,

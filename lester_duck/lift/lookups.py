@@ -6,7 +6,7 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import classes, containers, folds, scalars, sqlx
+from lester_duck.lift import classes, containers, files, folds, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import GroupRel, Join, Query, Relation, free_name, fresh
@@ -292,6 +292,8 @@ def thaw(m: Machine, shape: Value) -> Value:
         return m.new(v.HList(tuple(thaw(m, x) for x in shape.items)))
     if isinstance(shape, tuple):
         return tuple(thaw(m, x) for x in shape)
+    if isinstance(shape, v.Fields):
+        return m.new(shape)
     return shape
 
 
@@ -310,6 +312,8 @@ def freeze(m: Machine, value: Value) -> Value:
         return tuple(freeze(m, x) for x in content)
     if isinstance(content, v.Pieces):
         return known_pieces(m, content)
+    if isinstance(content, v.Fields):
+        return files.frozen(m, content)
     if isinstance(content, Sym | v.Choice | v.Hashed) or v.is_const(content):
         return content
     raise Refused(f"a collection of {scalars.kind_name(content)} values")

@@ -152,6 +152,15 @@ class Fields:
     delimiter: str
     each: tuple[Callable[[Value], Value], ...] = ()
 
+    def column(self, what: int | str) -> exp.Expression:
+        """The column that stands for a field (or the number of fields) until the source's form is settled."""
+        strip = "none" if self.strip == "raw" else self.strip
+        return exp.column(f"#{strip}:{what}:{self.delimiter}", table=self.alias)
+
+    def width(self) -> exp.Expression:
+        """The number of fields."""
+        return self.column("width")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:

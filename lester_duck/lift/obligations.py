@@ -19,7 +19,10 @@ def checks(m: Machine, emitted: emit.Emitted) -> tuple[ir.Check, ...]:
     made: dict[str, ir.Check] = {}
     names: set[str] = set()
     for owed in _merged(m, emitted):
-        text = render.expression(_statement(m, owed, emitted))
+        statement = _statement(m, owed, emitted)
+        if statement is None:
+            continue
+        text = render.expression(statement)
         if text not in made:
             name = _free(f"{emitted.names[owed.query.base]}_line_{owed.line}", names)
             made[text] = ir.Check(name=name, sql=text, message=f"line {owed.line} of {m.script}: {owed.message}")
@@ -76,15 +79,38 @@ def _sayable(m: Machine, owed: Obligation, emitted: emit.Emitted) -> bool:
     return not any(n.name in m.functions for tree in condition for n in tree.find_all(exp.Anonymous))
 
 
-def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select:
-    """The rows that reach the obligation and break it."""
+def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:
+    """The rows that reach the obligation and break it; None where there can be none."""
     used = {t for c in (*owed.path, owed.fails) for t in sqlx.tables(m.expand_tree(c))}
     query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used), (*owed.path, owed.fails))
     block = build.prepare(m, query, _shown(m, owed, emitted), emitted.columns)
+    block.where = [_possible(w) for w in block.where]
+    if any(_is_false(w) for w in block.where):
+        return None
     ctes, statement = build.write(block, lambda r: emitted.names[r])
     for name, cte in ctes:
         statement = statement.with_(name, cte)
     return statement
+
+
+def _possible(condition: Tree) -> Tree:
+    """A condition without the alternatives that cannot be."""
+    tree = sqlx.bare(condition)
+    if isinstance(tree, exp.Or) and _is_false(tree.this):
+        return _possible(tree.expression)
+    return _possible(tree.this) if isinstance(tree, exp.Or) and _is_false(tree.expression) else condition
+
+
+def _is_false(condition: Tree) -> bool:
+    """Whether a condition compares settled numbers, and says no."""
+    tree = sqlx.bare(condition)
+    if isinstance(tree, exp.Or):
+        return _is_false(tree.this) and _is_false(tree.expression)
+    sides = [sqlx.bare(x) for x in (tree.this, tree.expression)] if isinstance(tree, exp.LTE | exp.NEQ) else []
+    if not sides or any(not isinstance(x, exp.Literal) or x.is_string for x in sides):
+        return False
+    a, b = (float(x.name) for x in sides)
+    return not (a <= b if isinstance(tree, exp.LTE) else a != b)
 
 
 def _closure(m: Machine, query: Query, used: set[str]) -> list:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -106,8 +107,8 @@ def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -
     if plain["header"] not in (None, 0):
         raise Refused(f"read_csv with header={plain['header']!r}")
     encoding = str(plain["encoding"] or "utf-8")
-    with where.open(newline="", encoding=encoding) as f:
-        records = [r for r in csv.reader(f, delimiter=delimiter) if r]
+    text = io.StringIO(files.text_of(where, encoding, ""), newline="")
+    records = [r for r in csv.reader(text, delimiter=delimiter) if r]
     if not records:
         raise Refused(f"{path} was empty when the script was observed")
     names = tuple(plain["names"] or (records[0] if header else [f"field_{i + 1}" for i in range(len(records[0]))]))

@@ -23,7 +23,7 @@ class Item:
 
 def rewrite(m: Machine, frame: Frame, owner: v.Ref | None, item: Item) -> None:
     """Log the change of the loop's own records as a change of the list they are in."""
-    if not isinstance(item.value, v.Ref):
+    if not isinstance(item.value, v.Ref) or owner is v.MISSING:
         return
     before = item.heap[item.value.id]
     after = frame.end.heap.get(item.value.id) if frame.end is not None else None

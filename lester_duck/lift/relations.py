@@ -97,6 +97,7 @@ class FileRel(Relation):
     names: dict[int, str] = field(default_factory=dict)
     demanded: set[int] = field(default_factory=set)
     null: tuple[str, ...] = ()
+    blank_passed: bool = False
     form: str = "csv"
     begins: bool = False
     """Whether the script ends with an error when the file is empty."""

@@ -74,6 +74,8 @@ def loop(
     loads = frozenset(n.id for part in node.body for n in ast.walk(part)
                       if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))  # fmt: skip
     owner = iterable if isinstance(content, v.ListOf) and isinstance(iterable, v.Ref) else None
+    if getattr(content, "fresh", False):
+        owner = v.MISSING  # each row is made anew: what is changed in it nobody sees later
 
     def attempt(body: list[ast.stmt]) -> None:
         over_rows(m, view, lines, lambda item: assign(node.target, item), lambda: run(body), owner, loads)

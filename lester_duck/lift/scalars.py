@@ -269,6 +269,8 @@ def truth(m: Machine, value: Value) -> Tree:
         return sqlx.literal(bool(content if isinstance(content, tuple) else content.items))
     if isinstance(content, v.Group):
         return content.present.copy()
+    if isinstance(content, v.Fields):
+        return exp.true() if content.strip != "csv" else sql("_1 > 0", content.width())
     raise Refused(f"the truth of a {kind_name(content)}")
 
 

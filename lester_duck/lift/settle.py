@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -10,9 +11,10 @@ from sqlglot import exp
 
 from lester_duck.lift import files, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import FileRel, free_name
+from lester_duck.lift.relations import FileRel, GroupRel, SelectRel, free_name
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.values import Refused
 from lester_duck.pipeline import model as ir
 
 _FILE_FORM = {"both": "both", "right": "right", "none": "none"}
@@ -63,6 +65,18 @@ def is_width_guard(condition: Tree, aliases: set[str]) -> int | None:
     return int(condition.expression.name) if _parse(counted.name)[2] == "width" else None
 
 
+def passes_blank(rel: SelectRel | GroupRel, aliases: set[str]) -> bool:
+    """Whether a query over rows of a csv.reader leaves out those without a field."""
+    for condition in sqlx.atoms(sqlx.conjunction(rel.query.where)):
+        tree = sqlx.bare(condition)
+        column = tree.this if isinstance(tree, exp.GT | exp.EQ | exp.NEQ) else None
+        if isinstance(column, exp.Column) and column.table in aliases and column.name.startswith("#csv:width"):
+            zero = sqlx.same(tree.expression, sqlx.literal(0))
+            if zero is not isinstance(tree, exp.EQ):
+                return True
+    return False
+
+
 def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: set[int]) -> Settled:
     """Choose the form of a source from every tree that reads it (``uses``, width guards left out)."""
     if rel.mode == "records":
@@ -73,6 +87,8 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
             encoding=rel.encoding, null=rel.null, empty=_empty(rel),
         )  # fmt: skip
         return Settled(source, rel, len(names), names)
+    if rel.mode == "csv":
+        return _csv(m, rel, name, list(uses), guards)
     asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}
     fields = [_parse(n) for n in asked if n.startswith("#")]
     forms = {(strip, delimiter) for _, strip, _, delimiter in fields}
@@ -99,6 +115,25 @@ def _empty(rel: FileRel) -> Literal["accept", "refuse"]:
     return "refuse" if rel.begins else "accept"
 
 
+def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int]) -> Settled:
+    """Rows of ``csv.reader``: of one width, or those of another width put aside by the script."""
+    widths = files.observed_widths(m, rel, "csv", rel.delimiter)
+    wanted = guards | (rel.demanded if not guards else set())
+    width = next(iter(wanted)) if len(wanted) == 1 else next(iter(widths)) if len(widths) == 1 and not wanted else None
+    asked = [c.name for tree in uses for c in tree.find_all(exp.Column) if c.name.startswith("#")]
+    beyond = any(what.isdigit() and int(what) >= (width or 0) for _, _, what, _ in map(_parse, asked))
+    if width is None or beyond or (not guards and set(widths) - {width}):
+        raise Refused(f"rows of {rel.path} of different lengths", "if len(row) != 3: continue")
+    names = _field_names(m, rel, width, "csv", rel.delimiter)
+    source = ir.Source(
+        name=name, format="csv", path=rel.path, columns=tuple(ir.Column(name=n) for n in names), header=False,
+        delimiter=rel.delimiter, skip=rel.skip, encoding=rel.encoding,
+        malformed="set_aside" if guards else "refuse", blank_lines="skip" if rel.blank_passed else "malformed",
+        empty=_empty(rel),
+    )  # fmt: skip
+    return Settled(source, rel, width, names)
+
+
 def _text(rel: FileRel, name: str) -> Settled:
     columns = (ir.Column(name="line"),)
     source = ir.Source(
@@ -111,8 +146,10 @@ def _text(rel: FileRel, name: str) -> Settled:
 def _field_names(m: Machine, rel: FileRel, width: int, strip: str, delimiter: str) -> tuple[str, ...]:
     header: list[str] = []
     if rel.skip == 1:
-        with (m.observed.folder / rel.path).open(encoding=rel.encoding) as f:
-            header = files.stripped(f.readline(), strip).split(delimiter)
+        line = next(iter(files.text_lines(m.observed.folder / rel.path, rel.encoding)), "")
+        header = files.stripped(line, strip).split(delimiter)
+        if strip == "csv":
+            header = next(csv.reader([line], delimiter=delimiter), [])
     if len(header) == width and len({h.lower() for h in header}) == width and all(header):
         return _unique(header)
     return _unique([rel.names.get(i, f"field_{i + 1}") for i in range(width)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import scalars
+from lester_duck.lift import files, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Relation, free_name
@@ -41,6 +41,8 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
             then, otherwise = walk(value.then, wanted), walk(value.otherwise, f"other_{wanted}")
             flag, sym = column(Sym(value.condition, "bool"), f"has_{wanted}")
             return lambda rel: v.Choice(rel.column(flag, sym).sql, then(rel), otherwise(rel))
+        if isinstance(value, v.Fields):
+            return walk(v.Seq(tuple(files.all_fields(m, value))), wanted)
         if isinstance(value, v.Pieces):
             name, sym = column(Sym(value.text, "str"), wanted)
             return lambda rel: replace(value, text=rel.column(name, sym).sql)

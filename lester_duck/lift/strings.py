@@ -154,7 +154,7 @@ def _split(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value
     return v.Pieces(receiver.sql, delimiter)
 
 
-def split_line(m: Machine, receiver: Sym, delimiter: str) -> v.Fields:
+def split_line(m: Machine, receiver: Sym, delimiter: str) -> v.Ref:
     """A line split into its fields."""
     line = receiver.line
     frame = next((f for f in reversed(m.frames) if f.query.alias == line.alias), None)
@@ -162,7 +162,7 @@ def split_line(m: Machine, receiver: Sym, delimiter: str) -> v.Fields:
         raise Refused("a line split outside its own loop", "split lines in the loop over the file")
     strip = line.strip
     frame.query.base.note_split(strip, delimiter)
-    return v.Fields(line.alias, frame.query.base, strip, delimiter)
+    return m.new(v.Fields(line.alias, frame.query.base, strip, delimiter))
 
 
 def _join(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value]) -> Value:

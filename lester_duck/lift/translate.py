@@ -13,6 +13,7 @@ from sqlglot import exp
 from lester_duck.errors import InputError
 from lester_duck.lift import (
     classes,
+    csv_rules,
     datetexts,
     emit,
     features,
@@ -74,6 +75,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     except SyntaxError as error:
         raise InputError(f"not valid Python: {error.msg}", where=f"{script}:{error.lineno}") from None
     classes.install()
+    csv_rules.install()
     json_rules.install()
     pandas_rules.install()
     m = Machine(source, script, observed)

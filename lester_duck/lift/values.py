@@ -267,7 +267,20 @@ def rebind(value: Value, old: str, new: str) -> Value:
             return tuple(group(x) for x in part)
         return replace(part, alias=new) if isinstance(part, Group) and part.alias == old else part
 
-    return group(map_syms(value, leaf))
+    return group(map_syms(_over(value, old, new), leaf))
+
+
+def _over(value: Value, old: str, new: str) -> Value:
+    """A shape whose split lines are those of another alias."""
+    if isinstance(value, Fields):
+        return replace(value, alias=new) if value.alias == old else value
+    if isinstance(value, tuple):
+        return tuple(_over(x, old, new) for x in value)
+    if isinstance(value, Seq):
+        return Seq(tuple(_over(x, old, new) for x in value.items))
+    if isinstance(value, Rec):
+        return replace(value, items=tuple((k, _over(x, old, new)) for k, x in value.items))
+    return value
 
 
 def constant(value: Value) -> Sym:

@@ -41,7 +41,8 @@ class Source:
     ``empty`` says what becomes of a file that ends before its first line (that is not blank, or
     that ``skip`` leaves out): it has no rows, or it is refused.
     ``malformed`` rows (wrong number of fields, a cast that fails) are refused, or put aside into
-    the table ``source.<name>__malformed``.
+    the table ``source.<name>__malformed``. ``blank_lines`` of a quoted ``csv`` are passed over, or
+    malformed.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Source:
     encoding: str = "utf-8"
     empty: Literal["accept", "refuse"] = "accept"
     malformed: Literal["refuse", "set_aside"] = "refuse"
+    blank_lines: Literal["skip", "malformed"] = "skip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -179,6 +180,8 @@ def _read_quoted(source: Source, path: Path) -> Ingested:
             strings_can_be_null=bool(source.null), quoted_strings_can_be_null=bool(source.null),
         )  # fmt: skip
         table = pa.csv.read_csv(path, options, parse, convert)
+        if source.blank_lines == "malformed" and len(names) > 1:
+            malformed += _blank_lines(path, options, parse, convert, table.num_rows)
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             table = pa.table({n: pa.array([], pa.string()) for n in names})
@@ -187,6 +190,22 @@ def _read_quoted(source: Source, path: Path) -> Ingested:
     if source.header:
         source, _ = _with_header(source, table.column_names, path)
     return Ingested(_declare(source, table.column_names), table, tuple(malformed))
+
+
+def _blank_lines(
+    path: Path, options: pa.csv.ReadOptions, parse: pa.csv.ParseOptions, convert: pa.csv.ConvertOptions, rows: int
+) -> list[Malformed]:
+    """The blank lines of a file with ``rows`` others: rows of empty fields when they are not passed over."""
+    every = pa.csv.ParseOptions(
+        delimiter=parse.delimiter, newlines_in_values=True, invalid_row_handler=lambda row: "skip",
+        ignore_empty_lines=False,
+    )  # fmt: skip
+    table = pa.csv.read_csv(path, options, every, convert)
+    if table.num_rows == rows:
+        return []
+    empty = [pc.fill_null(pc.equal(column, ""), True) for column in table.columns]
+    first = pc.index(functools.reduce(pc.and_, empty), True).as_py()
+    return [Malformed(options.skip_rows + first + 1, "", f"a blank line ({table.num_rows - rows} in all)")]
 
 
 def _header(source: Source, path: Path) -> list[str]:
