@@ -7,7 +7,20 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, evolving, files, foreign, inner, lookups, once, scalars, sqlx, strings, unions
+from lester_duck.lift import (
+    arrays,
+    calls,
+    evolving,
+    files,
+    foreign,
+    inner,
+    lookups,
+    once,
+    scalars,
+    sqlx,
+    strings,
+    unions,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym, Value
@@ -33,6 +46,10 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     empty = isinstance(before, v.HDict) and container in ("list", "set") and not before.items
     if empty and m.frame_of(base) is not None:
         return v.Slot(base, lookups.freeze(m, index), container)
+    factory = m.files.get(before.default) if isinstance(before, v.HDict) else None
+    if factory is not None and m.frame_of(base) is not None:
+        _make(m, base, index, factory)
+        content = m.content(base)
     if isinstance(content, evolving.Evolving):
         return evolving.get(m, content, index)
     if isinstance(content, str | tuple):
@@ -57,6 +74,12 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     if isinstance(content, v.Words):
         return _word(m, content, index)
     raise Refused(f"an index into a {scalars.kind_name(content)}")
+
+
+def _make(m: Machine, base: v.Ref, index: Value, factory: Value) -> None:
+    """``d[k]`` of a defaultdict makes the entry of a new key."""
+    known = contains(m, base, index)
+    m.fork_on(known, lambda: None, lambda: store(m, base, index, calls.call(m, factory, [], {})))
 
 
 def _sequence(m: Machine, items: str | tuple, index: Value) -> Value:
@@ -217,11 +240,13 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
         return
     if isinstance(content, v.HDict) and v.is_const(index):
         m.update(base, content.put(index, value))
+        evolving.changed(m, base)
         return
     if isinstance(content, v.Fields):
         content = v.HList(tuple(files.all_fields(m, content)))
     if isinstance(content, v.HList | v.HArray):
         m.update(base, type(content)(replaced(m, content.items, index, value)))
+        evolving.changed(m, base)
         return
     raise Refused(f"this assignment into a {scalars.kind_name(content)}")
 
@@ -257,6 +282,7 @@ def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:
     frozen = lookups.freeze(m, value)
     m.log("put", base, key, frozen)
     evolving.note(m, base, key, frozen)
+    evolving.shared(m, value, base.id, key)
 
 
 def replaced(m: Machine, items: tuple, index: Value, value: Value) -> tuple:
@@ -285,6 +311,8 @@ def length(m: Machine, value: Value) -> Value:
         if content.null:
             m.raise_if(sqlx.sql("_1 IS NULL", content.sql), "TypeError", "len(None)")
         return Sym(sqlx.sql("length(_1)", scalars.whole(content).sql), "int", name=content.name)
+    if isinstance(content, Sym) and content.type.startswith("list:"):
+        return Sym(sqlx.sql("len(_1)", content.sql), "int", name=content.name)
     if isinstance(content, v.Group):
         return lookups.size(m, content)
     if isinstance(content, v.Fields):

@@ -81,11 +81,11 @@ def aggregate(m: Machine, frame: Frame, field: Field, begins: Tree, number: Sym)
     if field.kind == "sum" and same and isinstance(first.sql, exp.Literal) and first.sql.name == "1":
         return "count", None
     if field.kind in ("max", "min"):
-        _present(m, frame, argument)
+        present(m, frame, argument)
     return field.kind, argument
 
 
-def _present(m: Machine, frame: Frame, value: Sym) -> None:
+def present(m: Machine, frame: Frame, value: Sym) -> None:
     """A largest or smallest value of which one is missing is not Python's."""
     if value.null:
         fails = sql("_1 IS NULL", value.sql)
@@ -171,7 +171,7 @@ def _by_largest(
     ends = fields[token]
     if not sqlx.same(sqlx.bare(ends.first.sql), sqlx.bare(ends.later)):
         return None
-    _present(m, frame, ends.first)
+    present(m, frame, ends.first)
     partition = tuple(Sym(k, "str", name="key") for k in keys)
     largest = recurrences.window(m, frame, "max(_1)", partition, _BEFORE, ends.first.sql)
     condition = sqlx.replace(test, lambda n: largest if isinstance(n, exp.Column) and n.table == token else None)

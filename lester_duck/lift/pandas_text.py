@@ -7,9 +7,9 @@ from dataclasses import replace
 from sqlglot import exp
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_lists, scalars, sqlx, strings
 from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import pandas_whole as whole
-from lester_duck.lift import scalars, sqlx, strings
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
 from lester_duck.lift.pandas_patterns import pattern_of
@@ -40,6 +40,8 @@ def _condition(series: Series, tree: exp.Expression, na: Value = False) -> Serie
 def _str(m: Machine, series: Series) -> Accessor:
     if series.sym.type == "pieces":
         return Accessor(series, ".str", PIECES)
+    if series.sym.type.startswith(pandas_lists.MARK):
+        return Accessor(series, ".str", pandas_lists.LISTS)
     if series.sym.type != "str":
         raise Refused(f".str of a column of {series.sym.type}")
     return Accessor(series, ".str", TEXT)

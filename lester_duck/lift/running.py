@@ -253,7 +253,7 @@ def _field(
     content = frame.end.heap.get(later.id) if isinstance(later, v.Ref) else later
     if isinstance(content, Growing):
         items = frame.end.heap[first.id].items
-        return _list_field(m, running, atoms, content, items)
+        return _list_field(m, frame, running, atoms, content, items)
     a, b = scalars.scalar(first), scalars.scalar(later)
     like = dict(running.shape.fields)[key]
     if like is None or {a.type, b.type} != {like.type}:
@@ -262,6 +262,11 @@ def _field(
     if sqlx.tables(begun.sql) & running.names():
         raise Refused(f"the entry {key!r} of a running record begins as what the one before was")
     return islands.field(m, token, begun, _under(m, b, atoms, True), running.names())
+
+
+def _retyped(sym: Sym, types: dict[str, str]) -> Sym:
+    """A list with the type of its elements."""
+    return replace(sym, type=types[sym.sql.name]) if sym.type == "list" else sym
 
 
 def _under(m: Machine, value: Sym, atoms: list[Tree], belongs: bool) -> Tree:
@@ -277,14 +282,15 @@ def _under(m: Machine, value: Sym, atoms: list[Tree], belongs: bool) -> Tree:
 
 
 def _list_field(
-    m: Machine, running: Running, atoms: list[Tree], content: Growing, items: tuple[Value, ...]
+    m: Machine, frame: Frame, running: Running, atoms: list[Tree], content: Growing, items: tuple[Value, ...]
 ) -> islands.Field:
     if len(items) != 1 or len(content.added) != 1:
         raise Refused("a list of a running record that rows do not append one value to")
     item, path = content.added[0]
     first = scalars.scalar(items[0])
-    if not sqlx.same(m.expand(first).sql, m.expand(item).sql) or first.null:
-        raise Refused("a list of a running record that takes several kinds of values, or None")
+    if not sqlx.same(m.expand(first).sql, m.expand(item).sql):
+        raise Refused("a list of a running record that takes several kinds of values")
+    islands.present(m, frame, first)
     known = {sqlx.text(a) for a in atoms}
     rest = [a for c in path for a in sqlx.atoms(m.expand_tree(c)) if sqlx.text(a) not in known]
     rest = [a for a in rest if sqlx.text(a) != sqlx.text(sqlx.conjunction(atoms))]
@@ -311,7 +317,7 @@ def _grouped(
     for (key_, _), field in zip(running.tokens, fields, strict=True):
         title = key_ if isinstance(key_, str) and key_.isidentifier() else "value"
         kind, argument = islands.aggregate(m, frame, field, flag, key)
-        typed = "list" if kind.startswith("list") else field.first.type
+        typed = f"list:{field.first.type}" if kind.startswith("list") else field.first.type
         groups.aggregates.append(Aggregate(_free(groups, title), kind, argument, typed, field.first.null))
         columns.append((key_, groups.column(groups.aggregates[-1].name, Sym(exp.null(), typed, field.first.null))))
     return groups, columns
@@ -331,12 +337,14 @@ def _emit(
     alias = fresh("t")
     by_token = {t: s.sql.name for (_, t), (_, s) in zip(running.tokens, columns, strict=True)}
 
+    types = {s.sql.name: s.type for _, s in columns if s.type.startswith("list:")}
+
     def said(node: Tree) -> Tree | None:
         mine = isinstance(node, exp.Column) and node.table in by_token
         return sqlx.column(alias, by_token[node.table]) if mine else None
 
     def shown(value: Value) -> Value:
-        return v.map_syms(value, lambda s: v.change_sql(s, lambda tree: sqlx.replace(tree, said)))
+        return v.map_syms(value, lambda s: _retyped(v.change_sql(s, lambda tree: sqlx.replace(tree, said)), types))
 
     moved: list[Effect] = []
     rest: list[Effect] = []
