@@ -10,6 +10,7 @@ from sqlglot import exp
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import mutate_sql
 from lester_duck.rewrite.mutate import Mutant
+from lester_duck.rewrite.points import last_views
 
 
 def argument(pipeline: Pipeline, mutant: Mutant) -> str:
@@ -39,13 +40,13 @@ class Arguments:
                 return why
         if mutant.operator == "join":
             return checked(self.pipeline, node)
-        return _dead(node) or self._unread(node)
+        return _dead(node) or self._unread(mutant.view, node)
 
-    def _unread(self, node: exp.Expression) -> str:
+    def _unread(self, view: str, node: exp.Expression) -> str:
         if self._read is None:
             self._read = columns_read(self.pipeline)
         place = _projection(node)
-        if place is None:
+        if place is None or view in last_views(self.pipeline):
             return ""
         name = place.alias_or_name.lower()
         inside = sum(c.name.lower() == name for c in place.find_all(exp.Column))

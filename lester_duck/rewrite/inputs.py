@@ -25,6 +25,8 @@ MAX_CHUNKS = 4
 TIMES = 3
 """Lines that get the same edit where there are enough: some lines a script leaves out whatever they hold."""
 MAX_LOOKED_AT = 50
+MAX_SAMPLE = 2000
+MAX_MARK = 3
 MAX_FILE = 64 * 2**20
 _DELIMITERS = ("\t", ";", "|", ",")
 
@@ -161,6 +163,31 @@ def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]
             lines = [_edited(file, edit, place) for edit, place in zip(chunk, places, strict=True)]
             yield f"{kind} of the script and what is beside them ({number + 1} of {len(chunks)})", lines
     yield "duplicate keys", list(_duplicates(file))
+    marked = list(_marked(file, constants))
+    if marked:
+        yield "marks of the script before and after a line", marked
+    for what, dates in (("dates", True), ("other fields", False)):
+        padded = list(_padded(file, constants, dates=dates))
+        if padded:
+            yield f"padded {what}", padded
+
+
+def _marked(file: _Lines, constants: Constants) -> Iterator[str]:
+    """Lines that begin or end with a short text of the script without letters and digits (``#``)."""
+    marks = [t for t in constants.texts if len(t) <= MAX_MARK and not any(c.isalnum() for c in t) and t.strip()]
+    marks = [t for t in marks if t != file.delimiter and '"' not in t and not file.lines[0].startswith("{")]
+    for n, mark in enumerate(marks[:MAX_COLUMNS]):
+        line = file.lines[file.regular(1 + (7 * n) % (len(file.lines) - 1))]
+        yield from (mark + line, line + mark)
+
+
+def _padded(file: _Lines, constants: Constants, *, dates: bool) -> Iterator[str]:
+    """Lines with one field (a date, or any other) between spaces."""
+    middle = file.regular(len(file.lines) // 2)
+    for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
+        fields = file.fields(file.regular(1 + (middle + 5 * column) % (len(file.lines) - 1)))
+        if (parse(field.strip(), constants.formats) is not None) is dates and column < len(fields):
+            yield file.join([*fields[:column], f" {fields[column]} ", *fields[column + 1 :]])
 
 
 def _edited(file: _Lines, edit: _Edit, number: int) -> str:
@@ -223,10 +250,19 @@ def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
         if not _is_number(field):
             continue
-        for number in constants.numbers[:MAX_COLUMNS]:
+        for number in (*constants.numbers[:MAX_COLUMNS], *_differences(file, column, constants)):
             for value in (number - 1, number, number + 1):
                 text = str(value) if "." in field or isinstance(value, int) else str(int(value))
                 yield _Edit(line=middle, column=column, value=text)
+
+
+def _differences(file: _Lines, column: int, constants: Constants) -> list[float]:
+    """Differences of two numbers of the script that lie among the values of a column (a year less an age)."""
+    sample = (file.fields(n) for n in range(1, min(len(file.lines), MAX_SAMPLE)))
+    values = [float(f[column]) for f in sample if column < len(f) and _is_number(f[column])]
+    numbers = constants.numbers[:MAX_COLUMNS]
+    found = dict.fromkeys(a - b for a in numbers for b in numbers if a > b > 1 and a - b not in numbers)
+    return [d for d in found if values and min(values) <= d <= max(values)][:MAX_COLUMNS]
 
 
 def _is_number(text: str) -> bool:

@@ -20,6 +20,7 @@ from lester_duck.rewrite.harvest import Constants, parse
 SHARE = 0.15
 MAX_EDITS = 300
 FEW = 12
+MAX_FAR = 1000
 _SAMPLE = 200
 KINDS = (
     ("values of the data and the script moved", ("other", "twin", "constant", "near"), False),
@@ -126,7 +127,7 @@ class _Mix:
             return self._constant(value, what)
         if kind == "twin":
             twins = [v for n, v in enumerate(row) if n != column and n < self.width and self.kinds[n] == what != "text"]
-            return self._moved(self.random.choice(twins), what) if twins else self._other(column, value)
+            return self._moved(self.random.choice(twins), what, self._far()) if twins else self._other(column, value)
         if kind == "near":
             return self._moved(value, what)
         if what == "text" and isinstance(value, str) and kind == "case":
@@ -157,9 +158,14 @@ class _Mix:
             return self.random.choice(held or self.constants.texts) if held else value
         return value
 
-    def _moved(self, value: Any, what: str) -> Any:
-        """A number or date, one less, the same, or one more."""
-        step = self.random.choice((-1, 0, 1))
+    def _far(self) -> float:
+        """Nothing, or a number of the script: how far apart two values may have to be."""
+        numbers = [n for n in self.constants.numbers if abs(n) <= MAX_FAR]
+        return self.random.choice((0, self.random.choice(numbers))) if numbers else 0
+
+    def _moved(self, value: Any, what: str, far: float = 0) -> Any:
+        """A number or date, one less, the same, or one more; ``far`` further."""
+        step = self.random.choice((-1, 0, 1)) + far
         if isinstance(value, bool) or value in ("", None):
             return value
         if isinstance(value, int | float):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from lester_duck.errors import UsageError
-from lester_duck.pipeline.model import Features, Featurizer, Function, Label, Pipeline, Source, Split, Step, View
+from lester_duck.pipeline.model import Check, Features, Featurizer, Function, Label, Pipeline, Source, Split, Step, View
 from lester_duck.rewrite import mutate_declared, mutate_sql, rerun
 from lester_duck.rewrite.equivalent import argument
 from lester_duck.rewrite.mutants import Judged, describe, judge_mutants, number_of
@@ -106,6 +106,8 @@ def mutant_of(sql: str, operator: str, wanted: str) -> tuple[Pipeline, Mutant]:
         ("SELECT t.a FROM t LEFT JOIN u ON t.a = u.a WHERE u.a IS NOT NULL", "join", "left join"),
         ("SELECT a FROM t WHERE a IN (SELECT DISTINCT a FROM u)", "distinct", "distinct"),
         ("SELECT CASE WHEN a IS NULL THEN 1 WHEN a IS NOT NULL THEN 2 ELSE 7 END AS c FROM t", "constant", "7"),
+        ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY n, _pos) AS r FROM t", "aggregate", "row_number"),
+        ("SELECT (length(a) - length(b)) // 1 AS r FROM t", "arithmetic", "// 1"),
     ],
 )
 def test_equivalents_are_argued(sql, operator, site):
@@ -121,10 +123,41 @@ def test_equivalents_are_argued(sql, operator, site):
         ("SELECT t.a FROM t LEFT JOIN u ON t.a = u.a WHERE u.a IS NULL", "join", "left join"),
         ("SELECT a FROM t WHERE a IN (SELECT DISTINCT a FROM u LIMIT 3)", "distinct", "distinct"),
         ("SELECT CASE WHEN a IS NULL THEN 1 WHEN b IS NOT NULL THEN 2 ELSE 7 END AS c FROM t", "constant", "7"),
+        ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY n) AS r FROM t", "aggregate", "row_number"),
+        ("SELECT t.a, row_number() OVER (ORDER BY t._pos) AS r FROM t JOIN u ON t.a = u.a", "aggregate", "row_number"),
+        ("SELECT n // 1 AS r FROM t", "arithmetic", "// 1"),
+        ("SELECT (length(a) - length(b)) // 2 AS r FROM t", "arithmetic", "// 2"),
     ],
 )
 def test_no_argument_where_data_could_tell(sql, operator, site):
     assert argument(*mutant_of(sql, operator, site)) == ""
+
+
+JOINED = "SELECT t.a FROM t LEFT JOIN u ON t.a = u.a"
+
+
+@pytest.mark.parametrize(
+    ("check", "argued"),
+    [
+        (f"{JOINED} WHERE u.a IS NULL", True),
+        (f"{JOINED} WHERE u.b IS NULL", False),
+        (f"{JOINED} WHERE t.n > 3 AND u.a IS NULL", False),
+        ("SELECT t.a FROM t LEFT JOIN u ON t.a = u.b WHERE u.b IS NULL", False),
+    ],
+)
+def test_a_check_of_partners_makes_the_kind_of_a_join_equivalent(check, argued):
+    made, mutant = mutant_of(JOINED, "join", "left join")
+    assert bool(argument(replace(made, checks=(Check(name="c", sql=check),)), mutant)) is argued
+
+
+@pytest.mark.parametrize(
+    ("reader", "argued"),
+    [("SELECT a FROM v", True), ("SELECT a, m FROM v", False), ("SELECT * FROM v", False)],
+)
+def test_a_column_that_nothing_reads(reader, argued):
+    made, mutant = mutant_of("SELECT a, last(b ORDER BY _pos) AS m FROM t GROUP BY a", "aggregate", "last")
+    made = replace(made, views=(*made.views, View(name="w", sql=reader)))
+    assert bool(argument(made, mutant)) is argued
 
 
 def judged(prepared) -> Judged:
