@@ -12,10 +12,11 @@ from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.models import Fitted
 from lester_duck.lift.pandas_frames import Block, Frame, Rows, Series
-from lester_duck.lift.relations import SelectRel
+from lester_duck.lift.relations import Query, Relation, SelectRel, fresh
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sklearn_encoders import _data, as_frame
 from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused, Sym, Value
 from lester_duck.pipeline import model as ir
 
@@ -37,10 +38,31 @@ def prepare(m: Machine, fit: Fitted) -> features.Prepared:
     )  # fmt: skip
     builder = _Builder(m, view, rows.rel)
     made = builder.encoded(list(x.columns), fit_where)
+    _nothing_missing(m, fit, view, builder)
     label = builder.column(y_sym, y_sym.name or "y", label=True) if y_sym is not None else None
     split = _said(m, builder, rows, split)
     model = ir.Model(estimator=fit.estimator.name, params=features._params(fit))
     return features.Prepared(view, made, label, split, model)
+
+
+_ACCEPTS = (
+    *("Bagging", "DecisionTree", "Dummy", "ExtraTree"),
+    *("HistGradientBoosting", "RandomForest", "Stacking", "Voting"),
+)
+"""How the names of scikit-learn's estimators begin that take missing values, or may."""
+
+
+def _nothing_missing(m: Machine, fit: Fitted, view: SelectRel, builder: _Builder) -> None:
+    """An estimator that refuses missing values makes the script fail where the matrix has one."""
+    name = fit.estimator.name
+    if not name.startswith("sklearn.") or name.rsplit(".", 1)[-1].startswith(_ACCEPTS):
+        return
+    for sym in builder.numbers:
+        if sym.null:
+            alias = fresh("t")
+            fails = sql("_1 IS NULL", sqlx.column(alias, builder.column(sym, sym.name or "value")))
+            message = f"a missing value, which {name.rsplit('.', 1)[-1]} refuses"
+            m.obligations.append(Obligation(Query(alias, view), (), fails, message, fit.line))
 
 
 def _label(m: Machine, value: Value) -> Series:
@@ -125,6 +147,10 @@ def _complement(said: dict) -> bool:
 class _Builder(features._Builder):
     """Featurizers over an open query: joins and names in expressions are allowed."""
 
+    def __init__(self, m: Machine, view: SelectRel, rel: Relation) -> None:
+        super().__init__(m, view, rel)
+        self.numbers: list[Sym] = []
+
     def column(self, sym: Sym, name: str, label: bool = False) -> str:
         """The feature view's column for an expression."""
         if sym.type == "bool":
@@ -171,6 +197,7 @@ class _Builder(features._Builder):
         """Numbers, and scalings by hand."""
         if not syms:
             return []
+        self.numbers += [scalars.scalar(s) for s in syms]
         for sym in syms:
             if scalars.scalar(sym).type not in scalars.NUMERIC:
                 raise Refused(f"a column of {sym.type} in the matrix ({sym.name})", "encode it, or cast it to a number")
