@@ -58,6 +58,14 @@ class InputError(LesterError):
     kind = "input"
 
 
+class CheckFailed(InputError):
+    """A data check found a row."""
+
+
+class NothingToLearn(InputError):
+    """The rows a featurizer is fitted on hold no value of a column."""
+
+
 class UsageError(LesterError):
     """The command or call itself is malformed."""
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lester_duck.errors import InputError, InternalError, Unsupported
+from lester_duck.errors import InputError, InternalError, NothingToLearn, Unsupported
 from lester_duck.featurize.base import Needs, Slot, choice
 from lester_duck.featurize.summary import Distribution, Summary
 
@@ -159,7 +159,7 @@ class Bins:
     def _learned(self, summary: Summary, column: int, slot: Slot) -> np.ndarray:
         low, high = summary.low[column], summary.high[column]
         if np.isnan(low):
-            raise InputError(f"bins: column '{slot.name}' has no value in the fit rows")
+            raise NothingToLearn(f"bins: column '{slot.name}' has no value in the fit rows")
         if self.strategy == "cut":
             return _equal_width(low, high, self.n_bins, right=self.right)
         if self.strategy == "qcut":

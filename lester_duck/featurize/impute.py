@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from lester_duck.errors import InputError
+from lester_duck.errors import InputError, NothingToLearn
 from lester_duck.featurize.base import Needs, Slot, choice
 from lester_duck.featurize.categories import Category
 from lester_duck.featurize.summary import Summary
@@ -63,14 +63,14 @@ class Impute:
         return _NEEDS[self.strategy]
 
     def fit(self, summary: Summary | None, slots: Sequence[Slot]) -> FittedFill:
-        """The fill of each column; raises InputError where the fit rows hold no value."""
+        """The fill of each column; raises NothingToLearn where the fit rows hold no value."""
         if self.strategy == "constant":
             return FittedFill(np.full(len(slots), self._number()))
         fill = {"mean": "mean", "median": "median", "most_frequent": "mode"}[self.strategy]
         found = getattr(summary, fill)()
         empty = [slot.name for slot, value in zip(slots, found, strict=True) if np.isnan(value)]
         if empty:
-            raise InputError(
+            raise NothingToLearn(
                 f"impute: column '{empty[0]}' has no value in the fit rows",
                 hint='drop it, or use strategy = "constant"',
             )
@@ -111,6 +111,6 @@ class Impute:
         known = [c for c in present if c.n > 0]
         if not known:
             hint = 'use strategy = "constant"'
-            raise InputError(f"impute: column '{name}' has no value in the fit rows", hint=hint)
+            raise NothingToLearn(f"impute: column '{name}' has no value in the fit rows", hint=hint)
         most = max(c.n for c in known)
         return min(c.value for c in known if c.n == most)

@@ -39,10 +39,17 @@ def _merged(m: Machine, emitted: emit.Emitted) -> list[Obligation]:
         before = merged.get(key)
         if before is None:
             merged[key] = owed
-        elif sqlx.text(owed.fails) not in sqlx.text(before.fails):
+        elif sqlx.text(sqlx.bare(owed.fails)) not in _alternatives(before.fails):
             message = before.message if owed.message in before.message else f"{before.message}, or {owed.message}"
             merged[key] = replace(before, fails=sqlx.disjunction(before.fails, owed.fails), message=message)
     return list(merged.values())
+
+
+def _alternatives(fails: Tree) -> set[str]:
+    """The conditions that OR joins, as text."""
+    bare = sqlx.bare(fails)
+    parts = bare.flatten() if isinstance(bare, exp.Or) else [bare]
+    return {sqlx.text(bare), *(sqlx.text(sqlx.bare(p)) for p in parts)}
 
 
 def _impossible(owed: Obligation) -> bool:

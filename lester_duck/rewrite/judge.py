@@ -11,7 +11,15 @@ from typing import Literal, Protocol
 import numpy as np
 import pyarrow as pa
 
-from lester_duck.errors import Disagreement, InputError, InternalError, LesterError, one_of
+from lester_duck.errors import (
+    CheckFailed,
+    Disagreement,
+    InputError,
+    InternalError,
+    LesterError,
+    NothingToLearn,
+    one_of,
+)
 from lester_duck.pipeline.model import Checkpoint, Output, Pipeline, Split
 from lester_duck.rewrite import render
 from lester_duck.rewrite.compare import (
@@ -194,10 +202,13 @@ def _refused(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Pat
 
 
 def about_form(pipeline: Pipeline, error: LesterError) -> bool:
-    """Whether an error is about the form of a source's rows or a declared check, not about a view."""
+    """Whether an error is about the form of a source's rows, a declared check, or a column without values.
+
+    A view or a featurizer that fails in another way is at fault itself.
+    """
     where = error.where or ""
     paths = [source.path for source in pipeline.sources if source.path]
-    return any(where.startswith(path) for path in paths) or where.startswith("check ")
+    return any(where.startswith(path) for path in paths) or isinstance(error, CheckFailed | NothingToLearn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
