@@ -131,6 +131,8 @@ def _library(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value])
 
 
 def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if isinstance(receiver, v.Choice) and any(isinstance(x, v.Ref) for x in (receiver.then, receiver.otherwise)):
+        return containers.each_side(m, receiver, lambda x: _method(m, x, name, args, kwargs))
     if isinstance(receiver, v.Choice):
         return scalars.spread(
             m, receiver,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, concrete, expressions, functions
+from lester_duck.lift import calls, concrete, evolving, expressions, functions
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -93,6 +93,7 @@ class Object(Library):
         kept = tuple((n, value if n == name else x) for n, x in self.entries)
         known = any(n == name for n, _ in self.entries)
         m.update(ref, replace(self, entries=kept if known else (*kept, (name, value))))
+        evolving.changed(m, ref)
 
     def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
         """``x[i]`` of a named tuple."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
@@ -217,8 +218,26 @@ def known_items(m: Machine, value: Value) -> list[Value]:
     raise Refused(f"a {scalars.kind_name(content)} of unknown length here")
 
 
+def each_side(m: Machine, choice: v.Choice, rule: Callable[[Value], Value]) -> Value:
+    """What may change an object, on each of two objects where it is the one; None raises."""
+    found: list[Value] = []
+
+    def side(x: Value) -> None:
+        if isinstance(x, v.Choice):
+            found.append(each_side(m, x, rule))
+        else:
+            found.append(scalars.never(m, "TypeError", "None where an object is needed") if x is None else rule(x))
+
+    m.fork_on(choice.condition, lambda: side(choice.then), lambda: side(choice.otherwise))
+    kept = [x for x in found if x is not v.MISSING]
+    return m.select(choice.condition, *found) if len(kept) == 2 else kept[0] if kept else v.MISSING
+
+
 def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     """``base[index] = value``."""
+    if isinstance(base, v.Choice):
+        each_side(m, base, lambda x: store(m, x, index, value))
+        return
     if isinstance(base, v.Choice) and m.implied(base.condition) is not None:
         store(m, base.then if m.implied(base.condition) else base.otherwise, index, value)
         return

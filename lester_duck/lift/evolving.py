@@ -95,12 +95,29 @@ def _merged_entry(m: Any, id_: int, condition: Tree, a: Entry, b: Entry) -> Entr
         if only_then and other.value is not MISSING:
             value = _after(m, id_, other.key, one.value, other)
             return Entry(other.key, exp.true(), value)
-    return Entry(a.key, present, m.select(condition, a.value, b.value))
+    return Entry(a.key, present, _selected(m, condition, a.value, b.value))
+
+
+def _selected(m: Any, condition: Tree, a: Value, b: Value) -> Value:
+    """One of two entries by a condition: leaf by leaf where they look alike."""
+    alike = type(a) is type(b) and isinstance(a, v.Rec | v.Seq | tuple) and _outline(a) == _outline(b)
+    if not alike:
+        return m.select(condition, a, b)
+    pairs = zip(leaves_of(a), leaves_of(b), strict=True)
+    return refilled(b, iter([m.select(condition, x, y) for x, y in pairs]))
+
+
+def _outline(shape: Value) -> Any:
+    if isinstance(shape, v.Rec):
+        return ("record", shape.default, tuple((k, _outline(x)) for k, x in shape.items))
+    if isinstance(shape, v.Seq):
+        return ("list", *(_outline(x) for x in shape.items))
+    return tuple(_outline(x) for x in shape) if isinstance(shape, tuple) else "leaf"
 
 
 def _after(m: Any, id_: int, key: Value, new: Value, old: Entry) -> Value:
     """The value after ``if k not in d: d[k] = new``: what the key keeps, if it is written only so."""
-    merged = m.select(sqlx.negate(old.present), new, old.value)
+    merged = _selected(m, sqlx.negate(old.present), new, old.value)
     count = iter(range(1_000))
 
     def leaf(sym: Sym) -> Sym:
@@ -188,12 +205,35 @@ def get(m: Any, ev: Evolving, key: Value, default: Value = MISSING) -> Value:
         m.raise_if(sqlx.negate(entry.present), "KeyError", "a key that is not there yet")
         if entry.value is MISSING:
             raise Refused("an entry read before the loop made one like it")
-        return lookups.thaw(m, entry.value)
+        return shared(m, lookups.thaw(m, entry.value), ev.id, key)
     known = m.implied(entry.present)
     if entry.value is MISSING or known is False:
         return default
-    value = lookups.thaw(m, entry.value)
+    value = shared(m, lookups.thaw(m, entry.value), ev.id, key, entry.present)
     return value if known else m.select(entry.present, value, default)
+
+
+def shared(m: Any, value: Value, id_: int, key: Value, present: Tree = sqlx.TRUE) -> Value:
+    """An object that is also the entry of a key, where it is ``present``: what changes it changes the collection."""
+    if isinstance(value, v.Ref):
+        m.shared[value.id] = (id_, lookups.freeze(m, key), (*m.state.path, *sqlx.atoms(present)))
+    return value
+
+
+def changed(m: Any, ref: v.Ref) -> None:
+    """An object of the row changed in place: so did the entry that it is; other names for it are out of date."""
+    if ref.id not in m.shared:
+        return
+    id_, key, where = m.shared[ref.id]
+    text = key_text(m, key)
+    never = {sqlx.text(sqlx.negate(a)) for a in (*where, *m.state.path)}
+    for other, (its, its_key, path) in m.shared.items():
+        same = other != ref.id and its == id_ and other in m.state.heap and key_text(m, its_key) == text
+        if same and not any(sqlx.text(a) in never for a in path):
+            m.state.heap[other] = v.Poison("a record changed under another name", m.line)
+    frozen = lookups.freeze(m, ref)
+    m.log("put", v.Ref(id_), key, frozen)
+    note(m, v.Ref(id_), key, frozen)
 
 
 def length(m: Any, ev: Evolving) -> Value:
@@ -275,7 +315,8 @@ def _unified(a: Value, b: Value) -> Value:
     for p, q in zip(x, y, strict=True):
         p, q = scalars.scalar(p), scalars.scalar(q)
         wider = {p.type, q.type} == {"int", "float"}
-        merged.append(replace(p, type="float" if wider else p.type, null=p.null or q.null))
+        kind = q.type if p.type == "none" else p.type
+        merged.append(replace(p, type="float" if wider else kind, null=p.null or q.null))
     pieces = iter(merged)
     return refilled(a, pieces)
 

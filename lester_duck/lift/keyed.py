@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, folds, recurrences, scalars, sqlx
+from lester_duck.lift import evolving, fields, folds, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
@@ -71,6 +71,17 @@ def _grouped(m: Machine, frame: Frame, found: Recurrence, name: str) -> tuple[Gr
         rel.aggregates.append(Aggregate(n, kind, s, s.type, s.null, ordering))
     key, value = v.map_syms(shape(rel), lambda s: rel.column(renamed.get(s.sql.name, s.sql.name), s))
     return rel, key, value
+
+
+def records(m: Machine, frame: Frame, id_: int, found: fields.Records) -> None:
+    """``d[k]["n"] += 1``: one row per key with an aggregate per field."""
+    before = _empty_before(m, id_, v.HDict, "a dict of records")
+    query = query_of(frame, found)
+    if query.order:
+        raise Refused("records filled from sorted rows", "rows.sort(...) before the loop")
+    rel, key, value = fields.grouping(m, frame, query, found, folds.name_of(m, id_) or "records")
+    _no_none(m, query, list(rel.keys), frame.lines[0])
+    m.state.heap[id_] = v.DictOf(rel, key, value, before.default)
 
 
 def _which(found: Recurrence) -> str:
@@ -214,5 +225,6 @@ RULES = {
     "best": entries,
     "sum": totals,
     "slots": slots,
+    "fields": records,
     "members": members,
 }

@@ -88,6 +88,10 @@ def _defaultdict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
         return m.new(v.HDict((), known[factory.name]))
     if len(args) == 1 and factory == v.Lib("collections.Counter"):
         return m.new(v.HDict((), "Counter"))
+    if len(args) == 1 and isinstance(factory, v.Func | v.Foreign):
+        name = f"factory {len(m.files)}"
+        m.files[name] = factory
+        return m.new(v.HDict((), name))
     raise Refused("a defaultdict of this factory", "defaultdict(list), defaultdict(int)")
 
 

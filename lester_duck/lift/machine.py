@@ -41,6 +41,7 @@ class Machine:
         self.outputs: list[int] = []
         self.snapshots: list[tuple[str, int, Value]] = []
         self.files: dict[tuple, Any] = {}
+        self.shared: dict[int, tuple[int, Value, Path]] = {}
         self.wholes: dict[str, Whole] = {}
         self.asserted: list[tuple[Tree, int]] = []
         self.refusals: list[Any] = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, scalars, sqlx
+from lester_duck.lift import evolving, fields, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, either
 from lester_duck.lift.relations import fresh
@@ -86,6 +86,8 @@ def simplified(tree: Tree, known: dict[str, bool]) -> Tree:
     'x + 1'
     """
     tree = sqlx.bare(tree)
+    if isinstance(tree, exp.Window):
+        return tree.copy()  # it speaks of other rows
     text = sqlx.text(tree)
     if text in known:
         return sqlx.literal(known[text])
@@ -140,6 +142,16 @@ def step(tree: Tree, own: Tree) -> Tree | None:
             ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
             return exp.Case(ifs=ifs, default=default)
     return None
+
+
+def opened(m: Machine, tree: Tree) -> Tree:
+    """The tree with local names put in place, those of windows apart: a window may not hold another."""
+
+    def definition(node: Tree) -> Tree | None:
+        let = m.lets.get(node.table) if isinstance(node, exp.Column) else None
+        return opened(m, let.value.sql) if let is not None and let.over is None else None
+
+    return sqlx.replace(tree, definition)
 
 
 def united(tree: Tree) -> Tree:
@@ -271,7 +283,7 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     absent = {sqlx.text(sqlx.column(t, "present")): False for t in present}
     known = {sqlx.text(sqlx.column(t, "present")): True for t in present}
     values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
-    trees = [_before_after(m, m.expand_tree(x.sql), id_) for x in values]
+    trees = [_before_after(m, opened(m, x.sql), id_) for x in values]
     at_first, later = simplified(test, absent), simplified(test, known)
     first_values = [simplified(t, absent) for t in trees]
     later_values = [simplified(t, known) for t in trees]
@@ -290,6 +302,8 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
         return _best(m, sqlx.bare(later), key, where, stored, values, first_values, leaves, own)
     if len(values) == 1 and sqlx.same(later, at_first):
         return _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
+    if len(values) > 1 and sqlx.same(later, at_first):
+        return fields.of(m, key, where, stored, effects, first_values, later_values, leaves)
     raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
 
 

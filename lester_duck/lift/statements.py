@@ -65,10 +65,16 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
             value = m.let(index, value)
         containers.store(m, base, index, value)
     elif isinstance(target, ast.Attribute):
-        base = expressions.evaluate(m, target.value)
-        if not isinstance(m.content(base), v.Foreign):
-            raise Refused("this target of an assignment")
-        m.content(base).set_attribute(m, base, target.attr, value)
+        _set_attribute(m, expressions.evaluate(m, target.value), target.attr, value)
+    else:
+        raise Refused("this target of an assignment")
+
+
+def _set_attribute(m: Machine, base: Value, name: str, value: Value) -> None:
+    if isinstance(base, v.Choice):
+        containers.each_side(m, base, lambda x: _set_attribute(m, x, name, value))
+    elif isinstance(m.content(base), v.Foreign):
+        m.content(base).set_attribute(m, base, name, value)
     else:
         raise Refused("this target of an assignment")
 
@@ -103,6 +109,11 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
         if _is_inner(m):
             nested.assigned(m, name, changed)
         m.bind(name, changed)
+        return
+    if isinstance(node.target, ast.Attribute):
+        held = expressions.evaluate(m, node.target.value)
+        old = calls.attribute(m, held, node.target.attr)
+        _set_attribute(m, held, node.target.attr, expressions.operate(m, type(node.op), old, amount))
         return
     if not isinstance(node.target, ast.Subscript):
         raise Refused("this target of an augmented assignment")
