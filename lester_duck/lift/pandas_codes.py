@@ -72,6 +72,18 @@ def _codes(m: Machine, accessor: Accessor) -> Value:
     return Series(series.rows_, Sym(tree, "int", name=series.sym.name))
 
 
+def categorical(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``pd.Categorical(s, categories=[...])``: other values are missing."""
+    chosen = options(kwargs, args, ("values", "categories"), "Categorical", categories=None, ordered=False)
+    series, known = m.content(chosen["values"]), frames.constant(m, chosen["categories"])
+    if not isinstance(series, Series) or series.sym.type != "str" or not isinstance(known, list | tuple):
+        raise Refused("Categorical of this", "pd.Categorical(df.x, categories=[...])")
+    listed = sqlx.exp.In(this=series.sym.sql.copy(), expressions=[sqlx.literal(c) for c in known])
+    tree = sqlx.case(listed, series.sym.sql, sqlx.exp.null())
+    made = replace(series.sym, sql=tree, null=True, nan=True, categories=tuple(known), parts=(), choices=())
+    return replace(series, sym=made)
+
+
 _KINDS = {
     "number": ("int", "float"), "int": ("int",), "int64": ("int",), "float": ("float",), "float64": ("float",),
     "object": ("str",), "str": ("str",), "string": ("str",), "bool": ("bool",), "datetime": ("datetime",),

@@ -95,9 +95,11 @@ def _is_missing(missing: bool) -> frames.SeriesRule:
 
 
 def _apply(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    chosen = options(kwargs, args, ("func",), "apply", args=())
+    named = {k: frames.constant(m, x) for k, x in kwargs.items() if k not in ("func", "args")}
+    given = {k: x for k, x in kwargs.items() if k in ("func", "args")}
+    chosen = options(given, args, ("func",), "apply", args=())
     extra = list(frames.constant(m, chosen["args"]))
-    return series_rules.applied(m, series.rows_, chosen["func"], [series.sym, *extra], {})
+    return series_rules.applied(m, series.rows_, chosen["func"], [series.sym, *extra], named)
 
 
 def _astype(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -12,7 +12,7 @@ from lester_duck.lift import pandas_select as select_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
+from lester_duck.lift.pandas_frames import Accessor, Block, Frame, Series, options
 from lester_duck.lift.values import Refused, Value
 
 
@@ -144,6 +144,12 @@ _PLAIN = frozenset(["strip", "lstrip", "rstrip", "lower", "upper", "title", "cap
 
 
 def _columns(m: Machine, ref: Value, frame: Frame) -> Value:
+    if any(isinstance(x, Block) for _, x in frame.columns):
+        frame = frames.FRAME_RULES["expanded"](m, frame)
+        if any(isinstance(x, Block) for _, x in frame.columns):
+            raise Refused("the names of encoded columns", "the columns before they were encoded")
+        if isinstance(ref, v.Ref):
+            m.update(ref, frame)
     return Labels(tuple(frame.names), ref)
 
 
@@ -202,6 +208,29 @@ class _Positions(Library):
         return self.series(m) if name == "values" else v.Method(ref, name)
 
 
+def _set_index(m: Machine, ref: Value, frame: Frame, value: Value) -> None:
+    """``df.index = values``: a key without a name."""
+    held = m.content(value)
+    placed = positions(m, held)
+    series = held if placed is v.MISSING else placed
+    if not isinstance(series, Series):
+        raise Refused("the index of a DataFrame set to this", "df.set_index(column)")
+    made = frames.assign(m, frame, "", series)
+    sym = dict(made.columns)[""]
+    rows = replace(made.rows_, index="keys", keys=(("", sym),))
+    m.update(ref, replace(frame, what_rows=rows))
+
+
+def set_name(m: Machine, series: Series, name: str, value: Value) -> None:
+    """``df.index.name = "x"``."""
+    owner = m.state.heap.get(series.rows_.owner) if series.rows_.owner is not None else None
+    keys = owner.rows_.keys if isinstance(owner, Frame) else ()
+    if name != "name" or len(keys) != 1 or keys[0][1] is not series.sym:
+        raise Refused(f"the attribute .{name} of a Series set", "rename")
+    rows = replace(owner.rows_, keys=(("" if value is None else value, series.sym),))
+    m.update(v.Ref(series.rows_.owner), replace(owner, what_rows=rows))
+
+
 def constant(m: Machine, content: Value) -> list:
     """The names as a list; ``MISSING`` for other things."""
     return list(content.items) if isinstance(content, Labels) else v.MISSING
@@ -213,5 +242,5 @@ def positions(m: Machine, content: Value) -> Value:
 
 
 frames.FRAME_METHODS["rename_axis"] = _rename_axis
-frames.FRAME_RULES.update(labels=constant, positions=positions)
+frames.FRAME_RULES.update({"labels": constant, "positions": positions, "set index": _set_index, "set name": set_name})
 frames.FRAME_ATTRIBUTES.update(columns=_columns, index=_index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 from sqlglot import exp
@@ -9,6 +10,7 @@ from sqlglot import exp
 from lester_duck.lift import lookups, sqlx
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_places as places
 from lester_duck.lift import pandas_select as select_rules
 from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import values as v
@@ -77,10 +79,30 @@ def _apply(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
 
 
 def _iterrows(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if _label_is_read(m):
+        numbered = places.with_index(m, ref, frame)
+        made = frames.closed(m, numbered, frames.title_of(m, ref, frame))
+        label = made.columns[0][1]
+        return v.View(made.rows_.rel, (label, row_shape(replace(made, columns=made.columns[1:]))))
     made = frames.close(m, ref, frame)
     rel = made.rows_.rel
     position = Sym(sqlx.column(rel.token, "#position"), "int", name="position", position=rel.token)
     return v.View(rel, (position, row_shape(made)))
+
+
+def _label_is_read(m: Machine) -> bool:
+    """Whether the loop that begins here reads the label of the row, other than to set a cell of it."""
+    for node in ast.walk(m.tree) if m.tree is not None else ():
+        if not isinstance(node, ast.For) or node.iter.lineno != m.line or not isinstance(node.target, ast.Tuple):
+            continue
+        first = node.target.elts[0]
+        cells = {id(n) for s in ast.walk(node) if isinstance(s, ast.Subscript) for n in ast.walk(s.slice)}
+        return isinstance(first, ast.Name) and any(
+            isinstance(n, ast.Name) and n.id == first.id and isinstance(n.ctx, ast.Load) and id(n) not in cells
+            for part in node.body
+            for n in ast.walk(part)
+        )
+    return False
 
 
 def _itertuples(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -149,12 +171,18 @@ def _set_index(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: 
     return answer(m, ref, Frame(rows, rest), chosen["inplace"])
 
 
+_TEXT_METHODS = frozenset(f"builtins.str.{n}" for n in ("upper", "lower", "strip", "title", "capitalize"))
+
+
 def _rename(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("mapper",), "rename", mapper=None, columns=None, axis=None, inplace=False)
     mapping = chosen["columns"] if chosen["columns"] is not None else chosen["mapper"]
     if chosen["columns"] is None and chosen["axis"] not in (1, "columns"):
         raise Refused("rename of rows", "rename(columns={...})")
-    if isinstance(mapping, v.Lib | v.Func | v.Method):
+    if isinstance(mapping, v.Lib) and mapping.name in _TEXT_METHODS:
+        rule = getattr(str, mapping.name.rsplit(".", 1)[-1])
+        table = {n: rule(n) for n in frame.names}
+    elif isinstance(mapping, v.Lib | v.Func | v.Method):
         table = {n: frames_call(m, mapping, [n]) for n in frame.names}
     else:
         table = frames.constant(m, mapping)
@@ -173,6 +201,7 @@ def _drop(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
     if chosen["columns"] is None and chosen["axis"] not in (1, "columns"):
         raise Refused("drop of rows by label", "df[mask]")
     names = frames.strings(m, given)
+    frame = select_rules.explicit(m, frame, names)
     missing = [n for n in names if n not in frame.names]
     if missing and chosen["errors"] == "raise":
         raise Refused(f"the script would fail here: no column {missing[0]!r}")
@@ -185,6 +214,9 @@ def _fillna(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
     content = m.content(chosen["value"])
     if isinstance(content, v.HDict):
         fills = dict(content.items)
+    elif isinstance(content, frames.FRAME_RULES["values"]):
+        known = {n for n, _ in content.cells}
+        fills = {n: content.get(n) for n, x in frame.columns if n in known and isinstance(x, Sym) and x.null}
     elif isinstance(content, Frame | Series):
         raise Refused("fillna with a value per column from a frame", "one column at a time")
     else:

@@ -112,6 +112,10 @@ class Series(Library):
         """``-s``, ``~s``."""
         return SERIES_RULES["unary"](m, op, self)
 
+    def set_attribute(self, m: Machine, ref: Value, name: str, value: Value) -> None:
+        """``df.index.name = "x"``."""
+        FRAME_RULES["set name"](m, self, name, value)
+
     def contains(self, m: Machine, item: Value) -> Value:
         """``in``, which asks the index."""
         raise Refused("'in' of a Series, which asks its index", "s.isin([...]).any()")

@@ -38,6 +38,9 @@ def _values(m: Machine, rel: Relation, tree: Tree) -> set[Value] | None:
     if isinstance(tree, exp.Anonymous) and tree.name in _READ and len(tree.expressions) == 1:
         inner = _values(m, rel, tree.expressions[0])
         return None if inner is None else {_READ[tree.name](x) for x in inner}
+    if isinstance(tree, exp.EQ) and isinstance(tree.expression, exp.Literal):
+        inner = _values(m, rel, tree.this)
+        return None if inner is None else {str(x) == tree.expression.name for x in inner}
     if isinstance(tree, exp.Upper | exp.Lower):
         inner = _values(m, rel, tree.this)
         return None if inner is None else {x.upper() if isinstance(tree, exp.Upper) else x.lower() for x in inner}
@@ -91,7 +94,8 @@ def owe_values(m: Machine, series: Series, values: list[Value], message: str) ->
     """Hold the data to these values: no other one, and each of them somewhere."""
     sym = series.sym
     literals = [sqlx.literal(x) for x in values]
-    other = sqlx.negate(exp.In(this=sym.sql.copy(), expressions=literals)) if values else exp.true()
+    held = sym.sql if isinstance(sym.sql, exp.Column | exp.Func) else exp.Paren(this=sym.sql)
+    other = sqlx.negate(exp.In(this=held.copy(), expressions=literals)) if values else exp.true()
     if sym.null:
         other = sqlx.conjunction([sql("_1 IS NOT NULL", sym.sql), other])
     frames.owe(m, series.rows_, other, message)

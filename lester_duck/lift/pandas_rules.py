@@ -6,6 +6,7 @@ import datetime
 
 from lester_duck.lift import (
     calls,
+    pandas_across,
     pandas_aggregates,
     pandas_codes,
     pandas_columns,
@@ -84,7 +85,8 @@ def missing(absent: bool) -> frames.SeriesRule:
 
 
 def _positions(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    return pandas_select.positions(m, args, kwargs)
+    found = pandas_select.span(m, args, kwargs)
+    return pandas_select.positions(m, args, kwargs) if found is v.MISSING else found
 
 
 RULES: dict[str, frames.SeriesRule] = {
@@ -97,6 +99,7 @@ RULES: dict[str, frames.SeriesRule] = {
     "pandas.concat": pandas_shape.concat,
     "pandas.factorize": pandas_codes.factorize,
     "pandas.get_dummies": pandas_shape.get_dummies,
+    "pandas.Categorical": pandas_codes.categorical,
     "pandas.crosstab": pandas_wide.crosstab,
     "pandas.cut": pandas_shape.cut,
     "pandas.qcut": pandas_shape.qcut,
@@ -111,6 +114,7 @@ RULES: dict[str, frames.SeriesRule] = {
     "numpy.where": pandas_shape.where,
     "numpy.select": pandas_shape.select,
     "numpy.arange": _positions,
+    "builtins.range": pandas_select.span,
     "numpy.hstack": pandas_shape.stack,
     "numpy.column_stack": pandas_shape.stack,
     "numpy.c_": pandas_shape.stack,
@@ -141,6 +145,7 @@ def install() -> None:
 
 __all__ = [
     "RULES",
+    "pandas_across",
     "pandas_aggregates",
     "pandas_columns",
     "pandas_frames",

@@ -28,11 +28,11 @@ def subscript(m: Machine, ref: Value, frame: Frame, index: Value) -> Value:
     content = m.content(index)
     listed = frames.FRAME_RULES["labels"](m, content)
     if listed is not v.MISSING:
-        return m.new(picked(frame, listed))
+        return m.new(picked(explicit(m, frame, listed), listed))
     if isinstance(content, str) or type(content) is int:
         return frames.column(m, ref, frame, content)
     if isinstance(content, v.HList) and all(isinstance(x, str | int) for x in content.items):
-        return m.new(picked(frame, list(content.items)))
+        return m.new(picked(explicit(m, frame, list(content.items)), list(content.items)))
     if isinstance(content, Series) and content.sym.type == "bool":
         return m.new(noted(m, frame, frames.filtered(m, ref, frame, content)))
     if isinstance(content, frames.FRAME_RULES["mask"]):
@@ -49,6 +49,13 @@ def _two(m: Machine, ref: Value, frame: Frame, index: tuple) -> Value:
     if isinstance(rows, slice) and rows == slice(None) and type(columns) is int:
         return frames.column(m, ref, frame, frame.names[columns])
     raise Refused("rows and columns picked at once", "df.loc[mask, columns]")
+
+
+def explicit(m: Machine, frame: Frame, names: list[Value]) -> Frame:
+    """The frame, with one-hot columns as columns of their own where some are asked for by name."""
+    if all(n in frame.names for n in names) or not any(isinstance(x, Block) for _, x in frame.columns):
+        return frame
+    return frames.FRAME_RULES["expanded"](m, frame)
 
 
 def picked(frame: Frame, names: list[Value]) -> Frame:
@@ -179,6 +186,9 @@ def set_attribute(m: Machine, ref: Value, frame: Frame, name: str, value: Value)
     if name in frame.names:
         m.update(ref, with_column(m, frame, name, value))
         return
+    if name == "index":
+        frames.FRAME_RULES["set index"](m, ref, frame, value)
+        return
     raise Refused(f"the attribute .{name} of a DataFrame set", f'df["{name}"] = ...')
 
 
@@ -207,7 +217,8 @@ def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
         return m.new(frame)
     if isinstance(wanted, str):
         return frames.column(m, ref, frame, wanted)
-    return m.new(picked(frame, frames.constant(m, columns)))
+    names = frames.constant(m, columns)
+    return m.new(picked(explicit(m, frame, names), names))
 
 
 def _extremes(m: Machine, ref: Value, frame: Frame, said: dict) -> Frame:
@@ -243,11 +254,23 @@ def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> No
             frame = with_column(m, frame, name, value)
         m.update(ref, frame)
         return
+    if v.is_const(mask) and len(frame.rows_.keys) == 1 and not isinstance(mask, slice):
+        mask = _at_key(m, frame, mask)
     if not isinstance(mask, Series):
         raise Refused("loc by label", "df.loc[mask, columns] = value")
     for name in names:
         frame = set_where(m, frame, mask, name, value)
     m.update(ref, frame)
+
+
+def _at_key(m: Machine, frame: Frame, label: Value) -> Series:
+    """The rows with a key, of which there must be one: pandas would add a row."""
+    key = Series(frame.rows_, frame.rows_.keys[0][1])
+    mask = series_rules.compare(m, ast.Eq, key, label)
+    closed = frames.close_series(m, mask)
+    found = m.whole("count_true", closed.rows_.rel, closed.sym, "int")
+    m.asserted.append((sql("_1 = 0", found.sql), m.line))
+    return mask
 
 
 def _set_cell(m: Machine, ref: Value, frame: Frame, row: Value, name: str, value: Value) -> None:
@@ -309,7 +332,7 @@ def _iloc(m: Machine, accessor: Accessor, index: Value) -> Value:
     if isinstance(frame, Series):
         if isinstance(rows, slice):
             return Series(sliced(m, frame.rows_, rows), frame.sym)
-        raise Refused("iloc of one value")
+        return one(m, frame, rows)
     if not isinstance(rows, slice):
         raise Refused("iloc of one row", "df.iloc[:n]")
     made = replace(frame, what_rows=sliced(m, frame.rows_, rows))
@@ -318,6 +341,17 @@ def _iloc(m: Machine, accessor: Accessor, index: Value) -> Value:
     if type(columns) is int:
         return frames.column(m, ref, made, made.names[columns])
     raise Refused("iloc of these columns")
+
+
+def one(m: Machine, series: Series, place: Value) -> Value:
+    """The first or last value of a column."""
+    if place not in (0, -1) or isinstance(place, bool):
+        raise Refused("iloc of one value", "iloc[0], iloc[-1]")
+    closed = frames.close_series(m, series)
+    size = m.whole("count", closed.rows_.rel, None, "int")
+    m.asserted.append((sql("_1 = 0", size.sql), m.line))
+    made = m.whole("first" if place == 0 else "last", closed.rows_.rel, closed.sym, closed.sym.type)
+    return replace(made, null=closed.sym.null, nan=True).named(f"first_{closed.sym.name or 'value'}")
 
 
 _LOC = {"[]": _loc, "[]=": _loc_store}
@@ -331,6 +365,8 @@ def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """An operator on every column of a frame."""
     x, y = m.content(a), m.content(b)
     frame, other = (x, b) if isinstance(x, Frame) else (y, a)
+    if isinstance(m.content(other), frames.FRAME_RULES["values"]):
+        return m.content(other).operate(m, op, a, b)
     if isinstance(m.content(other), Frame | Series):
         raise Refused("an operator on two frames", "one column at a time")
     made = []
@@ -366,6 +402,21 @@ def positions(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return place_of(m, rows)
 
 
+def span(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``range(k, len(df) + k)``: the places of the rows, from ``k``."""
+    bound = m.content(args[1]) if len(args) == 2 and not kwargs and not m.frames else None
+    if not isinstance(bound, Sym) or type(args[0]) is not int:
+        return v.MISSING
+    tree = sqlx.bare(m.expand(bound).sql)
+    plus = isinstance(tree, exp.Add) and isinstance(tree.expression, exp.Literal)
+    counted, more = (sqlx.bare(tree.this), int(tree.expression.name)) if plus else (tree, 0)
+    whole = m.wholes.get(counted.table) if isinstance(counted, exp.Column) else None
+    rows = m.files.get(("rows of", whole.rel.token)) if whole is not None and whole.kind == "count" else None
+    if rows is None or more != args[0]:
+        return v.MISSING
+    return series_rules.operate(m, ast.Add, place_of(m, rows), args[0])
+
+
 def place_of(m: Machine, rows: Rows) -> Series:
     """The position of each row, from 0, as a series."""
     for id_, content in list(m.state.heap.items()):
@@ -386,7 +437,8 @@ def keys_of(m: Machine, series: Series) -> Value:
 
 folds.RULES["frame cell"] = cells_set
 frames.FRAME_RULES.update(
-    subscript=subscript, store=store, set_attribute=set_attribute, operate=operate, compare=compare, slice=sliced
+    one=one, subscript=subscript, store=store, set_attribute=set_attribute, operate=operate, compare=compare,
+    slice=sliced,
 )
 frames.FRAME_ATTRIBUTES.update(
     loc=lambda m, ref, frame: Accessor(ref, "loc", _LOC),

@@ -57,6 +57,9 @@ def pair(m: Machine, a: Value, b: Value) -> tuple[Rows, Sym, Sym]:
 
 def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
     """``a op b``, element by element."""
+    for side in (a, b):
+        if isinstance(m.content(side), frames.FRAME_RULES["values"]):
+            return m.content(side).operate(m, op, a, b)
     if isinstance(m.content(a), Frame) or isinstance(m.content(b), Frame):
         return frames.FRAME_RULES["operate"](m, op, a, b)
     for side in (a, b):
@@ -74,7 +77,8 @@ def binary(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> Sy
         return logic(op, x, y)
     if x.type in scalars.NUMERIC and y.type in scalars.NUMERIC:
         made = _numeric(m, rows, op, x, y)
-        held = whole.together(x, y) if op in _SIMPLE and made.type == "float" else None
+        exact = op in _SIMPLE or (op in (ast.FloorDiv, ast.Mod) and whole.is_whole(x) and y.type == "int")
+        held = whole.together(x, y) if exact and made.type == "float" else None
         return replace(made, null=null or op in (ast.Div, ast.Mod), nan=True, name=name, whole=held)
     if x.type == "str" and y.type == "str" and op is ast.Add:
         return Sym(sql("_1 || _2", x.sql, y.sql), "str", null=null, nan=True, name=name)
@@ -111,6 +115,9 @@ def _numeric(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> 
         if not _nonzero(m, y):
             frames.owe(m, rows, sql("coalesce(_1 = 0, FALSE)", b), "a division of whole numbers by zero")
         return Sym(sql("py_floordiv(_1, _2)" if op is ast.FloorDiv else "py_mod(_1, _2)", a, b), "int")
+    if op in (ast.FloorDiv, ast.Mod) and whole.is_whole(x) and y.type == "int" and _nonzero(m, y):
+        form = "py_floordiv(CAST(_1 AS BIGINT), _2)" if op is ast.FloorDiv else "py_mod(CAST(_1 AS BIGINT), _2)"
+        return Sym(sql(f"CAST({form} AS DOUBLE)", a, b), "float")
     if op is ast.Pow and isinstance(y.sql, exp.Literal):
         if float(y.sql.name) == 2:
             return Sym(sql("_1 * _2", a, a), kind)
@@ -216,6 +223,12 @@ def subscript(m: Machine, series: Series, index: Value) -> Value:
         frame = Frame(series.rows_, ((series.sym.name or "value", series.sym),))
         made = frames.filtered(m, series, frame, content)
         return Series(made.rows_, made.columns[0][1])
+    if isinstance(content, tuple) and content == (slice(None), 0):
+        return series
+    if type(content) is int and content in (0, -1) and not m.frames and series.rows_.index != "keys":
+        if series.rows_.index != "range" and content == 0:
+            raise Refused("the row with the label 0", "iloc[0]")
+        return frames.FRAME_RULES["one"](m, series, content)
     if isinstance(content, slice):
         return Series(frames.FRAME_RULES["slice"](m, series.rows_, content), series.sym)
     if isinstance(content, Sym) and series.rows_.index == "keys":

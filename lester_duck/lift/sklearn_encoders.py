@@ -310,7 +310,8 @@ def _labels(m: Machine, ref: Value, encoder: Encoder, name: str, given: Value) -
 
 def label_binarize(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``label_binarize(y, classes=[a, b])`` with two classes: 1 for the second."""
-    chosen = options(kwargs, args, ("y",), "label_binarize")
+    chosen = options(kwargs, args, ("y", "classes"), "label_binarize", neg_label=0, pos_label=1, sparse_output=False)
+    frames.only(chosen, "label_binarize", neg_label=(0,), pos_label=(1,), sparse_output=(False,))
     classes = frames.constant(m, chosen["classes"]) if "classes" in chosen else None
     held = m.content(chosen["y"])
     if not isinstance(held, Series) or not classes or len(classes) != 2:
