@@ -93,7 +93,7 @@ def finish(m: Machine, frame: Frame) -> None:
     for name, tokens in frame.carried.items():
         end = frame.end.envs[-1].get(name, v.MISSING) if frame.end is not None else v.MISSING
         if name not in frame.held and len(tokens) == 1 and (isinstance(end, Sym) or v.is_const(end)):
-            ends[name] = end, recurrences.united(_opened(m, scalars.scalar(end).sql))
+            ends[name] = end, recurrences.united(recurrences.opened(m, scalars.scalar(end).sql))
     spoken = recurrences.trees_of(frame.effects) + [t for _, t in ends.values()]
     for name, (end, tree) in ends.items():
         start = frame.start.envs[-1].get(name)
@@ -114,16 +114,6 @@ def _forget_unknown(m: Machine, tokens: list[str]) -> None:
             del m.lets[token]
         if not unknown:
             return
-
-
-def _opened(m: Machine, tree: Tree) -> Tree:
-    """The tree with local names put in place, those of windows apart: a window may not hold another."""
-
-    def definition(node: Tree) -> Tree | None:
-        let = m.lets.get(node.table) if isinstance(node, exp.Column) else None
-        return _opened(m, let.value.sql) if let is not None and let.over is None else None
-
-    return sqlx.replace(tree, definition)
 
 
 def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:

@@ -95,9 +95,29 @@ def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Selec
     if any(_is_false(w) for w in block.where):
         return None
     ctes, statement = build.write(block, lambda r: emitted.names[r])
-    for name, cte in ctes:
+    for name, cte in _placed(ctes):
         statement = statement.with_(name, cte)
     return statement
+
+
+def _placed(ctes: list[tuple[str, exp.Select]]) -> list[tuple[str, exp.Select]]:
+    """The steps of a check, with the rows' order handed on where a later step asks for it: it is no view."""
+    if not any(c.name == "_pos" for _, part in ctes[1:] for c in part.find_all(exp.Column)):
+        return ctes
+    made = []
+    for number, (name, step) in enumerate(ctes):
+        base = step.args["from_"].this.alias_or_name if step.args.get("joins") else None
+        if number == 0:
+            place: Tree = exp.alias_(render.column(base, "_pos"), _PLACE)
+        else:
+            place = render.column(base, _PLACE)
+            for c in [c for c in step.find_all(exp.Column) if c.name == "_pos"]:
+                c.replace(render.column(c.table or None, _PLACE))
+        made.append((name, step.select(place)))
+    return made
+
+
+_PLACE = "row_place"
 
 
 def _possible(condition: Tree) -> Tree:

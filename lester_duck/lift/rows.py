@@ -60,10 +60,9 @@ def loop(
         return
     view = as_view(m, content)
     if view is None:
-        unroll(m, containers.known_items(m, iterable), lambda item: assign(node.target, item), lambda: run(node.body))
+        items = containers.known_items(m, iterable)
+        unroll(m, items, lambda item: assign(node.target, item), lambda: run(node.body), lambda: run(node.orelse))
         once.left_early(m, iterable, node)
-        if node.orelse:
-            run(node.orelse)
         return
     if node.orelse:
         raise Refused("for ... else over rows")
@@ -84,8 +83,11 @@ def loop(
     once.left_early(m, iterable, node)
 
 
-def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None]) -> None:
-    """Run a body for each known item; ``break`` and ``continue`` may depend on rows."""
+def unroll(
+    m: Machine, items: list[Value], bind: Callable[[Value], None], body: Callable[[], None],
+    otherwise: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
+    """Run a body for each known item, ``otherwise`` after the last; ``break`` and ``continue`` may depend on rows."""
     if len(items) > _UNROLL:
         raise Refused(f"a loop over {len(items)} known items")
     base = m.state.path
@@ -99,6 +101,8 @@ def unroll(m: Machine, items: list[Value], bind: Callable[[Value], None], body: 
         if not m.state.alive:
             break
     broken = m.exits.pop()["break"]
+    if m.state.alive:
+        otherwise()
     if broken:
         m.merge(base, [*broken, m.state])
 
