@@ -7,7 +7,20 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, calls, containers, files, hashes, inner, lookups, rows, scalars, shapes, sqlx
+from lester_duck.lift import (
+    arrays,
+    calls,
+    containers,
+    files,
+    hashes,
+    inner,
+    lookups,
+    numbered,
+    rows,
+    scalars,
+    shapes,
+    sqlx,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, SelectRel, fresh
@@ -179,12 +192,12 @@ def _enumerate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value
     view = rows.as_view(m, m.content(args[0]))
     if view is None:
         return tuple((start + i, item) for i, item in enumerate(containers.known_items(m, args[0])))
-    place = arrays.place(view.rel)
+    rel, element, place = view.rel, view.element, arrays.place(view.rel)
+    if view.order:
+        rel, element, place = numbered.numbered(m, view)
     if start != 0:
         place = Sym(sql("_1 + _2", place.sql, sqlx.literal(start)), "int", name="position")
-    if view.order:
-        place = Sym(place.sql, "ordered position")
-    return v.View(view.rel, (place, view.element), view.order)
+    return v.View(rel, (place, element))
 
 
 def _zip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -192,8 +205,10 @@ def _zip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     views = [rows.as_view(m, c) for c in contents]
     if all(view is None for view in views):
         return tuple(zip(*(containers.known_items(m, a) for a in args), strict=False))
-    if any(view is None or view.order for view in views):
+    if any(view is None for view in views):
         raise Refused("zip() of rows with something else")
+    if any(view.order or not arrays.same_rows(view.rel, views[0].rel) for view in views):
+        return numbered.zipped(m, views)
     target = max((view.rel for view in views), key=_added_columns)
     return v.View(target, tuple(arrays.align(m, target, view.rel, view.element) for view in views))
 
@@ -210,7 +225,7 @@ def _sorted(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if isinstance(content, v.Group | inner.Inner):
         return inner.ordered(m, content, lambda view: ordered(m, view, kwargs))
     if isinstance(content, v.SetOf):
-        content = v.View(content.rel, content.element)
+        content = numbered.distinct(m, content)
     if rows.as_view(m, content) is None:
         items = containers.known_items(m, args[0])
         if kwargs or not all(v.is_const(i) for i in items):
@@ -300,9 +315,24 @@ def _set(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 
 def _dict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if args:
-        raise Refused("dict() of an iterable", "a dict comprehension")
-    return m.new(v.HDict(tuple(kwargs.items())))
+    if not args:
+        return m.new(v.HDict(tuple(kwargs.items())))
+    if kwargs or len(args) != 1:
+        raise Refused("dict() of an iterable and names", "a dict comprehension")
+    made, view = m.new(v.HDict()), rows.as_view(m, m.content(args[0]))
+    held: list[Value] = []
+
+    def put() -> None:
+        key, value = rows.unpack(m, held[-1], 2)
+        containers.store(m, made, key, value)
+
+    if view is None:
+        rows.unroll(m, containers.known_items(m, args[0]), held.append, put)
+    elif m.frames:
+        raise Refused("dict() of rows in a loop over rows", "a dict made before the loop")
+    else:
+        rows.over_rows(m, view, (m.line, m.line), held.append, put)
+    return made
 
 
 def _next(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -132,10 +132,29 @@ def aggregated(
     return Sym(sqlx.column(group.alias, name), element.type, element.null, name=name)
 
 
+def _with_terms(m: Machine, inner: Inner) -> Inner:
+    """The elements with what they are sorted by as columns: a window cannot be ordered by every expression."""
+    trees = [*(s.sql for s in lookups.leaves(inner.key)), *(s.sql for s, _ in inner.order)]
+    if all(isinstance(t, exp.Column) for t in trees):
+        return inner
+    alias = fresh("t")
+    terms = tuple(s for s, _ in inner.order)
+    shape = v.rebind((inner.key, inner.element, terms), inner.rel.token, alias)
+    rel = SelectRel(
+        name=f"{inner.rel.name}_keyed", what=f"{inner.rel.name} with what the lists are sorted by",
+        lines=(m.line, m.line), query=Query(alias, inner.rel),
+    )  # fmt: skip
+    rel.outputs, seen = shapes.columns_of(m, shape, "value")
+    key, element, by = seen(rel)
+    order = tuple((s, d) for s, (_, d) in zip(by, inner.order, strict=True))
+    return replace(inner, rel=rel, key=key, element=element, order=order)
+
+
 def _ranked(m: Machine, inner: Inner) -> tuple[SelectRel, Value, Value, Sym]:
     """All elements with their place within their key."""
     known = ("ranked", inner.rel.token, tuple((sqlx.text(s.sql), d) for s, d in inner.order))
     if known not in m.files:
+        inner = _with_terms(m, inner)
         alias = fresh("t")
         shape = v.rebind((inner.key, inner.element), inner.rel.token, alias)
         rel = SelectRel(

@@ -20,6 +20,7 @@ from lester_duck.lift import (
     inner,
     lookups,
     nested,
+    numbered,
     once,
     pairs,
     records,
@@ -126,7 +127,7 @@ def as_view(m: Machine, content: Value) -> v.View | None:
         once.read_to_end(m, content)
         return view
     if isinstance(content, v.Part):
-        raise Refused("a loop over one part of the rows")
+        return numbered.part(m, content)
     return None
 
 
@@ -202,7 +203,7 @@ def _one_pass(
     exits, guards, depth = len(m.exits), len(m.guards), m.depth
     start = dict(m.env)
     refusal: Refused | None = None
-    item = lookups.thaw(m, v.rebind(view.element, view.rel.token, alias))
+    item = lookups.thaw(m, numbered.placed(m, v.rebind(view.element, view.rel.token, alias)))
     made = dict(m.state.heap)
     try:
         bind(item)

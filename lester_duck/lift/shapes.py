@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import files, scalars
+from lester_duck.lift import files, numbered, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Relation, free_name
@@ -26,7 +26,7 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
     def walk(value: Value, wanted: str) -> Callable[[Relation], Value]:
         if isinstance(value, Sym):
             if any(c.name == "@position" for c in value.sql.find_all(exp.Column)):
-                raise Refused("the number of a row as a value", "rows[i] of collections with the same rows")
+                value = replace(value, sql=numbered.place(m, value.sql), position=None)
             name, sym = column(scalars.whole(value), wanted)
             return lambda rel: rel.column(name, sym)
         if isinstance(value, v.Rec):

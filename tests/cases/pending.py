@@ -5,7 +5,6 @@ from __future__ import annotations
 PENDING: dict[str, tuple[int, str]] = {
     "break_at_marker": (5, "break in a loop over rows"),
     "control_break_flush": (12, "'prev' as the last row left it"),
-    "counter_most_common": (11, "a loop over one part of the rows"),
     "explode_prefixes": (4, "this range()"),
     "explode_words": (3, "a loop over the words of a text"),
     "glob_months": (3, "a call of glob.glob"),
@@ -17,11 +16,7 @@ PENDING: dict[str, tuple[int, str]] = {
     "nested_dict": (5, "the method .get() of a Rec"),
     "np_concat_rows": (3, "a Words of unknown length here"),
     "pd_itertuples": (0, "internal error"),
-    "rank_by_key": (7, "arithmetic on a ordered position"),
     "regex_findall": (4, "the regular expression '[0-9]+' with .findall() on a text of"),
-    "sort_stable_reverse": (7, "a loop over one part of the rows"),
-    "sorted_set_ids": (2, "a dict filled from sorted rows"),
-    "sorted_set_numbers": (4, "the number of a row as a value"),
     "tolls": (23, "a tuple where a scalar is needed"),
     "trap_alias_list": (8, "a text that depends on rows written outside a loop"),
     "trap_alias_row": (8, "'best' as an earlier row left it"),
@@ -37,8 +32,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_shared_inner_list": (1, "a call of dict.fromkeys"),
     "trap_sort_ties_reversed": (1, "a collection of Fields values"),
     "while_pairs": (1, "the method .read() of a HFile"),
-    "zip_labels": (10, "two collections whose rows do not correspond"),
-    "zip_two_files": (4, "two collections whose rows do not correspond"),
     "zscore_all_rows": (10, "the method .mean() of an array"),
     "zscore_train_rows": (10, "the method .mean() of a Part"),
 }
