@@ -134,11 +134,16 @@ def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: 
     first = scalars.scalar(finals.read(m, frame.start.envs[-1][name]))
     own = sqlx.column(token, "carry")
     tree = _same_anyway(tree, own)
+    if sqlx.same(tree, own):
+        m.lets[token] = Let(name, first)
+        return
     if not recurrences.mentions(m, tree, {token}):
         _previous(m, frame, name, token, tree, first, last)
         return
     step = recurrences.step(tree, own)
-    if step is not None and not recurrences.mentions(m, step, {token}):
+    number = isinstance(first.sql, exp.Literal) and not first.sql.is_string
+    exact = last.type == "int" or (number and float(first.sql.name) == 0)
+    if step is not None and exact and not recurrences.mentions(m, step, {token}):
         total = sql("coalesce(_1, 0)", recurrences.window(m, frame, "sum(_1)", (), _BEFORE, step))
         if last.type == "int":
             total = sql("CAST(_1 AS BIGINT)", total)
@@ -147,8 +152,15 @@ def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: 
         return
     if _restarts(m, frame, name, token, end, tree):
         return
-    found = _replaced(tree, own, exp.null())
-    if found is None or last.null:
+    found = _replaced(tree, own, exp.null(), last.null)
+    if found is None:
+        return
+    if last.null:
+        held = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), _BEFORE, found)
+        value = sqlx.sql("struct_extract(_1, 'kept')", held)
+        if not isinstance(first.sql, exp.Null):
+            value = sqlx.case(sql("_1 IS NULL", held), first.sql, value)
+        m.lets[token] = Let(f"previous_{name}", Sym(value, last.type, True), over=(), filtered=value)
         return
     window = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), _BEFORE, found)
     value = sql("coalesce(_1, _2)", window, first.sql) if not isinstance(first.sql, exp.Null) else window
@@ -179,21 +191,26 @@ def _same_anyway(tree: Tree, own: Tree) -> Tree:
     return then if sides == {sqlx.text(then), sqlx.text(own)} else tree
 
 
-def _replaced(tree: Tree, own: Tree, value: Tree) -> Tree | None:
-    """The tree with the carried value, where it is a branch's whole result, replaced; None elsewhere."""
+def _replaced(tree: Tree, own: Tree, value: Tree, packed: bool = False) -> Tree | None:
+    """The tree with the carried value, where it is a branch's whole result, replaced; None elsewhere.
+
+    ``packed`` puts the other results into a struct, so that a missing one differs from none.
+    """
     tree = sqlx.bare(tree)
     if sqlx.same(tree, own):
         return value.copy()
     if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
         if any(own.table in sqlx.tables(w.this) for w in tree.args["ifs"]):
             return None
-        parts = [_replaced(w.args["true"], own, value) for w in tree.args["ifs"]]
-        default = _replaced(tree.args["default"], own, value)
+        parts = [_replaced(w.args["true"], own, value, packed) for w in tree.args["ifs"]]
+        default = _replaced(tree.args["default"], own, value, packed)
         if default is None or any(p is None for p in parts):
             return None
         ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
         return exp.Case(ifs=ifs, default=default)
-    return tree.copy() if own.table not in sqlx.tables(tree) else None
+    if own.table in sqlx.tables(tree):
+        return None
+    return sql("{'kept': _1}", tree) if packed else tree.copy()
 
 
 def _restarts(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> bool:

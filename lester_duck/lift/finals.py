@@ -56,7 +56,7 @@ def value(m: Machine, left: Left) -> Value:
         start = start.made(m)
     if left.effects:
         return _total(m, left, start)
-    end = frame.end.envs[-1].get(name, v.MISSING) if frame.end is not None else v.MISSING
+    end = frame.last.envs[-1].get(name, v.MISSING) if frame.last is not None else v.MISSING
     if v.is_const(end) and not isinstance(end, tuple):
         end = v.constant(end)
     if not isinstance(end, Sym) or frame.query.order:
@@ -72,7 +72,7 @@ def value(m: Machine, left: Left) -> Value:
 
 def depends_on(m: Machine, left: Left) -> set[str]:
     """The names whose earlier values the value of a name comes from, where no rule says it."""
-    end = left.frame.end.envs[-1].get(left.name) if left.frame.end is not None else None
+    end = left.frame.last.envs[-1].get(left.name) if left.frame.end is not None else None
     if not isinstance(end, Sym):
         return {left.name} if isinstance(end, v.Choice | Poison) and left.name in left.frame.carried else set()
     tokens = sqlx.tables(m.expand_tree(end.sql))
@@ -87,7 +87,7 @@ def _last(m: Machine, left: Left, end: Sym, start: Value) -> Sym:
     frame = left.frame
     rel = SelectRel(
         name=f"{frame.query.base.name}_{left.name}", what=f"{left.name}, row by row", lines=frame.lines,
-        query=Query(frame.query.alias, frame.query.base, frame.query.joins),
+        query=Query(frame.query.alias, frame.query.base, frame.query.joins, frame.reached),
     )  # fmt: skip
     column = rel.require(end.named(left.name), left.name)
     found = replace(m.whole("last", rel, column, end.type), null=end.null, name=left.name)
@@ -135,7 +135,7 @@ def _total(m: Machine, left: Left, start: Value) -> Sym:
         total = sql("_1 + _2", total, further.sql)
     rel = SelectRel(
         name=f"{frame.query.base.name}_{left.name}", what=f"what each row adds to {left.name}", lines=frame.lines,
-        query=Query(frame.query.alias, frame.query.base, frame.query.joins),
+        query=Query(frame.query.alias, frame.query.base, frame.query.joins, frame.reached),
     )  # fmt: skip
     column = rel.require(Sym(total, kind, name=left.name), left.name)
     found = m.whole("sum", rel, column, kind)
@@ -215,7 +215,7 @@ def _choice(m: Machine, left: Left, condition: Tree) -> _Choice | None:
 
 def _keeps(m: Machine, frame: Frame, name: str, token: str, condition: Tree, old: Tree, new: Tree) -> bool:
     """Whether the compared name takes, under the same condition, what makes the two sides equal."""
-    end = frame.end.envs[-1].get(name)
+    end = frame.last.envs[-1].get(name)
     if not isinstance(end, Sym):
         return False
     tree = recurrences.united(m.expand_tree(end.sql))
@@ -236,11 +236,11 @@ def _with(tree: Tree, token: str, value: Tree) -> Tree:
 
 def _made(m: Machine, left: Left, choice: _Choice, then: Tree) -> Sym:
     frame = left.frame
-    end = frame.end.envs[-1][left.name]
+    end = frame.last.envs[-1][left.name]
     start = scalars.scalar(left.starts[left.name])
     if end.type == "float" and start.type == "int":
         raise Refused(f"'{left.name}' begins as an integer and becomes a float", "0.0")
-    where = choice.where
+    where = (*frame.reached, *choice.where)
     if choice.limit is not None:
         where = (*where, sqlx.bare(choice.kind(this=choice.key.copy(), expression=choice.limit.copy())))
     descending, first = _ORDERINGS[choice.kind]
@@ -263,7 +263,7 @@ def likeness(value_: Value) -> Value:
     """A scalar like the one that a loop left, where it is one; without making it."""
     if not isinstance(value_, Left):
         return value_
-    end = value_.frame.end.envs[-1].get(value_.name) if value_.frame.end is not None else None
+    end = value_.frame.last.envs[-1].get(value_.name) if value_.frame.end is not None else None
     return Sym(exp.null(), end.type, True) if isinstance(end, Sym) else value_
 
 

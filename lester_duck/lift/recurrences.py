@@ -135,6 +135,8 @@ def step(tree: Tree, own: Tree) -> Tree | None:
         for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
             if sqlx.same(sqlx.bare(old), own):
                 return amount.copy()
+    if isinstance(tree, exp.Sub) and sqlx.same(sqlx.bare(tree.left), own):
+        return sql("-(_1)", tree.right)
     if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
         parts = [step(w.args["true"], own) for w in tree.args["ifs"]]
         default = step(tree.args["default"], own)

@@ -30,6 +30,7 @@ from lester_duck.lift import (
     steps,
     words,
 )
+from lester_duck.lift import stops as stop_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Join, Query, fresh
@@ -152,14 +153,18 @@ def over_rows(
     carried: set[str] = set()
     shapes: dict[int, Value] = {}
     names: dict[str, Value] = {}
+    stops = False
     for _ in range(6):
         known = {i: shapes.get(i) for i in touched}
-        done = _one_pass(m, view, lines, bind, body, known, carried, names, loads)
+        done = _one_pass(m, view, lines, bind, body, known, carried, names, loads, stops)
         _note_shapes(done.frame, shapes)
         more = _note_names(m, done, names, loads)
-        if done.frame.touched <= touched and done.changed <= carried and not more:
+        unknown = bool(done.broken) and not stops
+        stops = stops or unknown
+        if done.frame.touched <= touched and done.changed <= carried and not more and not unknown:
             if done.refusal is not None:
                 raise done.refusal
+            stop_rules.finish(m, done.frame, done.broken)
             carries.finish(m, done.frame)
             groups = running.finish(m, done.frame)
             records.rewrite(m, done.frame, owner, done.item)
@@ -183,11 +188,13 @@ class _Pass:
     made: set[str]
     refusal: Refused | None
     item: Value
+    broken: list[State]
 
 
 def _one_pass(
     m: Machine, view: v.View, lines: tuple[int, int], bind: Callable[[Value], None], body: Callable[[], None],
     touched: dict[int, Value], carried: set[str], names: dict[str, Value], loads: frozenset[str],
+    stops: bool,
 ) -> _Pass:  # fmt: skip
     alias = fresh("t")
     query = Query(alias, view.rel, order=tuple((v.rebind(s, view.rel.token, alias), d) for s, d in view.order))
@@ -198,6 +205,8 @@ def _one_pass(
     carries.enter(m, frame, names, carried)
     for id_, shape in touched.items():
         folds.mark_evolving(m, id_, shape)
+    if stops:
+        stop_rules.begin(m, frame)
     m.frames.append(frame)
     m.exits.append({"break": [], "continue": [], "rows": [before]})
     exits, guards, depth = len(m.exits), len(m.guards), m.depth
@@ -208,22 +217,23 @@ def _one_pass(
     try:
         bind(item)
         body()
-        if m.exits[-1]["break"]:
-            raise Refused("break in a loop over rows")
     except Refused as error:
         refusal = error
         error.line = error.line or m.line
         del m.exits[exits:], m.guards[guards:]
         m.depth = depth
-    ends = [m.state, *m.exits.pop()["continue"]]
+    left = m.exits.pop()
+    ends = [m.state, *left["continue"]]
     frame.end = _merged_end(m, before, ends) if refusal is None else None
+    ends += left["break"]
+    frame.last = _merged_end(m, before, ends) if refusal is None and left["break"] else frame.end
     m.state = before
     m.frames.pop()
     if refusal is not None:
         del m.obligations[owed:]
     bound = {n for end in ends for n, x in end.envs[-1].items() if x is not start.get(n)}
     outer = set(before.envs[-1])
-    return _Pass(frame, bound & outer, bound - outer, refusal, records.Item(item, made))
+    return _Pass(frame, bound & outer, bound - outer, refusal, records.Item(item, made), left["break"])
 
 
 def _note_names(m: Machine, done: _Pass, names: dict[str, Value], loads: frozenset[str]) -> bool:

@@ -60,10 +60,12 @@ class Frame:
     effects: list[Effect] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     end: State | None = None
+    last: State | None = None
     carried: dict[str, list[str]] = field(default_factory=dict)
     shapes: dict[str, Value] = field(default_factory=dict)
     held: dict[str, Held] = field(default_factory=dict)
     loads: frozenset[str] = frozenset()
+    reached: Path = ()
     running: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, int] = field(default_factory=dict)
     flat: list[Frame] = field(default_factory=list)
