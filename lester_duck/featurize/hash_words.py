@@ -66,6 +66,8 @@ class HashWords(WordOptions):
         [[0.0, 1.0, 0.0, 2.0]]
         """
         vectorizer = self._vectorizer()
+        if not len(texts):  # scikit-learn's hasher ends with StopIteration on none
+            return sparse.csr_matrix((0, self.n_features), dtype=vectorizer.dtype)
         if self.hash == "murmur3":
             return vectorizer.transform(texts).tocsr()
         return self._crc32(texts, vectorizer)

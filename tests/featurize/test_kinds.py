@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from lester_duck.engine import matrix
+from lester_duck.featurize.hash_words import HashWords
 
 NUMBERS = {"a": "DOUBLE", "b": "INTEGER"}
 ROWS = [(1.5, 1), (None, 2), (float("nan"), 2), (-3.25, 7), (1e6, 1), (0.0, 5), (2.0, 2), (1.5, 9)]
@@ -215,6 +216,11 @@ def test_hash_words_by_murmur3_as_scikit_learn(store, f, options):
     s = store({"t": "VARCHAR"}, [(t,) for t in PROSE])
     found = s.dense(f("t", ("t",), ("hash_words", {"n_features": 32, "hash": "murmur3", **options})))
     np.testing.assert_allclose(found, HashingVectorizer(n_features=32, **options).transform(PROSE).toarray())
+
+
+@pytest.mark.parametrize("kind", ["crc32", "murmur3"])
+def test_no_texts_are_no_rows(kind):
+    assert HashWords(n_features=8, hash=kind).compute([]).shape == (0, 8)
 
 
 def test_wide_hashing_is_sparse(store, f):
