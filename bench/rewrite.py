@@ -21,6 +21,7 @@ from measure import Goal, finish, options, table
 
 import lester_duck as ld
 from lester_duck.demo import data, story
+from lester_duck.rewrite.rewrite import MUTANTS
 
 OWN_RUNS = 2
 ALLOWANCE_S = 5.0
@@ -99,7 +100,7 @@ def own_seconds(case: Case) -> float:
     return min(times)
 
 
-def cell(case: Case, mutants: str) -> dict[str, Any]:
+def cell(case: Case, mutants: int) -> dict[str, Any]:
     """The times of one case."""
     own = own_seconds(case)
     started = time.perf_counter()
@@ -158,7 +159,7 @@ def main() -> None:
         else:
             cases = [report_case(folder / "report", 20_000), demo_case(folder / "demo", 1_000, more=True)]
             cases += given_cases(folder)
-        cells = [cell(case, "20" if args.quick else "all") for case in cases]
+        cells = [cell(case, 20 if args.quick else MUTANTS) for case in cases]
     print(table(HEADER, [row(c) for c in cells]))
     finish(args, {"cells": cells}, goals(cells))
 

@@ -21,6 +21,8 @@ from lester_duck.rewrite.rerun import Planned
 DIRECTED_SECONDS = 28.0
 SECONDS = 58.0
 """What directed inputs and mutants may take together."""
+ALL_SECONDS = 900.0
+"""The same where all mutants are asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class Beyond:
             planned.close()
         if self.mutants == 0 or not _worth(verdict):
             return Said(verdict=verdict, findings=findings)
-        left = SECONDS - (time.monotonic() - started)
+        left = (ALL_SECONDS if self.mutants is None else SECONDS) - (time.monotonic() - started)
         outcome = judge_mutants(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
         return Said(verdict=replace(verdict, mutants=rate_of(outcome)), mutants=outcome, findings=findings)
 

@@ -82,7 +82,8 @@ def rewrite(
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
     ``trust`` runs the original without a sandbox, which the report then says.
     ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
-    ``directed`` inputs none are.
+    ``directed`` inputs none are. A number of them and the inputs have a minute together, all of them
+    a quarter of an hour; those for which no time was left are counted.
     Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
     """
     say = progress or (lambda _: None)
