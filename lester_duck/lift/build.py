@@ -395,6 +395,9 @@ def _group(m: Machine, rel: GroupRel, names: Names, columns: Columns) -> exp.Sel
         statement = statement.group_by(*[said[n].copy() for n, _ in rel.keys], copy=False)
     if rel.ordered:
         statement = statement.order_by(*[render.column(None, n) for n, _ in rel.keys], copy=False)
+    if rel.largest:
+        first = exp.Ordered(this=render.column(None, rel.largest), desc=True, nulls_first=False)
+        statement = statement.order_by(first, copy=False)
     return _with(statement, ctes)
 
 

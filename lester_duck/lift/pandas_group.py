@@ -250,13 +250,21 @@ def _reduce(kind: str) -> frames.SeriesRule:
 
 
 def _value_counts(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    chosen = options(kwargs, args, (), "value_counts", normalize=False, dropna=True, sort=True, ascending=False)
-    frames.only(chosen, "value_counts", normalize=(False,), dropna=(True,))
+    """How often each value occurs, the most frequent first."""
+    chosen = options(kwargs, args, ("normalize", "sort"), "value_counts", normalize=False, dropna=True, sort=True,
+                     ascending=False)  # fmt: skip
+    frames.only(chosen, "value_counts", normalize=(False, True), dropna=(True,), ascending=(False,))
     name = series.sym.name or "value"
     ref = m.new(Frame(series.rows_, ((name, series.sym),)))
     group = groupby(m, ref, m.content(ref), [name], {"sort": False})
     counted = _reduced(m, replace(group, of=ref), "size")
-    return replace(counted, sym=counted.sym.named("count"))
+    rel = counted.rows_.rel
+    if chosen["sort"] is not False:
+        rel.largest = rel.aggregates[-1].name
+    if chosen["normalize"] is not True:
+        return replace(counted, sym=replace(counted.sym, name="count"))
+    total = sql("_1 / sum(_1) OVER ()", counted.sym.sql)
+    return replace(counted, sym=Sym(total, "float", nan=True, name="proportion"))
 
 
 def _unique(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -74,7 +74,7 @@ class Relation(ABC):
 
     def column(self, name: str, like: Sym) -> Sym:
         """A column as a scalar over the token, with the type of ``like``."""
-        return Sym(exp.column(name, table=self.token), like.type, like.null, name=name)
+        return Sym(exp.column(name, table=self.token), like.type, like.null, name=name, nan=like.nan)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -151,12 +151,16 @@ class Aggregate:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class GroupRel(Relation):
-    """One row per key of a query, in order of first appearance; no key means one row in all."""
+    """One row per key of a query, in order of first appearance; no key means one row in all.
+
+    ``ordered``: in order of key instead; ``largest``: the aggregate whose greatest values come first.
+    """
 
     query: Query
     keys: tuple[tuple[str, Sym], ...]
     aggregates: list[Aggregate] = field(default_factory=list)
     ordered: bool = False
+    largest: str = ""
 
     def columns(self) -> dict[str, Sym]:
         keys = {name: self.column(name, sym) for name, sym in self.keys}

@@ -215,6 +215,7 @@ def _paths(path: str, shape: v.Value, rel: Relation) -> list[tuple[str, str | No
     if isinstance(shape, v.Sym):
         tree = shape.sql
         plain = isinstance(tree, exp.Column) and tree.table == rel.token and not tree.name.startswith("#")
+        plain = plain and not (shape.nan and shape.null)  # NaN in Python, NULL in the view
         return [(path, tree.name if plain else None)]
     if isinstance(shape, v.Rec):
         return [p for k, x in shape.items for p in _paths(f"{path}.{k}", x, rel)]
