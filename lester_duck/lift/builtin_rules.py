@@ -335,6 +335,21 @@ def _dict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return made
 
 
+def _fromkeys(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    value = args[1] if len(args) > 1 else None
+    view = rows.as_view(m, m.content(args[0]))
+    if view is not None:
+        if view.order or not (v.is_const(value) or isinstance(value, Sym)):
+            raise Refused("dict.fromkeys() of these rows")
+        return m.new(numbered.keyed(m, view, value))
+    made = v.HDict()
+    for key in containers.known_items(m, args[0]):
+        if not v.is_const(key):
+            raise Refused("dict.fromkeys() of a short list of values that depend on rows")
+        made = made.put(key, value)
+    return m.new(made)
+
+
 def _next(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
     if isinstance(content, v.HFile):
@@ -392,6 +407,7 @@ RULES: dict[str, Rule] = {
     "tuple": _tuple,
     "set": _set,
     "dict": _dict,
+    "dict.fromkeys": _fromkeys,
     "next": _next,
     "any": _quantifier(False),
     "all": _quantifier(True),

@@ -290,6 +290,8 @@ def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
         if isinstance(found, v.Choice):
             return scalars.spread(m, found, lambda x: default if x is v.MISSING else x)
         return default if found is v.MISSING else found
+    if not content.items:
+        return default
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
 
 

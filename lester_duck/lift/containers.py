@@ -114,6 +114,10 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
         m.raise_if(exp.true(), "KeyError", f"the key {key!r}")
         raise Refused(f"the script would fail here: no key {key!r}")
     keys = [k for k, _ in content.items]
+    shared = {x for _, x in content.items if isinstance(x, v.Ref)}
+    if len(shared) == 1 and all(isinstance(x, v.Ref) for _, x in content.items) and not content.default:
+        m.raise_if(sqlx.negate(lookups.member(m, key, keys)), "KeyError", "a key that the table does not have")
+        return shared.pop()  # one object under all keys
     default = lookups.empty(content.default) if content.default and content.default != "row" else v.MISSING
     if default is v.MISSING:
         m.raise_if(sqlx.negate(lookups.member(m, key, keys)), "KeyError", "a key that the table does not have")

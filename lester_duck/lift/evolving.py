@@ -192,6 +192,8 @@ def _earlier(m: Any, ev: Evolving, key: Value, late: bool = False) -> Entry:
 
 def contains(m: Any, ev: Evolving, item: Value) -> Tree:
     """``item in collection``."""
+    if isinstance(ev.before, v.HDict) and ev.before.items and v.is_const(tuple(k for k, _ in ev.before.items)):
+        return lookups.member(m, item, [k for k, _ in ev.before.items])  # what adds a key to these is refused
     return _entry(m, ev, lookups.freeze(m, item)).present
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, fields, folds, recurrences, scalars, sqlx
+from lester_duck.lift import evolving, fields, fixed, folds, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
@@ -160,8 +160,11 @@ def _keys(rel: Any, count: int) -> list[tuple[str, Sym]]:
 
 def totals(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     """``d[k] += x``: a count or sum per key."""
-    before = _empty_before(m, id_, v.HDict, "a counter")
     query = query_of(frame, found)
+    if fixed.is_fixed(m, id_):
+        fixed.totals(m, frame, id_, query, found)
+        return
+    before = _empty_before(m, id_, v.HDict, "a counter")
     if query.order:
         raise Refused("counting over sorted rows", "rows.sort(...) before the loop")
     keys, shape = columns_of(m, found.key, leaf_name(found.key) or "key")

@@ -96,6 +96,13 @@ def distinct(m: Machine, content: v.SetOf) -> v.View:
     return v.View(rel, shape[0] if single else shape)
 
 
+def keyed(m: Machine, view: v.View, value: Value) -> v.DictOf:
+    """``dict.fromkeys(rows, value)``: each element once, in the order in which they came."""
+    rel, shape = lookups.distinct(m, v.ListOf(view.rel, view.element))
+    single = isinstance(shape, tuple) and len(shape) == 1 and not isinstance(view.element, tuple)
+    return v.DictOf(rel, shape[0] if single else shape, value)
+
+
 def placed(m: Machine, element: Value) -> Value:
     """What a loop yields, with the number of the row as a value and still as a place."""
 
