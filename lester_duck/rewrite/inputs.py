@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ MAX_SAMPLE = 2000
 MAX_MARK = 3
 MAX_FILE = 64 * 2**20
 _DELIMITERS = ("\t", ";", "|", ",")
+_RUN = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,15 +247,29 @@ def _fewer_words(text: str) -> Iterator[str]:
 
 
 def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
-    """The script's numbers, one less and one more, in each column of numbers."""
+    """The script's numbers, one less and one more, in each column of numbers, or of numbers within a text."""
     middle = file.regular(len(file.lines) // 2)
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
         if not _is_number(field):
+            if parse(field.strip(), constants.formats) is None:
+                yield from (_Edit(line=middle, column=column, value=v) for v in _within(field, constants.numbers))
             continue
         for number in (*constants.numbers[:MAX_COLUMNS], *_differences(file, column, constants)):
             for value in (number - 1, number, number + 1):
                 text = str(value) if "." in field or isinstance(value, int) else str(int(value))
                 yield _Edit(line=middle, column=column, value=text)
+
+
+def _within(field: str, numbers: Sequence[float]) -> Iterator[str]:
+    """A text with the one number it holds replaced by the script's whole numbers, one less and one more.
+
+    >>> list(_within("1.250 EUR", (500, 0.5)))
+    ['499 EUR', '500 EUR', '501 EUR']
+    """
+    found = _RUN.findall(field)
+    for number in numbers[:MAX_COLUMNS] if len(found) == 1 else ():
+        if isinstance(number, int):
+            yield from (field.replace(found[0], str(number + step)) for step in (-1, 0, 1))
 
 
 def _differences(file: _Lines, column: int, constants: Constants) -> list[float]:
