@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from sqlglot import exp
 
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import mutate_sql
+from lester_duck.rewrite import branches, mutate_sql
 from lester_duck.rewrite.mutate import Mutant
 from lester_duck.rewrite.points import last_views
 
@@ -40,6 +40,11 @@ class Arguments:
                 return why
         if mutant.operator == "join":
             return checked(self.pipeline, node)
+        if mutant.operator in ("comparison", "constant"):
+            text = next(v.sql for v in mutant.pipeline.views if v.name == mutant.view)
+            why = branches.implied(node, list(mutate_sql.parsed(text).walk())[mutant.node])
+            if why:
+                return why
         return _dead(node) or self._unread(mutant.view, node)
 
     def _unread(self, view: str, node: exp.Expression) -> str:
