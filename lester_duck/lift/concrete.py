@@ -60,11 +60,6 @@ FUNCTIONS: dict[str, Callable] = {
     "datetime.datetime.strptime": datetime.datetime.strptime,
     "datetime.timedelta": datetime.timedelta,
     "hashlib.md5": hashlib.md5,
-    "math.ceil": math.ceil,
-    "math.exp": math.exp,
-    "math.floor": math.floor,
-    "math.log": math.log,
-    "math.sqrt": math.sqrt,
     "os.path.abspath": os.path.normpath,
     "os.path.basename": os.path.basename,
     "os.path.dirname": os.path.dirname,
@@ -72,11 +67,14 @@ FUNCTIONS: dict[str, Callable] = {
     "os.path.splitext": os.path.splitext,
     "re.compile": re.compile,
     "zlib.crc32": zlib.crc32,
+    "logging.getLogger": lambda *_: v.Lib("logging"),
+    **{f"math.{name}": function for name, function in vars(math).items() if callable(function)},
 }
 QUIET = frozenset(
     {
         "builtins.print", "os.makedirs", "os.mkdir", "warnings.filterwarnings", "warnings.simplefilter", "random.seed",
         "numpy.random.seed", "logging.basicConfig", "logging.info", "logging.warning", "logging.debug",
+        "logging.error", "logging.exception", "logging.critical", "logging.setLevel",
         "sys.stdout.write", "sys.stdout.flush", "sys.stderr.write", "matplotlib.use", "gc.collect", "time.sleep",
         "pandas.set_option", "numpy.set_printoptions",
     }

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, containers, dates, hashes, lookups, regex, rows, scalars
+from lester_duck.lift import arrays, concrete, containers, dates, hashes, lookups, maths, regex, rows, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
 
 Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
@@ -163,21 +162,7 @@ def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]
     return regex.method(m, pattern, name, args)
 
 
-def _exp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if isinstance(args[0], Sym):
-        return Sym(sql("exp(_1)", scalars.number(m, args[0])), "float", name=args[0].name)
-    return MISSING
-
-
-def _sqrt(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if isinstance(args[0], Sym):
-        tree = scalars.number(m, args[0])
-        m.raise_if(sql("_1 < 0", tree), "ValueError", "the root of a negative number")
-        return Sym(sql("sqrt(greatest(_1, 0))", tree), "float", name=args[0].name)
-    return MISSING
-
-
-RULES: dict[str, Rule] = hashes.RULES | {
+RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "numpy.array": _array,
     "numpy.asarray": _array,
     "numpy.zeros": _zeros,
@@ -204,7 +189,5 @@ RULES: dict[str, Rule] = hashes.RULES | {
     "re.match": _re_function("match"),
     "re.fullmatch": _re_function("fullmatch"),
     "re.findall": _re_function("findall"),
-    "math.sqrt": _sqrt,
-    "numpy.sqrt": _sqrt,
-    "math.exp": _exp,
+    "numpy.sqrt": maths.RULES["math.sqrt"],
 }

@@ -13,12 +13,12 @@ import pyarrow as pa
 from lester_duck.db import Error
 from lester_duck.lift import Observed, expressions, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Query, Relation
+from lester_duck.lift.relations import FileRel, Query
 from lester_duck.lift.state import Frame
 from lester_duck.lift.values import Lib, Refused, Sym
 
-NAMES = {"date": dt.date, "datetime": dt.datetime, "timedelta": dt.timedelta}
-LIBS = {"date": Lib("datetime.date"), "datetime": Lib("datetime.datetime"), "timedelta": Lib("datetime.timedelta")}
+NAMES = {"date": dt.date, "datetime": dt.datetime, "timedelta": dt.timedelta, "math": math}
+LIBS = {"math": Lib("math")} | {n: Lib(f"datetime.{n}") for n in ("date", "datetime", "timedelta")}
 COLUMNS = {"s": "str", "o": "str", "n": "int", "x": "float", "d": "date", "t": "datetime", "z": "float"}
 
 
@@ -35,7 +35,7 @@ def lifted(expression: str) -> tuple[Sym, list[sqlx.Tree]]:
     m = Machine("", "test", Observed(folder=Path()))
     m.entire = 1  # what SQL alone can say
     m.tree = ast.parse("")
-    query = Query("rows", Relation(name="rows"))
+    query = Query("rows", FileRel(name="rows", path="rows"))
     m.frames.append(Frame(query, 0, m.state, (1, 1)))
     m.state.envs[0].update(
         {n: Sym(sqlx.column("rows", n), kind, null=n in "oz", nan=n == "z", name=n) for n, kind in COLUMNS.items()}
