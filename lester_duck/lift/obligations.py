@@ -35,7 +35,8 @@ def _merged(m: Machine, emitted: emit.Emitted) -> list[Obligation]:
     for owed in m.obligations:
         if not _sayable(m, owed, emitted) or _impossible(owed):
             continue
-        key = (owed.query.alias, owed.line, tuple(sqlx.text(m.expand_tree(p)) for p in owed.path))
+        apart = sqlx.text(owed.fails) if owed.some else ""
+        key = (owed.query.alias, owed.line, apart, tuple(sqlx.text(m.expand_tree(p)) for p in owed.path))
         before = merged.get(key)
         if before is None:
             merged[key] = owed
@@ -88,6 +89,26 @@ def _sayable(m: Machine, owed: Obligation, emitted: emit.Emitted) -> bool:
 
 def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:
     """The rows that reach the obligation and break it; None where there can be none."""
+    return _one_needed(m, owed, emitted) if owed.some else _rows(m, owed, emitted)
+
+
+def _one_needed(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select:
+    """A row when there are rows and none satisfies the condition."""
+    used = {t for c in (*owed.path, owed.fails) for t in sqlx.tables(m.expand_tree(c))}
+    query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used), owed.path)
+    block = build.prepare(m, query, [("found", owed.fails)], emitted.columns)
+    ctes, inner = build.write(block, lambda r: emitted.names[r])
+    step = "rows_to_check"
+    none = sqlx.sql("count(*) > 0 AND NOT coalesce(bool_or(found), FALSE)")
+    if isinstance(owed.fails, exp.Boolean):  # any row at all
+        none = sqlx.sql("count(*) = 0")
+    statement = exp.select(sqlx.sql("count(*)").as_("n")).from_(step).having(none)
+    for name, cte in [*_placed(ctes), (step, inner)]:
+        statement = statement.with_(name, cte)
+    return statement
+
+
+def _rows(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:
     used = {t for c in (*owed.path, owed.fails) for t in sqlx.tables(m.expand_tree(c))}
     query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used), (*owed.path, owed.fails))
     block = build.prepare(m, query, _shown(m, owed, emitted), emitted.columns)

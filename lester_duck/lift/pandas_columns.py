@@ -149,7 +149,7 @@ def _present(m: Machine, rows: frames.Rows, sym: Sym) -> Sym:
 
 def _round(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     digits = options(kwargs, args, ("decimals",), "round", decimals=0)["decimals"]
-    if series.sym.type in ("int", "bool") or (series.sym.whole is not None and type(digits) is int and digits >= 0):
+    if series.sym.type in ("int", "bool") or (whole.is_exact(series.sym) and type(digits) is int and digits >= 0):
         return series
     return with_sql(series, "py_np_round(_1, _2)", sqlx.literal(digits))
 

@@ -9,16 +9,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from sqlglot import exp
+
 from lester_duck.lift import files, scalars
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_moments as moment_rules
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_columns import type_name
 from lester_duck.lift.pandas_frames import Frame, Rows, Series, options
 from lester_duck.lift.relations import FileRel, Relation, fresh
 from lester_duck.lift.sqlx import sql
+from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused, Sym, Value
 
 MISSING_TEXTS = (
@@ -153,7 +157,11 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
             columns.append((name, series.sym))
         else:
             pointed = sql("replace(_1, ',', '.')", sym.sql) if comma and kind == "float" else sym.sql
-            columns.append((name, typed(m, rows, replace(sym, sql=pointed), kind)))
+            made = typed(m, rows, replace(sym, sql=pointed), kind)
+            if kind == "float" and declared is None:
+                other = sql("_1 IS NULL OR py_int(_1) IS NULL", pointed)
+                made = whole.unless(m, rows, made, other)
+            columns.append((name, made))
     if isinstance(wanted, list) and not all(isinstance(w, str) for w in wanted):
         raise Refused("usecols by position", "usecols=[names]")
     return m.new(Frame(rows, tuple(columns)))
@@ -235,6 +243,9 @@ def _of_rows(m: Machine, rel: Relation, element: Value, columns: list[str] | Non
     else:
         raise Refused("a DataFrame of this list", "a list of dicts")
     rows = Rows(rel, fresh("index"), since=m.line, title=rel.name)
+    if isinstance(element, v.Rec) and columns is None:
+        message = "no record at all: a DataFrame without columns"
+        m.obligations.append(Obligation(rows.query(), (), exp.true(), message, m.line, some=True))
     made: list[tuple[str, Value]] = []
     for name, value in items:
         if isinstance(value, v.Rec | v.Seq | tuple):

@@ -77,7 +77,7 @@ def binary(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> Sy
         return logic(op, x, y)
     if x.type in scalars.NUMERIC and y.type in scalars.NUMERIC:
         made = _numeric(m, rows, op, x, y)
-        exact = op in _SIMPLE or (op in (ast.FloorDiv, ast.Mod) and whole.is_whole(x) and y.type == "int")
+        exact = op in _SIMPLE or (op in (ast.FloorDiv, ast.Mod) and whole.is_exact(x) and y.type == "int")
         held = whole.together(x, y) if exact and made.type == "float" else None
         return replace(made, null=null or op in (ast.Div, ast.Mod), nan=True, name=name, whole=held)
     if x.type == "str" and y.type == "str" and op is ast.Add:
@@ -115,7 +115,7 @@ def _numeric(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> 
         if not _nonzero(m, y):
             frames.owe(m, rows, sql("coalesce(_1 = 0, FALSE)", b), "a division of whole numbers by zero")
         return Sym(sql("py_floordiv(_1, _2)" if op is ast.FloorDiv else "py_mod(_1, _2)", a, b), "int")
-    if op in (ast.FloorDiv, ast.Mod) and whole.is_whole(x) and y.type == "int" and _nonzero(m, y):
+    if op in (ast.FloorDiv, ast.Mod) and whole.is_exact(x) and y.type == "int" and _nonzero(m, y):
         form = "py_floordiv(CAST(_1 AS BIGINT), _2)" if op is ast.FloorDiv else "py_mod(CAST(_1 AS BIGINT), _2)"
         return Sym(sql(f"CAST({form} AS DOUBLE)", a, b), "float")
     if op is ast.Pow and isinstance(y.sql, exp.Literal):

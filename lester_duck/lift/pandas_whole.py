@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from lester_duck.lift import sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_objects import Rows
 from lester_duck.lift.sqlx import Tree, sql
@@ -32,6 +33,11 @@ def is_whole(sym: Sym) -> bool:
     return sym.type in ("int", "bool") or sym.whole is not None
 
 
+def is_exact(sym: Sym) -> bool:
+    """Whether every value that is there is a whole number, whatever the data: only blanks make floats of them."""
+    return is_whole(sym) and not any("py_int" in sqlx.text(o.fails) for o in sym.whole or ())
+
+
 def together(x: Sym, y: Sym) -> tuple | None:
     """What must not happen for a result of two columns to be whole; None where it never is."""
     if not is_whole(x) or not is_whole(y) or (x.whole is None and y.whole is None):
@@ -46,6 +52,15 @@ def settled(m: Machine, sym: Sym) -> Sym:
     known = {id(o) for o in m.obligations}
     m.obligations.extend(o for o in sym.whole if id(o) not in known)
     return replace(sym, sql=sql("CAST(_1 AS BIGINT)", sym.sql), type="int", null=False, whole=None)
+
+
+def as_floats(m: Machine, sym: Sym) -> None:
+    """Say that the script's results rely on the column being one of floats: on a missing value."""
+    if sym.whole is None or len(sym.whole) != 1 or m.expand_tree(sym.whole[0].fails).find(exp.Window):
+        return
+    debt = replace(sym.whole[0], some=True, message="whole numbers without a missing one, which were floats")
+    if not any(o.some and o.query is debt.query and o.fails is debt.fails for o in m.obligations):
+        m.obligations.append(debt)
 
 
 def was_whole(m: Machine, path: str, separator: str, place: int) -> bool:

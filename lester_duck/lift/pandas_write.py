@@ -58,8 +58,11 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     for place, ((name, sym), shown) in enumerate(zip(frame.columns, _names(frame), strict=True)):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")
-        if sym.whole is not None and whole.was_whole(m, path, chosen["sep"], place):
+        plain = sym.whole is not None and chosen["float_format"] is None and not chosen["na_rep"]
+        if plain and whole.was_whole(m, path, chosen["sep"], place):
             sym = whole.settled(m, sym)
+        elif plain and sym.type == "float" and path in m.observed.writes:
+            whole.as_floats(m, sym)
         tree = sym.sql
         if sym.type == "float" and chosen["float_format"] is not None:
             tree = _formatted(sym, chosen["float_format"])

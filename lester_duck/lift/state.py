@@ -87,13 +87,14 @@ class Let:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Obligation:
-    """Something the script relied upon: no consumed row may satisfy ``fails``."""
+    """Something the script relied upon: no consumed row may satisfy ``fails``; ``some``: one row must."""
 
     query: Query
     path: Path
     fails: Tree
     message: str
     line: int
+    some: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
