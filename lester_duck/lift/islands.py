@@ -64,7 +64,9 @@ def _extreme(tree: Tree, own: Tree) -> tuple[str, Tree] | None:
     return ("max" if sqlx.same(then, a) is larger else "min"), value
 
 
-def aggregate(m: Machine, frame: Frame, field: Field, begins: Tree, number: Sym) -> tuple[str, Sym]:
+def aggregate(
+    m: Machine, frame: Frame, field: Field, begins: Tree, number: Sym, where: tuple[Tree, ...], apart: tuple[Sym, ...]
+) -> tuple[str, Sym]:
     """The aggregate over a group's rows, and its argument."""
     first = field.first
     if field.kind in ("first", "list"):
@@ -72,9 +74,10 @@ def aggregate(m: Machine, frame: Frame, field: Field, begins: Tree, number: Sym)
     if field.kind == "list_distinct":
         token, once = fresh("let"), fresh("let")
         m.lets[token] = Let(first.name or "item", first)
-        place = recurrences.window(m, frame, "row_number()", (number, Sym(sqlx.column(token, "item"), first.type)))
-        tree = sqlx.case(sql("_1 = 1", place), first.sql, exp.null())
-        m.lets[once] = Let(f"new_{first.name or 'item'}", Sym(tree, first.type), (), tree)
+        item = Sym(sqlx.column(token, "item"), first.type)
+        places = [recurrences.window(m, frame, "row_number()", (number, item, *key)) for key in (apart, ())]
+        trees = [sqlx.case(sql("_1 = 1", place), first.sql, exp.null()) for place in places]
+        m.lets[once] = Let(f"new_{first.name or 'item'}", Sym(trees[0], first.type), where, trees[1])
         return "list_known", replace(first, sql=sqlx.column(once, "item"))
     same = sqlx.same(sqlx.bare(first.sql), sqlx.bare(field.later))
     argument = first if same else replace(first, sql=sqlx.case(begins, first.sql, field.later))
@@ -94,8 +97,13 @@ def present(m: Machine, frame: Frame, value: Sym) -> None:
         )
 
 
-def begins(m: Machine, frame: Frame, flag: str, atoms: list[Tree], fields: dict[str, Field]) -> Tree | None:
-    """The condition that a row begins a group, as a window; None where no window says it."""
+def begins(
+    m: Machine, frame: Frame, flag: str, atoms: list[Tree], fields: dict[str, Field], apart: tuple[Sym, ...]
+) -> Tree | None:
+    """The condition that a row begins a group, as a window; None where no window says it.
+
+    ``apart`` is by what rows that are skipped are told from the others, where the window runs over both.
+    """
     known = set(fields)
     keys: list[Tree] = []
     rest: list[Tree] = []
@@ -110,9 +118,9 @@ def begins(m: Machine, frame: Frame, flag: str, atoms: list[Tree], fields: dict[
         return None
     kinds = {fields[t].kind for t in used}
     if kinds <= {"last"} and all(sqlx.same(fields[t].later, fields[t].first.sql) for t in used):
-        return _by_previous(m, frame, keys, rest, {t: fields[t].first for t in used})
+        return _by_previous(m, frame, keys, rest, {t: fields[t].first for t in used}, apart)
     if kinds == {"max"} and len(rest) == 1 and len(used) == 1:
-        return _by_largest(m, frame, keys, rest[0], next(iter(used)), fields)
+        return _by_largest(m, frame, keys, rest[0], next(iter(used)), fields, apart)
     return None
 
 
@@ -132,23 +140,27 @@ def _key(tree: Tree, fields: dict[str, Field]) -> Tree | None:
     return None
 
 
-def _by_previous(m: Machine, frame: Frame, keys: list[Tree], rest: list[Tree], last: dict[str, Sym]) -> Tree:
+def _by_previous(
+    m: Machine, frame: Frame, keys: list[Tree], rest: list[Tree], last: dict[str, Sym],
+    apart: tuple[Sym, ...],
+) -> Tree:  # fmt: skip
     """The row before has the same keys, and what it left satisfies the conditions."""
     conditions: list[Tree] = []
     for key in keys:
-        conditions.append(sql("_1 = _2", recurrences.window(m, frame, "lag(_1)", (), "", key), key))
-    windows = {t: recurrences.window(m, frame, "lag(_1)", (), "", s.sql) for t, s in last.items()}
+        conditions.append(sql("_1 = _2", recurrences.window(m, frame, "lag(_1)", apart, "", key), key))
+    windows = {t: recurrences.window(m, frame, "lag(_1)", apart, "", s.sql) for t, s in last.items()}
     for atom in rest:
         conditions.append(
             sqlx.replace(atom, lambda n: windows.get(n.table) if isinstance(n, exp.Column) else None)
         )
     if not conditions:
-        conditions = [sql("_1 IS NOT NULL", recurrences.window(m, frame, "lag(1)", (), ""))]
+        conditions = [sql("_1 IS NOT NULL", recurrences.window(m, frame, "lag(1)", apart, ""))]
     return sql("NOT coalesce(_1, FALSE)", sqlx.conjunction(conditions))
 
 
 def _by_largest(
-    m: Machine, frame: Frame, keys: list[Tree], test: Tree, token: str, fields: dict[str, Field]
+    m: Machine, frame: Frame, keys: list[Tree], test: Tree, token: str, fields: dict[str, Field],
+    apart: tuple[Sym, ...],
 ) -> Tree | None:
     """The row begins no later than the latest end so far of its key.
 
@@ -172,7 +184,7 @@ def _by_largest(
     if not sqlx.same(sqlx.bare(ends.first.sql), sqlx.bare(ends.later)):
         return None
     present(m, frame, ends.first)
-    partition = tuple(Sym(k, "str", name="key") for k in keys)
+    partition = (*(Sym(k, "str", name="key") for k in keys), *apart)
     largest = recurrences.window(m, frame, "max(_1)", partition, _BEFORE, ends.first.sql)
     condition = sqlx.replace(test, lambda n: largest if isinstance(n, exp.Column) and n.table == token else None)
     return sql("NOT coalesce(_1, FALSE)", condition)

@@ -12,6 +12,7 @@ from lester_duck.lift import (
     carries,
     containers,
     evolving,
+    exploded,
     expressions,
     files,
     finals,
@@ -51,9 +52,11 @@ def loop(
         if known is None:
             raise Refused("a loop over one thing or another")
         content = m.content(content.then if known else content.otherwise)
-    if isinstance(content, v.Words):
+    if isinstance(content, v.Words) and words.is_hashed(node):
         words.loop(m, node, content)
         return
+    if m.frames:
+        content = exploded.of(content)
     if isinstance(content, v.Group):
         content = inner.of(content)
     if isinstance(content, v.Foreign) and content.loop(
@@ -322,6 +325,12 @@ def _clauses(
         m.fork_on(test, lambda: _clauses(m, kind, node, rest, made, further), lambda: None)
         m.state.path = base
 
+    view = None
+    if m.frames:
+        content = exploded.of(content)
+    if isinstance(content, exploded.Exploded):
+        content.loop(m, _as_statement(first, node), bind, body)
+        return
     view = as_view(m, content)
     if view is None:
         unroll(m, containers.known_items(m, iterable), bind, body)
@@ -330,6 +339,12 @@ def _clauses(
         body()
     else:
         over_rows(m, view, (node.lineno, node.end_lineno), bind, body)
+
+
+def _as_statement(clause: ast.comprehension, node: ast.expr) -> ast.For:
+    """A clause of a comprehension as the loop that it is."""
+    made = ast.For(target=clause.target, iter=clause.iter, body=[ast.Expr(value=node)], orelse=[])
+    return ast.copy_location(made, node)
 
 
 def _paired(m: Machine, view: v.View) -> Value:
@@ -353,8 +368,7 @@ def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
     """``list.append`` or ``set.add``: kept, or logged when the collection is older than the loop."""
     if isinstance(value, v.Choice) and m.implied(value.condition) is not None:
         value = value.then if m.implied(value.condition) else value.otherwise
-    last = m.content(value)
-    if isinstance(last, running.LastGroup) and how == "append" and last.flush(m, m.content(ref)):
+    if not m.frames and how == "append" and running.flush(m, ref, value):
         return
     if m.frame_of(ref) is not None:
         frozen = lookups.freeze(m, value)

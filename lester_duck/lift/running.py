@@ -97,21 +97,60 @@ class LastGroup(Library):
         """``if cur:`` guards the last group, which is there where any is."""
         return exp.true()
 
-    def flush(self, m: Machine, content: Value) -> bool:
-        """``kept.append(cur)``: the list then holds the last group, too."""
-        rel = content.rel if isinstance(content, v.ListOf) else None
-        inner = rel
-        while isinstance(inner, SelectRel) and inner is not self.closed:
-            if inner.query.where or inner.query.order:
-                return False
-            inner = inner.query.base
-        if inner is not self.closed or not isinstance(content.element, v.Rec):
-            return False
-        if [k for k, _ in content.element.items] != [k for k, _ in self.columns]:
-            return False
-        self.closed.query.where = ()
-        m.snapshots[:] = [s for s in m.snapshots if s[2] is not content]
-        return True
+
+def flush(m: Machine, ref: v.Ref, value: Value) -> bool:
+    """``kept.append(cur)`` after the loop, or of what was kept of each: the list then holds the last group, too."""
+    content = m.content(ref)
+    if not isinstance(content, v.ListOf):
+        return False
+    last = m.content(value)
+    if isinstance(last, LastGroup):
+        value = v.Rec(tuple((k, last.subscript(m, value, k)) for k, _ in last.columns))
+    elif isinstance(value, v.Ref) and isinstance(last, v.HDict):
+        value = v.Rec(last.items)
+    groups: set[str] = set()
+    found = v.map_syms(value, lambda s: _of_last(m, s, groups))
+    closed = m.files.get(("groups kept", next(iter(groups)))) if len(groups) == 1 else None
+    if closed is None:
+        return False
+    shown = v.map_syms(content.element, lambda s: _traced(s, content.rel, closed))
+    if not _alike(found, shown):
+        return False
+    closed.query.where = ()
+    m.snapshots[:] = [x for x in m.snapshots if x[2] is not content]
+    return True
+
+
+def _of_last(m: Machine, sym: Sym, groups: set[str]) -> Value:
+    """The name of the group's column that a value of the last group is."""
+    whole = m.wholes.get(sym.sql.table) if isinstance(sym.sql, exp.Column) else None
+    if whole is None or whole.kind != "last" or ("groups kept", whole.rel.token) not in m.files:
+        return sym
+    groups.add(whole.rel.token)
+    return whole.element.sql.name
+
+
+def _traced(sym: Sym, rel: Any, closed: SelectRel) -> Value:
+    """The name of the group's column that a column of a list of groups is."""
+    tree = sym.sql
+    while isinstance(tree, exp.Column) and rel is not closed and isinstance(rel, SelectRel):
+        if rel.query.where or rel.query.order or tree.table != rel.token:
+            return sym
+        output = dict(rel.outputs).get(tree.name)
+        if output is None or not isinstance(output.sql, exp.Column) or output.sql.table != rel.query.alias:
+            return sym
+        tree, rel = sqlx.column(rel.query.base.token, output.sql.name), rel.query.base
+    return tree.name if rel is closed and isinstance(tree, exp.Column) else sym
+
+
+def _alike(a: Value, b: Value) -> bool:
+    if isinstance(a, v.Rec) and isinstance(b, v.Rec):
+        return [k for k, _ in a.items] == [k for k, _ in b.items] and all(
+            _alike(x, y) for (_, x), (_, y) in zip(a.items, b.items, strict=True)
+        )
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return len(a) == len(b) and all(_alike(x, y) for x, y in zip(a, b, strict=True))
+    return type(a) is type(b) and not isinstance(a, Sym | v.Ref | v.Choice) and a == b
 
 
 def shape_of(m: Machine, name: str, before: State, end: State | None) -> Shape | None:
@@ -188,28 +227,32 @@ def finish(m: Machine, frame: Frame) -> dict[str, LastGroup]:
 def _solved(m: Machine, frame: Frame, name: str, running: Running) -> LastGroup:
     if frame.end is None or frame.query.order:
         raise _refused(name)
-    outcomes = _outcomes(frame.end.envs[-1].get(name), ())
-    kept = [c for c, r in outcomes if r == running.ref]
+    flag = sqlx.column(running.flag, "carry")
+    opened = [([_logical(m.expand_tree(a)) for a in c], r) for c, r in _outcomes(frame.end.envs[-1].get(name), ())]
+    outcomes = [(c, r) for c, r in opened if not _impossible(c)]
+    kept = [[a for a in c if not sqlx.same(a, flag)] for c, r in outcomes if r == running.ref]
     begun = {r.id for _, r in outcomes if r is not None and r != running.ref}
     own = running.names()
     skipped = [c for c in kept if not _mentions(m, c, own)]
-    belongs = [c for c in kept if _mentions(m, c, own)]
-    if len(begun) != 1 or len(belongs) != 1:
+    belongs = [[flag, *c] for c in kept if _mentions(m, c, own)]
+    if len(begun) != 1 or len(belongs) != 1 or len(skipped) > 1:
         raise _refused(name)
+    skips = [sqlx.text(a) for c in skipped for a in c]
+    for c, r in outcomes:
+        skip = bool(skips) and all(t in [sqlx.text(a) for a in c] for t in skips)
+        if r is None and not (skip and any(sqlx.same(sqlx.negate(a), flag) for a in c)):
+            raise _refused(name)
     where = tuple(a for c in skipped for a in sqlx.atoms(sqlx.negate(sqlx.conjunction(c))))
-    tests = {sqlx.text(m.expand_tree(a)) for a in where}
-    atoms = [m.expand_tree(a) for a in belongs[0]]
-    atoms = [b for a in atoms for b in sqlx.atoms(a) if sqlx.text(b) not in tests]
+    atoms = _normal(m, running, belongs[0], where)
     first = frame.end.heap[next(iter(begun))]
     later = frame.end.heap[running.ref.id]
-    if where:
-        raise _refused(name)
     fields = [_field(m, frame, running, atoms, key, first.get(key), later.get(key)) for key, _ in running.tokens]
     by_token = {t: f for (_, t), f in zip(running.tokens, fields, strict=True)}
-    start = islands.begins(m, frame, running.flag, atoms, by_token)
-    if start is None:
+    apart = (Sym(sqlx.conjunction(where), "bool", name="reached"),) if where else ()
+    forms = [islands.begins(m, frame, running.flag, atoms, by_token, key) for key in (apart, ())]
+    if forms[0] is None or forms[1] is None:
         raise _refused(name)
-    groups, columns = _grouped(m, frame, name, running, start, fields)
+    groups, columns = _grouped(m, frame, name, running, forms, where, apart, fields)
     followed = fresh("let")
     alias = fresh("t")
     window = sql("lead(1) OVER (ORDER BY _1) IS NOT NULL", sqlx.column(alias, "_pos"))
@@ -220,8 +263,25 @@ def _solved(m: Machine, frame: Frame, name: str, running: Running) -> LastGroup:
     )  # fmt: skip
     named = [(s.sql.name, s) for _, s in columns]
     closed.outputs = [(n, Sym(sqlx.column(alias, n), s.type, s.null, name=n)) for n, s in named]
-    _emit(m, frame, name, running, atoms, closed, columns, next(iter(begun)))
+    _emit(m, frame, name, running, atoms, where, closed, columns, next(iter(begun)))
+    m.files["groups kept", groups.token] = closed
     return LastGroup(groups, closed, tuple(columns))
+
+
+def _normal(m: Machine, running: Running, atoms: list[Tree], where: tuple[Tree, ...]) -> list[Tree]:
+    """Conditions without what is known where there is a running record and the row is not skipped."""
+    flag = sqlx.column(running.flag, "carry")
+    tests = {sqlx.text(a) for a in where}
+    plain = [b for a in atoms for b in sqlx.atoms(_logical(a)) if sqlx.text(b) not in tests]
+    if not any(sqlx.same(a, flag) for a in plain):
+        return plain
+    known = {sqlx.text(flag): True}
+    rest = [recurrences.simplified(a, known) for a in plain if not sqlx.same(a, flag)]
+    made: list[Tree] = [flag]
+    for a in (b for tree in rest for b in sqlx.atoms(tree)):
+        if not any(sqlx.same(a, k) for k in made):
+            made.append(a)
+    return made
 
 
 def _refused(name: str) -> Refused:
@@ -241,7 +301,45 @@ def _outcomes(value: Value, path: tuple[Tree, ...]) -> list[tuple[tuple[Tree, ..
     return [(path, value if isinstance(value, v.Ref) else None)]
 
 
-def _mentions(m: Machine, path: tuple[Tree, ...], own: set[str]) -> bool:
+def _logical(tree: Tree) -> Tree:
+    """A condition without CASE: ``CASE WHEN a THEN TRUE ELSE b END`` is ``a OR b``."""
+    tree = sqlx.bare(tree)
+    if isinstance(tree, exp.Not):
+        return sqlx.negate(_logical(tree.this))
+    if isinstance(tree, exp.And):
+        return sqlx.conjunction([_logical(tree.left), _logical(tree.right)])
+    if isinstance(tree, exp.Or):
+        return sqlx.disjunction(_logical(tree.left), _logical(tree.right))
+    if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1 or not tree.args.get("default"):
+        return tree
+    test = _logical(tree.args["ifs"][0].this)
+    then, otherwise = _logical(tree.args["ifs"][0].args["true"]), _logical(tree.args["default"])
+    if not isinstance(then, exp.Boolean) and not isinstance(otherwise, exp.Boolean):
+        return tree
+    return sqlx.disjunction(
+        sqlx.conjunction([test, then]), sqlx.conjunction([sqlx.negate(test), otherwise])
+    )
+
+
+def _impossible(path: list[Tree]) -> bool:
+    """Whether the conditions contradict each other, as far as their texts say."""
+    atoms = [a for c in path for a in sqlx.atoms(c)]
+    for _ in range(3):
+        for place, atom in enumerate(atoms):
+            known: dict[str, bool] = {}
+            for other in [*atoms[:place], *atoms[place + 1 :]]:
+                known[sqlx.text(other)] = True
+                known[sqlx.text(sqlx.negate(other))] = False
+            made = recurrences.simplified(atom, known)
+            if isinstance(made, exp.Boolean) and not made.this:
+                return True
+            if not isinstance(made, exp.Boolean):
+                atoms[place] = made
+        atoms = [b for a in atoms for b in sqlx.atoms(a)]
+    return False
+
+
+def _mentions(m: Machine, path: list[Tree], own: set[str]) -> bool:
     return any(sqlx.tables(m.expand_tree(c)) & own for c in path)
 
 
@@ -264,6 +362,14 @@ def _field(
     return islands.field(m, token, begun, _under(m, b, atoms, True), running.names())
 
 
+def _without(path: list[Tree], ends: str) -> list[Tree] | None:
+    """The other conditions of a path that says that the group ends; None where it does not say so."""
+    rest = [a for a in path if sqlx.text(a) != ends]
+    if len(rest) < len(path):
+        return rest
+    return [] if sqlx.text(sqlx.conjunction(path)) == ends else None
+
+
 def _retyped(sym: Sym, types: dict[str, str]) -> Sym:
     """A list with the type of its elements."""
     return replace(sym, type=types[sym.sql.name]) if sym.type == "list" else sym
@@ -271,14 +377,28 @@ def _retyped(sym: Sym, types: dict[str, str]) -> Sym:
 
 def _under(m: Machine, value: Sym, atoms: list[Tree], belongs: bool) -> Tree:
     """A value of a row that belongs to the running record, or begins one."""
-    whole = sqlx.conjunction(atoms)
-    known = {sqlx.text(whole): belongs}
-    known |= {sqlx.text(a): True for a in atoms} if belongs or len(atoms) == 1 else {}
-    if not belongs and len(atoms) == 1:
-        known = {sqlx.text(atoms[0]): False}
-    known[sqlx.text(sqlx.negate(whole))] = not belongs
-    tree = m.expand_tree(scalars.whole(value).sql)
-    return recurrences.united(recurrences.simplified(tree, known))
+    flag, rest = atoms[0], atoms[1:]
+    tree = _plain(m.expand_tree(scalars.whole(value).sql))
+    whole = sqlx.conjunction(rest)
+    there = {sqlx.text(flag): True, sqlx.text(whole): belongs, sqlx.text(sqlx.negate(whole)): not belongs}
+    there |= {sqlx.text(a): True for a in rest} if belongs else {}
+    there[sqlx.text(sqlx.conjunction(atoms))] = belongs
+    made = recurrences.united(recurrences.simplified(recurrences.simplified(tree, {sqlx.text(flag): True}), there))
+    if belongs:
+        return made
+    first = recurrences.united(recurrences.simplified(tree, {sqlx.text(flag): False}))
+    if not sqlx.same(first, made):
+        raise Refused("an entry of a running record that begins otherwise after another")
+    return made
+
+
+def _plain(tree: Tree) -> Tree:
+    """The tree with the conditions of its CASEs without CASE."""
+    made = tree.copy()
+    for case in [n for n in made.walk() if isinstance(n, exp.Case) and not n.this]:
+        for when in case.args["ifs"]:
+            when.set("this", _logical(when.this))
+    return _logical(made)
 
 
 def _list_field(
@@ -301,22 +421,23 @@ def _list_field(
 
 
 def _grouped(
-    m: Machine, frame: Frame, name: str, running: Running, start: Tree, fields: list[islands.Field]
-) -> tuple[GroupRel, list[tuple[Value, Sym]]]:
+    m: Machine, frame: Frame, name: str, running: Running, forms: list[Tree], where: tuple[Tree, ...],
+    apart: tuple[Sym, ...], fields: list[islands.Field],
+) -> tuple[GroupRel, list[tuple[Value, Sym]]]:  # fmt: skip
     begins, number = fresh("let"), fresh("let")
-    m.lets[begins] = Let("begins", Sym(start, "bool"), (), start)
+    m.lets[begins] = Let("begins", Sym(forms[0], "bool"), where, forms[1])
     flag = sqlx.column(begins, "begins")
-    count = recurrences.window(m, frame, "count(*) FILTER (WHERE _1)", (), "", flag)
-    m.lets[number] = Let(f"{name}_number", Sym(count, "int"), (), count)
+    counts = [recurrences.window(m, frame, "count(*) FILTER (WHERE _1)", key, "", flag) for key in (apart, ())]
+    m.lets[number] = Let(f"{name}_number", Sym(counts[0], "int"), where, counts[1])
     key = Sym(sqlx.column(number, "number"), "int", name=f"{name}_number")
     groups = GroupRel(
         name=f"{name}_groups", what=f"consecutive rows that belong to one {name}", lines=frame.lines,
-        query=Query(frame.query.alias, frame.query.base, frame.query.joins), keys=((f"{name}_number", key),),
+        query=Query(frame.query.alias, frame.query.base, frame.query.joins, where), keys=((f"{name}_number", key),),
     )  # fmt: skip
     columns = []
     for (key_, _), field in zip(running.tokens, fields, strict=True):
         title = key_ if isinstance(key_, str) and key_.isidentifier() else "value"
-        kind, argument = islands.aggregate(m, frame, field, flag, key)
+        kind, argument = islands.aggregate(m, frame, field, flag, key, where, apart)
         typed = f"list:{field.first.type}" if kind.startswith("list") else field.first.type
         groups.aggregates.append(Aggregate(_free(groups, title), kind, argument, typed, field.first.null))
         columns.append((key_, groups.column(groups.aggregates[-1].name, Sym(exp.null(), typed, field.first.null))))
@@ -329,8 +450,8 @@ def _free(groups: GroupRel, title: str) -> str:
 
 
 def _emit(
-    m: Machine, frame: Frame, name: str, running: Running, atoms: list[Tree], closed: SelectRel,
-    columns: list[tuple[Value, Sym]], begun: int,
+    m: Machine, frame: Frame, name: str, running: Running, atoms: list[Tree], where: tuple[Tree, ...],
+    closed: SelectRel, columns: list[tuple[Value, Sym]], begun: int,
 ) -> None:  # fmt: skip
     """What the loop did with complete groups, as done for each of them."""
     own = running.names()
@@ -348,12 +469,14 @@ def _emit(
 
     moved: list[Effect] = []
     rest: list[Effect] = []
-    negation = sqlx.text(sqlx.negate(sqlx.conjunction(atoms)))
+    flag = sqlx.column(running.flag, "carry")
+    ends = sqlx.text(sqlx.negate(sqlx.conjunction(a for a in atoms if not sqlx.same(a, flag))))
     for place, effect in enumerate(frame.effects):
         if frame.stored.get(place) == begun:
             fields = tuple((k, sqlx.column(alias, s.sql.name)) for k, s in columns)
             record = v.Rec(tuple((k, replace(s, sql=c)) for (k, c), (_, s) in zip(fields, columns, strict=True)))
             path = [m.expand_tree(c) for c in effect.path[len(frame.start.path) :]]
+            path = _normal(m, running, path, where)
             begins = [_under(m, Sym(c, "bool"), atoms, False) for c in path]
             if effect.kind != "append" or any(not isinstance(b, exp.Boolean) or not b.this for b in begins):
                 raise _refused(name)
@@ -366,13 +489,16 @@ def _emit(
         if not any(sqlx.tables(t) & own for t in [*path, *trees]):
             rest.append(effect)
             continue
-        having = [a for a in path if sqlx.text(a) not in (negation, sqlx.text(sqlx.column(running.flag, "carry")))]
-        if len(having) == len(path) or negation not in [sqlx.text(a) for a in path]:
+        said_of = _normal(m, running, path, where)
+        if not any(sqlx.same(a, flag) for a in said_of):
+            raise _refused(name)
+        having = _without(said_of[1:], ends)
+        if having is None:
             raise _refused(name)
         if any(not sqlx.tables(t) <= set(by_token) for t in [*having, *trees]):
             raise Refused(f"the row that ends a group of '{name}' kept with it")
-        where = (*frame.start.path, *(sqlx.replace(a, said) for a in having))
-        moved.append(replace(effect, arguments=tuple(shown(a) for a in arguments), path=where))
+        kept = (*frame.start.path, *(sqlx.replace(a, said) for a in having))
+        moved.append(replace(effect, arguments=tuple(shown(a) for a in arguments), path=kept))
     frame.effects[:] = rest
     if moved:
         groups = Frame(Query(alias, closed), frame.mark, frame.start, frame.lines, effects=moved)

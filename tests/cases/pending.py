@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
-    "break_at_marker": (5, "break in a loop over rows"),
-    "control_break_flush": (12, "'prev' as the last row left it"),
+    "control_break_flush": (14, "an object is changed in one branch only"),
     "explode_prefixes": (4, "this range()"),
     "explode_words": (3, "a loop over the words of a text"),
     "glob_months": (3, "a call of glob.glob"),
@@ -20,7 +19,7 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_alias_row": (8, "'best' as an earlier row left it"),
     "trap_closures": (8, "an object is changed in one branch only"),
     "trap_copy_before_append": (3, "append to a ListOf"),
-    "trap_float_sum_order": (3, "'total' is a running total"),
+    "trap_float_sum_order": (6, "the format %r"),
     "trap_generator_function_twice": (6, "a generator that was read before"),
     "trap_generator_twice": (3, "a generator that was read before"),
     "trap_max_key_ties": (5, "max() with key"),

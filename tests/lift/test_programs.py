@@ -323,14 +323,9 @@ def test_numpy_blocks_become_featurizers(both: Callable) -> None:
     ("statement", "line", "word"),
     [
         ("names = {line.strip() for line in open('sales.csv')}\nfor n in names:\n    rows.append(n)", 4, "set"),
-        (
-            "total = 0\nfor line in open('sales.csv'):\n    total = total * 2 + len(line)\nrows.append(total)",
-            5,
-            "total",
-        ),
         ("for line in open('sales.csv'):\n    while len(line) > 3:\n        line = line[2:]", 4, "while"),
     ],
-    ids=["set order", "running value", "loop of unknown length"],
+    ids=["set order", "loop of unknown length"],
 )
 def test_refusals_name_line_and_reason(both: Callable, statement: str, line: int, word: str) -> None:
     program = f"""
