@@ -7,7 +7,6 @@ from sqlglot import exp
 from lester_duck.rewrite import mutate_sql
 
 _ORDERING = exp.GT | exp.GTE | exp.LT | exp.LTE
-_NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT}
 
 
 def implied(node: exp.Expression, changed: exp.Expression) -> str:
@@ -22,7 +21,7 @@ def implied(node: exp.Expression, changed: exp.Expression) -> str:
     branch = _branch(old)
     if branch is None or not _weaker(old, new):
         return ""
-    negated = _NEGATED[type(old)](this=old.this.copy(), expression=old.expression.copy())
+    negated = mutate_sql.NEGATED[type(old)](this=old.this.copy(), expression=old.expression.copy())
     before = [b.this for b in branch.parent.args["ifs"][: branch.index or 0]]
     if any(condition == negated for condition in before):
         return f"an earlier branch takes the rows with {negated.sql()}"

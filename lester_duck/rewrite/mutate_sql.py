@@ -35,6 +35,7 @@ Types = Mapping[str, Mapping[str, str]]
 
 _NEIGHBOUR = {exp.LT: (exp.LTE, exp.GTE), exp.LTE: (exp.LT, exp.GT), exp.GT: (exp.GTE, exp.LTE),
               exp.GTE: (exp.GT, exp.LT), exp.EQ: (exp.NEQ,), exp.NEQ: (exp.EQ,)}  # fmt: skip
+NEGATED = {exp.GT: exp.LTE, exp.GTE: exp.LT, exp.LT: exp.GTE, exp.LTE: exp.GT}
 _ARITHMETIC = {exp.Add: exp.Sub, exp.Sub: exp.Add, exp.Mul: exp.Div, exp.Div: exp.Mul, exp.IntDiv: exp.Div,
                exp.Mod: exp.IntDiv}  # fmt: skip
 _PAIRS = (("Min", "Max"), ("First", "Last"), ("ArgMin", "ArgMax"), ("LogicalAnd", "LogicalOr"), ("Lag", "Lead"))
@@ -228,13 +229,27 @@ def _case(node: exp.Expression) -> Replacements:
 
 
 def _exclusive(node: exp.Case, first: exp.If, second: exp.If) -> bool:
-    """Whether two branches can never both hold: they ask one value for two literals."""
+    """Whether two branches can never both hold: one of the conditions of each contradict each other."""
     one, two = first.this, second.this
     if node.this is not None:
         return isinstance(one, exp.Literal) and isinstance(two, exp.Literal) and one != two
-    equal = isinstance(one, exp.EQ) and isinstance(two, exp.EQ) and one.this == two.this
-    literals = equal and isinstance(one.expression, exp.Literal) and isinstance(two.expression, exp.Literal)
-    return literals and one.expression != two.expression
+    return any(_contradict(a, b) for a in conjuncts(one) for b in conjuncts(two))
+
+
+def _contradict(one: exp.Expression, two: exp.Expression) -> bool:
+    """Whether two conditions never both hold: one value and two literals, NULL and not, below and not.
+
+    >>> conditions = [sqlglot.parse_one(c) for c in ("x = 1", "x = 2", "x IS NULL", "NOT x IS NULL", "x < 3", "x >= 3")]
+    >>> [_contradict(a, b) for a, b in zip(conditions, conditions[1:])]
+    [True, False, True, False, True]
+    """
+    if isinstance(one, exp.EQ) and isinstance(two, exp.EQ):
+        literals = isinstance(one.expression, exp.Literal) and isinstance(two.expression, exp.Literal)
+        return literals and one.this == two.this and one.expression != two.expression
+    if isinstance(one, exp.Not) or isinstance(two, exp.Not):
+        return (isinstance(one, exp.Not) and one.this == two) or (isinstance(two, exp.Not) and two.this == one)
+    opposite = NEGATED.get(type(one))
+    return opposite is type(two) and one.this == two.this and one.expression == two.expression
 
 
 def _order(node: exp.Expression) -> Replacements:
