@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import builtin_rules, files, folds, lookups, scalars, sqlx
+from lester_duck.lift import builtin_rules, files, folds, lookups, matrices, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -41,10 +39,13 @@ def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> V
     if isinstance(index, v.Vector) and index.element.type == "bool":
         element = align(m, relation_of(content), index.rel, index.element)
         return Part(content, "where", scalars.scalar(element).sql)
+    if isinstance(index, matrices.Places):
+        element = align(m, relation_of(content), index.rel, index.condition)
+        return Part(content, "where", scalars.scalar(element).sql)
     if isinstance(index, slice) and index.step is None:
         return _slice(m, content, index)
-    if isinstance(content, v.Matrix) and isinstance(index, tuple) and len(index) == 2:
-        return _columns(m, content, index)
+    if isinstance(index, tuple):
+        return matrices.picked(m, content, index)
     if index == 0 and _is_lines(content):
         return _first_line(m, content)
     if index == 0 and _is_split(content):
@@ -112,15 +113,6 @@ def _first_line(m: Machine, content: v.ListOf) -> str:
     if len(lines) <= rel.skip:
         raise Refused(f"{rel.path} was too short when the script was observed")
     return lines[rel.skip]
-
-
-def _columns(m: Machine, content: v.Matrix, index: tuple) -> Value:
-    rows, columns = index
-    if rows != slice(None):
-        raise Refused("rows and columns picked at once")
-    if type(columns) is int and not any(isinstance(c, v.Hashed) for c in content.columns):
-        return v.Vector(content.rel, scalars.scalar(content.columns[columns]))
-    raise Refused("these columns of a matrix")
 
 
 def _slice(m: Machine, content: Value, index: slice) -> Value:
@@ -277,31 +269,6 @@ def _up(m: Machine, target: Relation, base: Relation, sym: Sym) -> Sym:
     return target.require(over_query, sym.name or "value")
 
 
-def elementwise(m: Machine, x: Value, y: Value, rule: Callable[[Sym, Sym], Sym]) -> v.Vector:
-    """Combine two vectors, or a vector and one number, row by row."""
-    vector = x if isinstance(x, v.Vector) else y
-    if not isinstance(vector, v.Vector):
-        raise Refused("this operation on matrices")
-
-    def over(side: Value) -> Sym:
-        if isinstance(side, v.Vector):
-            return scalars.scalar(align(m, vector.rel, side.rel, side.element))
-        sym = scalars.scalar(side)
-        if any(t not in m.wholes for t in sqlx.tables(sym.sql)):
-            raise Refused("a vector combined with a value of one row")
-        return sym
-
-    return v.Vector(vector.rel, rule(over(x), over(y)))
-
-
-def operate(m: Machine, op: type[ast.operator], x: Value, y: Value) -> Value:
-    """Arithmetic and logic on vectors."""
-    if op in (ast.BitAnd, ast.BitOr):
-        joiner = sqlx.conjunction if op is ast.BitAnd else lambda parts: sqlx.disjunction(*parts)
-        return elementwise(m, x, y, lambda a, b: Sym(joiner([a.sql, b.sql]), "bool"))
-    return elementwise(m, x, y, lambda a, b: scalars.scalar(scalars.binary(m, op, a, b)))
-
-
 AGGREGATES = {
     "mean": "float", "std": "float", "var": "float", "median": "float", "sum": "", "min": "", "max": "",
 }  # fmt: skip
@@ -349,6 +316,8 @@ def from_list(m: Machine, content: v.ListOf, as_float: bool) -> Value:
         return v.Vector(content.rel, scalars.scalar(element))
     if isinstance(element, v.Hashed):
         return v.Matrix(content.rel, (element,))
+    if isinstance(element, v.Fields):
+        return v.Matrix(content.rel, tuple(files.all_fields(m, element)))
     if isinstance(element, tuple | v.Seq):
         items = element if isinstance(element, tuple) else element.items
         return v.Matrix(content.rel, tuple(items))
@@ -381,16 +350,25 @@ def _as_matrix(m: Machine, content: Value) -> v.Matrix:
     raise Refused(f"stacking a {scalars.kind_name(content)}")
 
 
-def zeros(m: Machine, shape: Value) -> Value:
+def filled(m: Machine, shape: Value, number: Value) -> Value:
     """``np.zeros(n)`` or ``np.zeros((rows, columns))``."""
+    shape = shape[0] if isinstance(shape, tuple) and len(shape) == 1 else shape
     if type(shape) is int:
-        return m.new(v.HArray((0.0,) * shape))
-    if isinstance(shape, tuple) and len(shape) == 2 and isinstance(shape[0], Sym) and type(shape[1]) is int:
-        tree = m.expand(shape[0]).sql
-        whole = m.wholes.get(tree.table) if isinstance(tree, exp.Column) else None
-        if whole is not None and whole.kind == "count":
-            return m.new(v.Matrix(whole.rel, (0.0,) * shape[1]))
-    raise Refused("np.zeros of this shape", "np.zeros((len(rows), width))")
+        return m.new(v.HArray((number,) * shape))
+    rows = shape[0] if isinstance(shape, tuple) and len(shape) == 2 and type(shape[1]) is int else shape
+    rel = counted(m, rows)
+    if rel is None:
+        raise Refused("np.zeros of this shape", "np.zeros((len(rows), width))")
+    if isinstance(shape, tuple):
+        return m.new(v.Matrix(rel, (number,) * shape[1]))
+    return m.new(v.Vector(rel, scalars.scalar(number)))
+
+
+def counted(m: Machine, count: Value) -> Relation | None:
+    """The relation whose rows a number counts, or None."""
+    tree = m.expand(count).sql if isinstance(count, Sym) else None
+    whole = m.wholes.get(tree.table) if isinstance(tree, exp.Column) else None
+    return whole.rel if whole is not None and whole.kind == "count" else None
 
 
 def positions(m: Machine, stop: Value) -> v.View | None:

@@ -129,14 +129,14 @@ def _extreme(kind: str) -> Rule:
         if kwargs:
             raise Refused(f"{kind}() with {', '.join(kwargs)}")
         if len(args) > 1:
-            return _of_scalars(m, op, args)
+            return extreme(m, op, args)
         content = m.content(args[0])
         if isinstance(content, v.Group):
             return _of_group(m, content)
         if isinstance(content, v.ListOf | v.View | v.Vector):
             return arrays.aggregate(m, content, kind)
         items = containers.known_items(m, args[0])
-        return MISSING if all(v.is_const(i) for i in items) else _of_scalars(m, op, items)
+        return MISSING if all(v.is_const(i) for i in items) else extreme(m, op, items)
 
     def _of_group(m: Machine, group: v.Group) -> Value:
         m.raise_if(sqlx.negate(group.present), "ValueError", f"{kind}() of an empty list")
@@ -148,7 +148,7 @@ def _extreme(kind: str) -> Rule:
     return rule
 
 
-def _of_scalars(m: Machine, op: type[ast.cmpop], items: list[Value]) -> Value:
+def extreme(m: Machine, op: type[ast.cmpop], items: list[Value]) -> Value:
     best = items[0]
     for item in items[1:]:
         if v.is_const(best) and v.is_const(item):

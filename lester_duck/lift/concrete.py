@@ -21,6 +21,7 @@ CONSTANTS: dict[str, Any] = {
     "math.e": math.e,
     "math.inf": math.inf,
     "math.nan": math.nan,
+    "numpy.newaxis": None,
     "numpy.nan": math.nan,
     "numpy.inf": math.inf,
     "numpy.pi": math.pi,

@@ -16,6 +16,7 @@ from lester_duck.lift import (
     foreign,
     inner,
     lookups,
+    matrices,
     once,
     scalars,
     sqlx,
@@ -256,7 +257,7 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     frame = m.frame_of(base)
     content = m.content(base)
     if frame is not None:
-        if isinstance(content, v.Matrix):
+        if isinstance(content, v.Matrix | v.Vector):
             m.log("cell", base, index, value)
         else:
             _put(m, base, lookups.freeze(m, index), value)
@@ -264,6 +265,9 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     if isinstance(content, v.HDict) and v.is_const(index):
         m.update(base, content.put(index, value))
         evolving.changed(m, base)
+        return
+    if isinstance(content, matrices.ARRAYS) and not (isinstance(content, v.HArray) and not matrices.is_array(m, index)):
+        matrices.store(m, base, content, index, value)
         return
     if isinstance(content, v.Fields):
         content = v.HList(tuple(files.all_fields(m, content)))
@@ -371,8 +375,8 @@ def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
         return m.new(v.HList(x.items * y))
     if isinstance(x, tuple) and isinstance(y, tuple) and op is ast.Add:
         return x + y
-    if isinstance(x, v.Vector | v.Matrix | v.Part) or isinstance(y, v.Vector | v.Matrix | v.Part):
-        return arrays.operate(m, op, x, y)
+    if isinstance(x, matrices.ARRAYS) or isinstance(y, matrices.ARRAYS):
+        return matrices.operate(m, op, x, y)
     lists = isinstance(x, v.ListOf | v.HList) and isinstance(y, v.ListOf | v.HList)
     if op is ast.Add and lists and not getattr(x, "items", None) and not getattr(y, "items", None):
         parts = [p for p in (x, y) if isinstance(p, v.ListOf)]
@@ -386,8 +390,8 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     if answer is not v.MISSING:
         return answer
     x, y = m.content(a), m.content(b)
-    if isinstance(x, v.Vector) or isinstance(y, v.Vector):
-        return arrays.elementwise(m, x, y, lambda p, q: Sym(scalars.compare(m, op, p, q), "bool"))
+    if (isinstance(x, matrices.ARRAYS) or isinstance(y, matrices.ARRAYS)) and op not in (ast.Is, ast.IsNot):
+        return matrices.compare(m, op, x, y)
     if (
         isinstance(x, v.HList | v.HDict | v.HSet)
         and isinstance(y, v.HList)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, concrete, containers, declared, finals, once, rows, scalars, sqlx, strings
+from lester_duck.lift import calls, concrete, containers, declared, finals, matrices, once, rows, scalars, sqlx, strings
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
@@ -115,6 +115,8 @@ def _unary(m: Machine, node: ast.UnaryOp) -> Value:
         if isinstance(value, Sym):
             kind = "int" if value.type == "bool" else value.type
             return Sym(sqlx.sql("-(_1)", scalars.number(m, value)), kind, null=value.nan, nan=value.nan)
+    if isinstance(node.op, ast.USub) and matrices.is_array(m, value):
+        return matrices.operate(m, ast.Mult, -1, value)
     if isinstance(node.op, ast.UAdd):
         return value
     return containers.negated(m, value)

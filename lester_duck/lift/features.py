@@ -47,10 +47,13 @@ def prepare(m: Machine, fit: Fitted) -> Prepared:
         lines=(fit.line, fit.line),
         query=Query(alias, rel),
     )
-    builder = _Builder(m, view, rel)
+    part = fit.x if isinstance(fit.x, Part) else None
+    builder = _Builder(m, view, rel, part)
     columns = [_leaf(c) for c in arrays.align(m, rel, matrix.rel, v.Seq(matrix.columns)).items]
     featurizers = builder.featurizers(columns)
     label = None
+    if part is not None and part.side == "where":
+        builder.mark(part)
     if y is not None:
         aligned = scalars.scalar(arrays.align(m, rel, y_vector.rel, y_vector.element))
         label = builder.column(aligned, aligned.name or "y", label=True)
@@ -83,6 +86,8 @@ def _whole(m: Machine, value: Value) -> tuple[Value, ir.Split | None]:
         if isinstance(rows, exp.Cast | exp.TryCast) and isinstance(rows.this, exp.Trunc):
             rows = rows.this
         return inner, ir.Split(kind="position", params=(("rows", render.expression(rows)),))
+    if content.side == "where":
+        return inner, ir.Split(kind="predicate", params=(("train", _TRAIN),))
     raise Refused("a fit on this part of the rows", "X[:n]")
 
 
@@ -117,16 +122,18 @@ def _leaf(value: Value) -> Value:
     return value if isinstance(value, Hashed) else scalars.scalar(value)
 
 
+_TRAIN = "is_train"
 Rule = Callable[["_Builder", list[Value], int], tuple[int, ir.Featurizer] | None]
 
 
 class _Builder:
     """Collects the columns of the feature view while featurizers are recognised."""
 
-    def __init__(self, m: Machine, view: SelectRel, rel: Relation) -> None:
+    def __init__(self, m: Machine, view: SelectRel, rel: Relation, part: Part | None = None) -> None:
         self.m = m
         self.view = view
         self.rel = rel
+        self.part = part
         self.names: list[str] = []
 
     def column(self, sym: Sym, name: str, label: bool = False) -> str:
@@ -139,6 +146,15 @@ class _Builder:
         if label:
             return self.view.require(Sym(over.sql, over.type), name).sql.name
         return self.view.require(over, sym.name or name).sql.name
+
+    def mark(self, part: Part) -> None:
+        """A column that says which rows are fitted on."""
+        of = arrays.relation_of(part)
+        aligned = scalars.scalar(arrays.align(self.m, self.rel, of, Sym(self.m.expand_tree(part.bound), "bool")))
+        if any(t != self.rel.token for t in sqlx.tables(aligned.sql)):
+            raise Refused("a part of the rows chosen by an aggregate", "a condition on the row")
+        over = v.rebind(aligned, self.rel.token, self.view.query.alias)
+        self.view.outputs.append((_TRAIN, Sym(over.sql, "bool")))
 
     def named(self, wanted: str) -> str:
         """A free featurizer name."""
@@ -254,6 +270,8 @@ def _scaled(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featuri
         _, whole, step = found
         if not arrays.same_rows(whole.rel, b.rel):
             raise Refused("a scaling by another collection's statistics")
+        if whole.part is not None and (b.part is None or not _is_of(whole, b.part)):
+            raise Refused("a scaling by the statistics of other rows than those that are fitted on")
         steps: tuple[ir.Step, ...] = (step,)
         element = scalars.scalar(arrays.align(b.m, b.rel, whole.rel, whole.element))
         text = _length_of(element.sql)
@@ -261,8 +279,36 @@ def _scaled(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Featuri
             steps = (ir.Step(kind="text_length", params=(("unit", "characters"),)), step)
             element = Sym(text, "str", name=text.name)
         column = b.column(element, element.name or "value")
-        return 1, ir.Featurizer(name=b.named(f"{column}_scaled"), columns=(column,), steps=steps, fit="all")
+        return 1, ir.Featurizer(name=b.named(f"{column}_scaled"), columns=(column,), steps=steps,
+            fit="train" if whole.part else "all",
+        )
     return None
+
+
+def _is_of(whole: Whole, part: Part) -> bool:
+    """Whether an aggregate is over exactly the rows that are fitted on."""
+    return whole.part[0] == part.side and sqlx.same(whole.part[1], part.bound)
+
+
+def _same_rows(a: Whole, b: Whole) -> bool:
+    """Whether two aggregates are over the same part of the rows."""
+    if a.part is None or b.part is None:
+        return a.part is b.part
+    return a.part[0] == b.part[0] and sqlx.same(a.part[1], b.part[1])
+
+
+def _guarded(tree: Tree) -> tuple[Tree, bool]:
+    """What a number is, and whether it is replaced by 1 where it is 0."""
+    tree = sqlx.bare(tree)
+    if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1:
+        return tree, False
+    test, one, other = sqlx.bare(tree.args["ifs"][0].this), tree.args["ifs"][0].args["true"], tree.args.get("default")
+    if isinstance(test, exp.NEQ | exp.GT):
+        one, other = other, one
+    is_test = isinstance(test, exp.EQ | exp.NEQ | exp.GT) and _number(sqlx.bare(test.expression)) == 0
+    if not is_test or one is None or other is None or _number(sqlx.bare(one)) != 1:
+        return tree, False
+    return (sqlx.bare(other), True) if sqlx.same(sqlx.bare(test.this), sqlx.bare(other)) else (tree, False)
 
 
 def _length_of(tree: Tree) -> exp.Column | None:
@@ -282,23 +328,30 @@ def _standard(m: Machine, tree: Tree) -> tuple[Tree, Whole, ir.Step] | None:
     difference = sqlx.bare(tree.this) if isinstance(tree, exp.Div) else None
     if not isinstance(difference, exp.Sub):
         return None
-    mean, std = _whole_of(m, difference.expression, ("mean",)), _whole_of(m, tree.expression, ("std", "std_sample"))
-    if mean is None or std is None or not _is_own(difference.this, mean) or not _is_own(difference.this, std):
+    below, guarded = _guarded(tree.expression)
+    mean, std = _whole_of(m, difference.expression, ("mean",)), _whole_of(m, below, ("std", "std_sample"))
+    if mean is None or std is None or not _same_rows(mean, std):
         return None
-    params = (("ddof", 1 if std.kind == "std_sample" else 0), ("zero_variance", "nan"))
+    if not _is_own(difference.this, mean) or not _is_own(difference.this, std):
+        return None
+    params = (("ddof", 1 if std.kind == "std_sample" else 0), ("zero_variance", "one" if guarded else "nan"))
     return difference.this, mean, ir.Step(kind="standard_scale", params=params)
 
 
 def _min_max(m: Machine, tree: Tree) -> tuple[Tree, Whole, ir.Step] | None:
     """(x - min(x)) / (max(x) - min(x))."""
-    above, below = (sqlx.bare(tree.this), sqlx.bare(tree.expression)) if isinstance(tree, exp.Div) else (None, None)
+    if not isinstance(tree, exp.Div):
+        return None
+    above, (below, guarded) = sqlx.bare(tree.this), _guarded(tree.expression)
     if not isinstance(above, exp.Sub) or not isinstance(below, exp.Sub):
         return None
     low, again = _whole_of(m, above.expression, ("min",)), _whole_of(m, below.expression, ("min",))
     high = _whole_of(m, below.this, ("max",))
-    if low is None or high is None or again is not low or not _is_own(above.this, low) or not _is_own(above.this, high):
+    if low is None or high is None or not _same_rows(low, high) or again is not low:
         return None
-    return above.this, low, ir.Step(kind="min_max", params=(("zero_range", "nan"),))
+    if not _is_own(above.this, low) or not _is_own(above.this, high):
+        return None
+    return above.this, low, ir.Step(kind="min_max", params=(("zero_range", "one" if guarded else "nan"),))
 
 
 def _is_own(tree: Tree, whole: Whole) -> bool:

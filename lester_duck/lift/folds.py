@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, keyed, recurrences, several, sqlx, writes
+from lester_duck.lift import containers, keyed, matrices, recurrences, scalars, several, sqlx, writes
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine
@@ -20,7 +20,7 @@ from lester_duck.lift.values import Poison, Refused, Sym, Value
 def mark_evolving(m: Machine, id_: int, shape: Value) -> None:
     """From here on, reading the collection means reading what earlier rows left in it."""
     content = m.state.heap[id_]
-    if isinstance(content, v.HFile | v.Matrix | Evolving | v.Foreign):
+    if isinstance(content, v.HFile | v.Matrix | v.Vector | Evolving | v.Foreign):
         return
     m.state.heap[id_] = Evolving(id_, content, shape)
 
@@ -167,6 +167,9 @@ def _append_group(m: Machine, frame: Frame, effects: list[Effect]) -> None:
     rest = []
     for effect in effects:
         element = effect.arguments[0]
+        if isinstance(element, Sym) and element.position == query.alias and not query.order and not query.joins:
+            m.state.heap[effect.target.id] = _places(m, query)
+            continue
         record = isinstance(element, v.Rec) and any(not isinstance(s.sql, exp.Column) for s in _syms(m, element))
         if is_plain(frame, query, element, m) and not record:
             m.state.heap[effect.target.id] = lazy(m, query, element)
@@ -191,6 +194,12 @@ def _append_group(m: Machine, frame: Frame, effects: list[Effect]) -> None:
     rel.outputs = taken
 
 
+def _places(m: Machine, query: Query) -> matrices.Places:
+    """The positions of the loop's rows that satisfy a condition."""
+    condition = Sym(m.expand_tree(sqlx.conjunction(query.where)), "bool")
+    return matrices.Places(query.base, v.rebind(condition, query.alias, query.base.token))
+
+
 def _what(names: list[str]) -> str:
     return ", ".join(names)
 
@@ -204,8 +213,12 @@ def _syms(m: Machine, element: Value) -> list[Sym]:
 def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
     """``matrix[i, j] = x`` with ``i`` the row of the loop."""
     matrix = m.state.heap[key]
+    vector = isinstance(matrix, v.Vector)
+    if vector:
+        matrix = v.Matrix(matrix.rel, (matrix.element,))
     for effect in effects:
         index, value = effect.arguments
+        index = (index, 0) if vector else index
         query = query_of(frame, effect)
         at_row = (
             isinstance(index, tuple)
@@ -223,7 +236,7 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
             raise Refused("a matrix filled from looked-up values")
         expanded = v.map_syms(merged, m.expand)
         matrix = v.Matrix(matrix.rel, v.rebind(expanded, query.alias, matrix.rel.token))
-    m.state.heap[key] = matrix
+    m.state.heap[key] = v.Vector(matrix.rel, scalars.scalar(matrix.columns[0])) if vector else matrix
 
 
 RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {

@@ -5,47 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, containers, dates, hashes, lookups, maths, regex, rows, scalars
+from lester_duck.lift import arrays, concrete, dates, hashes, lookups, maths, regex, rows, scalars
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
 
 Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
-
-
-def _array(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    as_float = kwargs.get("dtype") in (v.Lib("builtins.float"), v.Lib("numpy.float64"))
-    if len(args) > 1 or set(kwargs) - {"dtype"} or ("dtype" in kwargs and not as_float):
-        raise Refused("np.array with these parameters", "np.array(rows, dtype=float)")
-    return arrays.array(m, args[0], as_float)
-
-
-def _zeros(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if set(kwargs) - {"dtype"} or kwargs.get("dtype", v.Lib("builtins.float")) != v.Lib("builtins.float"):
-        raise Refused("np.zeros with these parameters")
-    return arrays.zeros(m, args[0])
-
-
-def _hstack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    return arrays.stack(m, containers.known_items(m, args[0]))
-
-
-def _concatenate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if kwargs.get("axis", args[1] if len(args) > 1 else 0) != 1:
-        raise Refused("np.concatenate along rows", "np.concatenate(blocks, axis=1)")
-    return arrays.stack(m, containers.known_items(m, args[0]))
-
-
-def _aggregate(kind: str) -> Rule:
-    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        content = m.content(args[0])
-        if len(args) > 1 or set(kwargs) - {"ddof"}:
-            raise Refused(f"np.{kind} with these parameters")
-        if isinstance(content, v.ListOf | v.Vector):
-            return arrays.aggregate(m, content, kind, kwargs.get("ddof", 0))
-        raise Refused(f"np.{kind} of a {scalars.kind_name(content)}")
-
-    return rule
 
 
 def array_method(m: Machine, content: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -163,17 +128,6 @@ def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]
 
 
 RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
-    "numpy.array": _array,
-    "numpy.asarray": _array,
-    "numpy.zeros": _zeros,
-    "numpy.hstack": _hstack,
-    "numpy.column_stack": _hstack,
-    "numpy.concatenate": _concatenate,
-    "numpy.mean": _aggregate("mean"),
-    "numpy.std": _aggregate("std"),
-    "numpy.min": _aggregate("min"),
-    "numpy.max": _aggregate("max"),
-    "numpy.median": _aggregate("median"),
     "collections.defaultdict": _defaultdict,
     "collections.Counter": _counter,
     "datetime.datetime.strptime": _strptime,
@@ -189,5 +143,4 @@ RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "re.match": _re_function("match"),
     "re.fullmatch": _re_function("fullmatch"),
     "re.findall": _re_function("findall"),
-    "numpy.sqrt": maths.RULES["math.sqrt"],
 }

@@ -132,18 +132,19 @@ class Machine:
 
         return sqlx.replace(tree, definition)
 
-    def whole(self, kind: str, rel: Relation, element: Sym | None, type_: str) -> Sym:
-        """An aggregate over all rows, as a scalar that stands for it until it is needed."""
+    def whole(self, kind: str, rel: Relation, element: Sym | None, type_: str, part: Any = None) -> Sym:
+        """An aggregate over all rows, or a part of them, as a scalar that stands for it until it is needed."""
         wanted = sqlx.text(element.sql) if element else ""
         for token, made in self.wholes.items():
             if (
                 made.kind == kind
                 and made.rel is rel
                 and (sqlx.text(made.element.sql) if made.element else "") == wanted
+                and _part_text(made.part) == _part_text(part)
             ):
                 return Sym(sqlx.column(token, kind), type_)
         token = fresh("count" if kind == "count" else "agg")
-        self.wholes[token] = Whole(kind, rel, element)
+        self.wholes[token] = Whole(kind, rel, element, part=part)
         return Sym(sqlx.column(token, kind), type_)
 
     # -- paths -----------------------------------------------------------------------------------
@@ -308,6 +309,10 @@ class Machine:
             for frame, effects, joins in counts:
                 del frame.effects[effects:], frame.query.joins[joins:]
             raise
+
+
+def _part_text(part: Any) -> str:
+    return f"{part[0]} {sqlx.text(part[1])}" if part else ""
 
 
 def unify(a: str, b: str) -> str | None:

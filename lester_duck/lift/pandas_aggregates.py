@@ -143,6 +143,8 @@ def _spoken(m: Machine, rel: SelectRel | GroupRel) -> set[str]:
 
 def table_of(m: Machine, made: Whole) -> GroupRel:
     """The relation of one row that holds an aggregate, under its kind as name."""
+    if made.part is not None:
+        raise Refused("an aggregate over a part of the rows, other than to scale them by it")
     key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "", len(made.by))
     if key not in m.files:
         name = made.element.name if made.element is not None and made.element.name else "rows"

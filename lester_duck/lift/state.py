@@ -99,12 +99,16 @@ class Obligation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Whole:
-    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token), ordered ``by``."""
+    """An aggregate over all rows of a relation: ``kind`` of ``element`` (over the relation's token), ordered ``by``.
+
+    ``part`` says that only some rows count: how they are cut off, and where.
+    """
 
     kind: str
     rel: Relation
     element: Sym | None
     by: tuple[tuple[Sym, bool], ...] = ()
+    part: tuple[str, Tree] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,7 @@ from lester_duck.lift import (
     features,
     functions,
     json_rules,
+    numpy_rules,
     obligations,
     pandas_aggregates,
     pandas_features,
@@ -77,6 +78,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     classes.install()
     csv_rules.install()
     json_rules.install()
+    numpy_rules.install()
     pandas_rules.install()
     m = Machine(source, script, observed)
     m.tree = tree

@@ -11,7 +11,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "hashing_crc": (13, "an index of a word that is no hash"),
     "hashing_md5": (4, "vec() cannot be said in SQL (a Pieces of unknown length here"),
     "lagged_mean": (6, "a Slot of unknown length here"),
-    "minmax_numpy": (3, "a collection of Fields values"),
     "nested_dict": (5, "the method .get() of a Rec"),
     "np_concat_rows": (3, "a Words of unknown length here"),
     "pd_itertuples": (0, "internal error"),
@@ -27,8 +26,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_reinsertion": (6, "del of an element"),
     "trap_sort_ties_reversed": (1, "a collection of Fields values"),
     "while_pairs": (1, "the method .read() of a HFile"),
-    "zscore_all_rows": (10, "the method .mean() of an array"),
-    "zscore_train_rows": (10, "the method .mean() of a Part"),
 }
 """Refused: the line, and what the refusal says."""
 

@@ -1,0 +1,294 @@
+"""Functions of NumPy on arrays of rows, and methods of such arrays: one rule per name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+from lester_duck.lift import arrays, builtin_rules, calls, containers, library_rules, matrices, scalars, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.sqlx import sql
+from lester_duck.lift.values import MISSING, Refused, Sym, Value
+
+_KINDS = {
+    **{v.Lib(f"builtins.{k}"): k for k in ("float", "int", "str", "bool")},
+    **{v.Lib(f"numpy.float{b}"): "float" for b in ("64", "_")}, v.Lib("numpy.double"): "float",
+    **{v.Lib(f"numpy.int{b}"): "int" for b in ("64", "32", "_")}, v.Lib("numpy.bool_"): "bool",
+    "float": "float", "float64": "float", "f8": "float", "int": "int", "int64": "int", "str": "str", "bool": "bool",
+}  # fmt: skip
+
+
+def kind_of(dtype: Value) -> str:
+    """The kind of elements that a dtype names."""
+    known = _KINDS.get(dtype) if isinstance(dtype, str | v.Lib) else None
+    if known is None:
+        raise Refused("an array of this dtype", "dtype=float")
+    return known
+
+
+def _array(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    given = dict(kwargs)
+    dtype = args[1] if len(args) > 1 else given.pop("dtype", None)
+    if len(args) > 2 or set(given) - {"copy", "order"}:
+        raise Refused("np.array with these parameters", "np.array(rows, dtype=float)")
+    content = m.content(args[0])
+    if isinstance(content, v.HList | tuple) and any(matrices.is_array(m, x) for x in _items(content)):
+        return m.new(Stacked(tuple(_items(content))))
+    made = m.content(arrays.array(m, args[0], False)) if not isinstance(content, v.View) else _of_view(m, content)
+    if dtype is not None and dtype != v.Lib("builtins.object"):
+        made = matrices.converted(m, made, kind_of(dtype))
+    return m.new(made)
+
+
+def _items(content: Value) -> list[Value]:
+    return list(content) if isinstance(content, tuple) else list(content.items)
+
+
+def _of_view(m: Machine, view: v.View) -> Value:
+    return m.content(arrays.from_list(m, m.content(builtin_rules.RULES["list"](m, [view], {})), False))
+
+
+class Stacked(matrices.Library):
+    """``np.array([a, b])`` of vectors: its transpose has them as columns."""
+
+    __slots__ = ("vectors",)
+    what = "array of vectors, one below the other"
+
+    def __init__(self, vectors: tuple[Value, ...]) -> None:
+        self.vectors = vectors
+
+    def attribute(self, m: Machine, ref: Value, name: str) -> Value:
+        """``.T``."""
+        if name == "T":
+            return m.new(arrays.stack(m, list(self.vectors)))
+        return super().attribute(m, ref, name)
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """``.transpose()``."""
+        if name == "transpose" and not args:
+            return self.attribute(m, ref, "T")
+        return super().method(m, ref, name, args, kwargs)
+
+
+def _side_by_side(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return m.new(arrays.stack(m, containers.known_items(m, args[0])))
+
+
+def _below(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    return m.new(Stacked(tuple(containers.known_items(m, args[0]))))
+
+
+def _stack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    axis = args[1] if len(args) > 1 else kwargs.get("axis", 0)
+    return (_side_by_side if axis in (1, -1) else _below)(m, args, {})
+
+
+def _concatenate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if (args[1] if len(args) > 1 else kwargs.get("axis", 0)) not in (1, -1):
+        raise Refused("np.concatenate along rows", "np.concatenate(blocks, axis=1)")
+    return _side_by_side(m, args, {})
+
+
+def _aggregate(kind: str) -> library_rules.Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        given = dict(kwargs)
+        axis = args[1] if len(args) > 1 else given.pop("axis", None)
+        ddof = given.pop("ddof", 0)
+        if len(args) > 2 or given:
+            raise Refused(f"np.{kind} with these parameters", f"np.{kind}(x, axis=0)")
+        content = m.content(args[0])
+        if isinstance(content, v.View):
+            return arrays.aggregate(m, content, kind, ddof)
+        if isinstance(content, v.HList | tuple) and all(v.is_const(x) for x in _items(content)):
+            return MISSING
+        return matrices.aggregate(m, args[0], kind, axis, ddof)
+
+    return rule
+
+
+def _each(rule: Callable[[Machine, Sym], Value]) -> library_rules.Rule:
+    def applied(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if len(args) != 1 or kwargs:
+            raise Refused("a function of NumPy with these parameters")
+        if v.is_const(m.content(args[0])):
+            return MISSING
+        return matrices.broadcast(m, args, lambda x: rule(m, scalars.scalar(x)))
+
+    return applied
+
+
+def _function(template: str) -> library_rules.Rule:
+    """A function of a float, with the nan and infinities NumPy gives where it is not defined."""
+
+    def rule(m: Machine, x: Sym) -> Value:
+        return Sym(sql(template, arrays.floating(m, x).sql), "float", name=x.name)
+
+    return _each(rule)
+
+
+def _pair(rule: Callable[[Machine, Value, Value], Value]) -> library_rules.Rule:
+    def applied(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if len(args) != 2 or kwargs:
+            raise Refused("a function of NumPy with these parameters")
+        return matrices.broadcast(m, args, lambda a, b: rule(m, a, b))
+
+    return applied
+
+
+def _larger(m: Machine, a: Value, b: Value) -> Value:
+    return builtin_rules.extreme(m, ast.Gt, [a, b])
+
+
+def _smaller(m: Machine, a: Value, b: Value) -> Value:
+    return builtin_rules.extreme(m, ast.Lt, [a, b])
+
+
+def clip(m: Machine, value: Value, low: Value, high: Value) -> Value:
+    """``np.clip(x, low, high)``."""
+    if low is not None:
+        value = matrices.broadcast(m, [value, low], lambda a, b: _larger(m, a, b))
+    return value if high is None else matrices.broadcast(m, [value, high], lambda a, b: _smaller(m, a, b))
+
+
+def _clip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 3 or kwargs:
+        raise Refused("np.clip with these parameters", "np.clip(x, low, high)")
+    return clip(m, *args)
+
+
+def _where(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 3 or kwargs:
+        raise Refused("np.where without two alternatives", "np.where(test, a, b)")
+    return matrices.where(m, *args)
+
+
+def _filled(number: float) -> library_rules.Rule:
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        dtype = args[1] if len(args) > 1 else kwargs.get("dtype", v.Lib("builtins.float"))
+        if len(args) > 2 or set(kwargs) - {"dtype"}:
+            raise Refused("np.zeros with these parameters")
+        kind = kind_of(dtype)
+        return arrays.filled(m, args[0], int(number) if kind == "int" else number)
+
+    return rule
+
+
+def _arange(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 1 or kwargs:
+        return MISSING
+    if type(args[0]) is int:
+        return m.new(v.HArray(tuple(range(args[0]))))
+    view = arrays.positions(m, args[0])
+    frame = view is not None and ("rows of", view.rel.token) in m.files
+    return MISSING if view is None or frame else v.Vector(view.rel, view.element)
+
+
+def _eye(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if len(args) != 1 or set(kwargs) - {"dtype"} or type(args[0]) is not int:
+        raise Refused("np.eye of this size", "np.eye(3)[codes]")
+    return matrices.Eye(args[0])
+
+
+def _isnan(m: Machine, x: Sym) -> Value:
+    if x.type not in ("float", "number"):
+        return Sym(sqlx.literal(False), "bool")
+    return Sym(sql("isnan(_1)", x.sql), "bool")
+
+
+def _rounded(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    raise Refused("np.round of an array, which rounds otherwise than round()", "round(x, 2) for each row")
+
+
+def _log(function: str, shift: str = "") -> str:
+    inner = f"{shift}_1"
+    return (
+        f"CASE WHEN {inner} > 0 THEN {function}({inner}) WHEN {inner} = 0 THEN CAST('-inf' AS DOUBLE) "
+        "ELSE CAST('nan' AS DOUBLE) END"
+    )
+
+
+_KNOWN = {
+    "log": _log("ln"), "log1p": _log("ln", "1 + "), "log2": _log("log2"), "log10": _log("log10"),
+    "sqrt": "CASE WHEN _1 >= 0 THEN sqrt(_1) ELSE CAST('nan' AS DOUBLE) END", "exp": "exp(_1)", "square": "_1 * _1",
+    "floor": "floor(_1)", "ceil": "ceil(_1)", "sin": "sin(_1)", "cos": "cos(_1)", "tanh": "tanh(_1)",
+}  # fmt: skip
+
+
+def method(m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """Methods of vectors, matrices, values per column, and parts of them."""
+    content = m.content(ref)
+    if name in arrays.AGGREGATES:
+        return _aggregate(name)(m, [ref, *args], kwargs)
+    if name == "astype" and len(args) == 1:
+        return m.new(matrices.converted(m, ref, kind_of(args[0])))
+    if name == "clip" and len(args) == 2:
+        return clip(m, ref, *args)
+    if name == "copy" and not args:
+        return m.new(content)
+    if name in ("ravel", "flatten") and isinstance(content, v.Vector | v.HArray) and not args:
+        return m.new(content)
+    if name in ("ravel", "flatten") and isinstance(content, v.Matrix) and len(content.columns) == 1:
+        return m.new(v.Vector(content.rel, scalars.scalar(content.columns[0])))
+    if name == "tolist" and isinstance(content, v.HArray):
+        return m.new(v.HList(content.items))
+    if name == "tolist" and isinstance(content, v.Matrix):
+        return m.new(v.ListOf(content.rel, v.Seq(content.columns)))
+    if isinstance(content, v.Vector | v.Matrix):
+        return library_rules.array_method(m, content, name, args, kwargs)
+    raise Refused(f"the method .{name}() of an array")
+
+
+RULES: dict[str, library_rules.Rule] = {
+    "numpy.array": _array,
+    "numpy.asarray": _array,
+    "numpy.zeros": _filled(0.0),
+    "numpy.ones": _filled(1.0),
+    "numpy.eye": _eye,
+    "numpy.identity": _eye,
+    "numpy.arange": _arange,
+    "numpy.hstack": _side_by_side,
+    "numpy.column_stack": _side_by_side,
+    "numpy.vstack": _below,
+    "numpy.stack": _stack,
+    "numpy.concatenate": _concatenate,
+    "numpy.where": _where,
+    "numpy.clip": _clip,
+    "numpy.isnan": _each(_isnan),
+    "numpy.abs": _each(lambda m, x: builtin_rules.RULES["abs"](m, [x], {})),
+    "numpy.absolute": _each(lambda m, x: builtin_rules.RULES["abs"](m, [x], {})),
+    "numpy.maximum": _pair(_larger),
+    "numpy.minimum": _pair(_smaller),
+    "numpy.round": _rounded,
+    **{f"numpy.{kind}": _aggregate(kind) for kind in ("mean", "std", "var", "median", "sum", "min", "max")},
+    "numpy.amin": _aggregate("min"),
+    "numpy.amax": _aggregate("max"),
+    **{f"numpy.{name}": _function(known) for name, known in _KNOWN.items()},
+}
+
+
+def _own(rule: library_rules.Rule) -> library_rules.Rule:
+    """A rule for arrays and lists; objects of other libraries are left to the rules of those."""
+
+    def applied(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        contents = [m.content(a) for a in args]
+        contents += [m.content(x) for c in contents if isinstance(c, v.HList | tuple) for x in _items(c)]
+        return MISSING if any(isinstance(c, v.Foreign) for c in contents) else rule(m, args, kwargs)
+
+    return applied
+
+
+RULES = {name: _own(rule) for name, rule in RULES.items()}
+
+
+def install() -> None:
+    """Make the rules known to calls of libraries."""
+    if RULES not in calls.LIBRARIES:
+        calls.LIBRARIES.append(RULES)
+        for kind in matrices.ARRAYS:
+            for name in (*arrays.AGGREGATES, "astype", "clip", "copy", "ravel", "flatten", "tolist"):
+                calls.METHODS[kind, name] = _bound(name)
+
+
+def _bound(name: str) -> Callable[[Machine, Value, list[Value], dict[str, Value]], Value]:
+    return lambda m, receiver, args, kwargs: method(m, receiver, name, args, kwargs)
