@@ -11,6 +11,7 @@ from lester_duck.lift import (
     arrays,
     calls,
     containers,
+    exploded,
     files,
     hashes,
     inner,
@@ -180,7 +181,10 @@ def _sum(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 def _range(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if all(type(a) is int for a in args):
         return tuple(range(*args)) if len(range(*args)) <= 10_000 else MISSING
-    if len(args) == 2 and args[0] == 0:
+    exploding = exploded.numbers(m, args)
+    if exploding is not None:
+        return exploding
+    if len(args) == 2 and type(args[0]) is int and args[0] == 0:
         args = args[1:]
     if len(args) == 1:
         return arrays.positions(m, args[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, sqlx
+from lester_duck.lift import evolving, exploded, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, free_name, fresh
@@ -43,6 +43,8 @@ class _Plan:
 
 def grouped(m: Machine, frame: Frame, outer: Frame, asked: Wanted) -> tuple[GroupRel, Join, Callable]:
     """The matching rows, grouped by what of the outer row they depend on, and the lookup of the group."""
+    if isinstance(frame.query.base, exploded.Listed):
+        raise Refused("a loop over the parts of a text that finds or counts something", "a list or dict of the parts")
     asked = replace(asked, path=tuple(a for c in asked.path for a in sqlx.atoms(sqlx.relaxed(c))))
     by = (*asked.by, *frame.query.order)
     same = ("matches", frame.query.alias, asked.kind, tuple(sqlx.text(c) for c in asked.path), _text(by))
@@ -121,7 +123,13 @@ def owe_flat(m: Machine, frame: Frame, outer: Frame) -> None:
     query = Query(outer.query.alias, outer.query.base, joins)
     for i, owed in enumerate(m.obligations):
         if owed.query is frame.query:
-            m.obligations[i] = replace(owed, query=query, path=owed.path[len(outer.start.path) :])
+            m.obligations[i] = replace(owed, query=query, path=certain(m, owed.path[len(outer.start.path) :]))
+
+
+def certain(m: Machine, path: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    """The conditions of a path on the rows alone: without those on what rows before left a check asks for more."""
+    atoms = [a for c in path for a in sqlx.atoms(m.expand_tree(c))]
+    return tuple(a for a in atoms if not any(t in m.reads for t in sqlx.tables(a)))
 
 
 def _sorted_out(path: list[Tree], inner: set[str]) -> tuple[list[Tree], list[tuple[Tree, Tree]], list[Tree]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import folds, matches, render, sqlx
+from lester_duck.lift import exploded, folds, matches, render, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Join, Query, SelectRel, free_name, fresh
@@ -25,11 +25,19 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
         raise Refused("a collection filled by a loop within a loop within a loop over rows", _NEAREST)
     paths = [_path(m, outer, e) for e in effects]
     texts = [{sqlx.text(a) for a in p} for p in paths]
+    listed = frame.query.base if isinstance(frame.query.base, exploded.Listed) else None
+    early = {frame.query.alias, *(j.alias for j in frame.query.joins)} if listed else set()
     common = [a for a in paths[0] if all(sqlx.text(a) in t for t in texts) and not _reads(m, a)]
+    if listed:
+        before = {sqlx.text(a) for c in frame.start.path for a in sqlx.atoms(m.expand_tree(c))}
+        common = [a for a in common if sqlx.text(a) in before and not a.find(exp.Window)]
     rel = _relation(m, frame, outer, effects, common)
-    say = _Saying(m, rel, fresh("t"), known)
+    say = _Saying(m, rel, fresh("t"), known, early - {frame.query.alias}, listed is not None)
     start = outer.start
     flat = Frame(Query(say.alias, rel), outer.mark, start, frame.lines)
+    if listed:
+        rel.outputs.append((render.column_name(listed.name), Sym(sqlx.column(frame.query.alias, "item"), "str")))
+        flat.query.joins = [replace(j, keys=tuple((say.value(s), n) for s, n in j.keys)) for j in frame.query.joins]
     kept = {sqlx.text(a) for a in common}
     for effect, path in zip(effects, paths, strict=True):
         rest = tuple(say.tree(a) for a in path if sqlx.text(a) not in kept)
@@ -40,12 +48,24 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
         if token not in known and read.id in targets:
             fallback = say.tree(read.fallback) if read.fallback is not None else None
             m.reads[token] = replace(read, key=say.value(read.key), fallback=fallback)
-    matches.owe_flat(m, frame, outer)
+    if listed:
+        _owe(m, frame, outer, flat, say)
+        rel.outputs[0] = (rel.outputs[0][0], exploded.unnested(m, listed))
+    else:
+        matches.owe_flat(m, frame, outer)
     outer.flat.append(flat)
     outer.touched |= targets
     for id_ in targets:
         said = "a collection changed by an inner loop and used in the same row of the outer one"
         m.state.heap[id_] = Poison(said, m.line)
+
+
+def _owe(m: Machine, frame: Frame, outer: Frame, flat: Frame, say: _Saying) -> None:
+    """What the loop over parts relies on, asked of the parts."""
+    for i, owed in enumerate(m.obligations):
+        if owed.query is frame.query:
+            said = tuple(say.tree(a) for a in matches.certain(m, owed.path[len(outer.start.path) :]))
+            m.obligations[i] = replace(owed, query=flat.query, path=said, fails=say.tree(owed.fails))
 
 
 def finish(m: Machine, frame: Frame) -> None:
@@ -74,7 +94,8 @@ def _reads(m: Machine, tree: Tree) -> bool:
 def _relation(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], where: list[Tree]) -> SelectRel:
     names = {folds.name_of(m, e.target.id) for e in effects if e.kind == "append"} if len(effects) == 1 else set()
     name = next((n for n in names if n), None) or f"{frame.query.base.name}_pairs"
-    inner = [Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
+    listed = isinstance(frame.query.base, exploded.Listed)
+    inner = [] if listed else [Join(frame.query.alias, frame.query.base, (), always=True), *frame.query.joins]
     joins = [replace(j, keys=tuple((m.expand(s), n) for s, n in j.keys)) for j in [*outer.query.joins, *inner]]
     order = tuple((m.expand(s), d) for s, d in outer.query.order)
     if frame.query.order:
@@ -87,11 +108,15 @@ def _relation(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], whe
 class _Saying:
     """Says expressions of both loops over the pairs, adding the columns they need."""
 
-    def __init__(self, m: Machine, rel: SelectRel, alias: str, known: set[str]) -> None:
+    def __init__(
+        self, m: Machine, rel: SelectRel, alias: str, known: set[str], joined: set[str], listed: bool
+    ) -> None:  # fmt: skip
         self.m = m
         self.rel = rel
         self.alias = alias
         self.known = known
+        self.joined = joined
+        self.listed = listed
 
     def value(self, value: Value) -> Value:
         """A shape over the pairs; its whole leaves become columns where they can."""
@@ -103,7 +128,8 @@ class _Saying:
 
     def _leaf(self, sym: Sym) -> Sym:
         sym = self.m.expand(sym)
-        if isinstance(sym.sql, exp.Column) or sym.parts or self._held(sym.sql) or not sqlx.tables(sym.sql):
+        plain = isinstance(sym.sql, exp.Column) or not sqlx.tables(sym.sql)
+        if plain or sym.parts or self.listed or self._held(sym.sql):
             return v.change_sql(sym, self.tree)
         made = self._column(sym.sql, sym.name)
         return replace(sym, sql=made, choices=(), position=None)
@@ -113,6 +139,8 @@ class _Saying:
 
         def said(node: Tree) -> Tree | None:
             if not isinstance(node, exp.Column) or not node.table or node.table in self.m.wholes:
+                return None
+            if node.table in self.joined:
                 return None
             if node.table in self.m.reads:
                 return self._read(node)

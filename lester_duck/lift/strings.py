@@ -297,11 +297,22 @@ def subscript(m: Machine, text: Sym, index: Value) -> Value:
         )
         return Sym(sql("substr(_1, _2, 1)", tree, sqlx.literal(position)), "str", name=text.name)
     if isinstance(index, slice) and index.step is None:
-        return Sym(_slice(tree, index.start, index.stop), "str", name=text.name)
+        return Sym(_slice(m, tree, index.start, index.stop), "str", name=text.name)
     raise Refused("this slice of a text")
 
 
-def _slice(tree: exp.Expression, start: int | None, stop: int | None) -> exp.Expression:
+def _slice_by_row(m: Machine, tree: exp.Expression, start: Value, stop: Value) -> exp.Expression:
+    """``text[:i]`` and ``text[i:]`` with a bound that depends on the row, which must not be negative."""
+    bound = start if stop is None else stop
+    if (start is not None and stop is not None) or not isinstance(bound, Sym) or bound.type != "int" or bound.null:
+        raise Refused("this slice of a text", "text[:i] or text[i:]")
+    m.oblige(sql("_1 < 0", bound.sql), "a slice of a text to a negative bound")
+    return sql("left(_1, _2)" if start is None else "substr(_1, _2 + 1)", tree, bound.sql)
+
+
+def _slice(m: Machine, tree: exp.Expression, start: Value, stop: Value) -> exp.Expression:
+    if isinstance(start, Sym) or isinstance(stop, Sym):
+        return _slice_by_row(m, tree, start, stop)
     start = start or 0
     if start >= 0 and stop is None:
         return sql("substr(_1, _2)", tree, sqlx.literal(start + 1))

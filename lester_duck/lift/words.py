@@ -29,6 +29,14 @@ def loop(m: Machine, node: ast.For, words: v.Words) -> None:
     m.update(vector, v.Hashed(Sym(words.text.sql, "str", name=words.text.name), width, "crc32"))
 
 
+def is_hashed(node: ast.For) -> bool:
+    """Whether a loop counts words by their hash."""
+    first = node.body[0] if len(node.body) == 1 else None
+    return isinstance(first, ast.AugAssign) and isinstance(first.target, ast.Subscript) and isinstance(
+        first.target.slice, ast.BinOp
+    )  # fmt: skip
+
+
 def _is_one(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == 1
 

@@ -1,0 +1,78 @@
+"""Loops over the parts of one text, or over a range that depends on the row: one row per part, by unnest."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from lester_duck.lift import nested, sqlx
+from lester_duck.lift import values as v
+from lester_duck.lift.foreign import Library
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import Relation
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.values import Refused, Sym, Value
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Listed(Relation):
+    """The elements of a list that each row of an outer loop has: ``items`` is over the outer loop's rows."""
+
+    items: Tree = field(default_factory=exp.null)
+
+    def columns(self) -> dict[str, Sym]:
+        return {"item": Sym(sqlx.column(self.token, "item"), "str", name="item")}
+
+
+@dataclass(frozen=True, eq=False)
+class Exploded(Library):
+    """A list of unknown length that one row has; ``each`` changes an element when it is read."""
+
+    items: Tree
+    type: str
+    each: tuple[Callable[[Value], Value], ...] = ()
+    what = "list of parts"
+
+    def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], body: Callable[[], None]) -> bool:
+        """The loop over the elements within the loop over the rows."""
+        if not m.frames or node.orelse:
+            raise Refused("this loop over the parts of a text", "one loop over the rows, one over the parts")
+        rel = Listed(name=node.target.id if isinstance(node.target, ast.Name) else "item", items=self.items)
+        element = Sym(sqlx.column(rel.token, "item"), self.type, name=rel.name)
+
+        def bound(item: Value) -> None:
+            for rule in self.each:
+                item = rule(item)
+            bind(item)
+
+        nested.loop(m, node, v.View(rel, element), bound, body)
+        return True
+
+
+def of(content: Value) -> Value:
+    """The parts of a text as a list of unknown length; other things as they are."""
+    if isinstance(content, v.Words):
+        return Exploded(sql("py_split(_1)", content.text.sql), "str")
+    if isinstance(content, v.Pieces):
+        return Exploded(sql("string_split(_1, _2)", content.text, sqlx.literal(content.delimiter)), "str", content.each)
+    return content
+
+
+def numbers(m: Machine, args: list[Value]) -> Exploded | None:
+    """``range(a, b)`` of a loop over rows, where a bound depends on the row."""
+    bounds = [a for a in args if isinstance(a, Sym)]
+    plain = all(a.type == "int" and not a.null and not sqlx.tables(a.sql) & m.wholes.keys() for a in bounds)
+    if not m.frames or not bounds or not plain or len(args) > 2 or not all(type(a) is int or a in bounds for a in args):
+        return None
+    first = args[0] if len(args) == 2 else 0
+    low = first.sql if isinstance(first, Sym) else sqlx.literal(first)
+    high = args[-1].sql if isinstance(args[-1], Sym) else sqlx.literal(args[-1])
+    return Exploded(sql("range(_1, _2)", low, high), "int")
+
+
+def unnested(m: Machine, rel: Listed) -> Sym:
+    """The elements as rows."""
+    return Sym(sql("unnest(_1)", m.expand_tree(rel.items)), "str", name=rel.name)
