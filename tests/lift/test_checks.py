@@ -1,0 +1,51 @@
+"""What an original relied upon is checked: data on which it would end, or mean something else, are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from lester_duck.errors import CheckFailed, InputError
+from lester_duck.rewrite.execute import execute
+
+TYPED = """
+    import pandas as pd
+    t = pd.read_csv("t.csv")
+    t["m"] = t["n"] * 2
+    t.to_csv("out.csv", index=False)
+    """
+READ = """
+    sizes = {}
+    with open("t.csv") as f:
+        f.readline()
+        for line in f:
+            k, n = line.strip().split(",")
+            sizes[k] = int(n)
+    with open("out.csv", "w") as out:
+        for k, n in sizes.items():
+            out.write(f"{k} {n}\\n")
+    """
+
+
+@pytest.mark.parametrize("cell", ["", "x"])
+def test_a_column_of_whole_numbers_takes_neither_blanks_nor_texts(both, tmp_path, cell) -> None:
+    """Two conditions of one line are both checked, the one being part of the other's text."""
+    made = both(TYPED, {"t.csv": "k,n\na,1\nb,2\n"})
+    (tmp_path / "t.csv").write_text(f"k,n\na,1\nb,{cell}\n", encoding="utf-8")
+    with pytest.raises(CheckFailed), execute(made.lifted.pipeline, tmp_path):
+        pass
+
+
+EMPTY = [(TYPED, True), (READ.replace("f.readline()", "next(f)"), True), (READ, False)]
+
+
+@pytest.mark.parametrize(("program", "refused"), EMPTY)
+def test_an_empty_file_ends_pandas_and_next_but_not_readline(both, tmp_path, program, refused) -> None:
+    """``read_csv`` and ``next`` raise; a loop over the lines of an empty file has no turns."""
+    made = both(program, {"t.csv": "k,n\na,1\nb,2\n"})
+    (tmp_path / "t.csv").write_text("", encoding="utf-8")
+    if refused:
+        with pytest.raises(InputError, match="the file is empty"), execute(made.lifted.pipeline, tmp_path):
+            pass
+    else:
+        with execute(made.lifted.pipeline, tmp_path) as ran:
+            assert ran.view(made.lifted.pipeline.views[-1].name).num_rows == 0
