@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, finals, lookups, recurrences, running, scalars, sqlx
+from lester_duck.lift import branches, evolving, finals, lookups, recurrences, running, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import SelectRel, fresh
@@ -93,7 +93,7 @@ def finish(m: Machine, frame: Frame) -> None:
     for name, tokens in frame.carried.items():
         end = frame.end.envs[-1].get(name, v.MISSING) if frame.end is not None else v.MISSING
         if name not in frame.held and len(tokens) == 1 and (isinstance(end, Sym) or v.is_const(end)):
-            ends[name] = end, recurrences.united(recurrences.opened(m, scalars.scalar(end).sql))
+            ends[name] = end, branches.united(branches.opened(m, scalars.scalar(end).sql))
     spoken = recurrences.trees_of(frame.effects) + [t for _, t in ends.values()]
     for name, (end, tree) in ends.items():
         start = frame.start.envs[-1].get(name)
@@ -140,7 +140,7 @@ def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: 
     if not recurrences.mentions(m, tree, {token}):
         _previous(m, frame, name, token, tree, first, last)
         return
-    step = recurrences.step(tree, own)
+    step = branches.step(tree, own)
     number = isinstance(first.sql, exp.Literal) and not first.sql.is_string
     exact = last.type == "int" or (number and float(first.sql.name) == 0)
     if step is not None and exact and not recurrences.mentions(m, step, {token}):

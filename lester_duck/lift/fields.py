@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, recurrences, scalars, sqlx
+from lester_duck.lift import branches, evolving, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Aggregate, GroupRel, Query, free_name
@@ -74,7 +74,7 @@ def _constants(effects: list[Effect], at: int, count: int) -> list[Tree]:
 def _field(
     m: Machine, value: Sym, first: Tree, later: Tree, own: set[str], every: set[str], begun: list[Tree]
 ) -> Field:  # fmt: skip
-    first, later = sqlx.bare(first), recurrences.united(_oriented(later, lambda t: _is_own(t, own)))
+    first, later = sqlx.bare(first), branches.united(_oriented(later, lambda t: _is_own(t, own)))
     if not recurrences.mentions(m, later, every):
         if not sqlx.same(first, later):
             raise _refused()
@@ -119,7 +119,7 @@ def _with(tree: Tree, own: set[str], value: Tree) -> Tree:
 
 def _begun(later: Tree, own: set[str], begins: Tree, first: Tree) -> bool:
     """Whether the first value is what the rule makes of the constant."""
-    return _alike(_with(later, own, begins), recurrences.united(_oriented(first, lambda t: _alike(t, begins))))
+    return _alike(_with(later, own, begins), branches.united(_oriented(first, lambda t: _alike(t, begins))))
 
 
 def _oriented(tree: Tree, keeps: Callable[[Tree], bool]) -> Tree:

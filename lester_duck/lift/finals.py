@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import recurrences, scalars, sqlx
+from lester_duck.lift import branches, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine, unify
@@ -61,7 +61,7 @@ def value(m: Machine, left: Left) -> Value:
         end = v.constant(end)
     if not isinstance(end, Sym) or frame.query.order:
         raise _unknown(left)
-    tree = recurrences.united(m.expand_tree(end.sql))
+    tree = branches.united(m.expand_tree(end.sql))
     if not recurrences.unresolved(m, [tree]):
         return _last(m, left, scalars.whole(end), start)
     best = _best(m, left, tree)
@@ -218,7 +218,7 @@ def _keeps(m: Machine, frame: Frame, name: str, token: str, condition: Tree, old
     end = frame.last.envs[-1].get(name)
     if not isinstance(end, Sym):
         return False
-    tree = recurrences.united(m.expand_tree(end.sql))
+    tree = branches.united(m.expand_tree(end.sql))
     if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1:
         return False
     when, default = tree.args["ifs"][0], sqlx.bare(tree.args.get("default") or exp.null())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, keyed, matrices, recurrences, scalars, several, sqlx, writes
+from lester_duck.lift import containers, explained, keyed, matrices, recurrences, scalars, several, sqlx, writes
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine
@@ -86,8 +86,8 @@ def _recurrences(
                 problems[key] = error
                 m.sequential.update({name_of(m, key)} - {None})
     for key, recurrence in found.items():
-        recurrences.explain(m, frame, key, recurrence)
-    recurrences.forget_circles(m)
+        explained.explain(m, frame, key, recurrence)
+    explained.forget_circles(m)
     return found, problems, split
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import recurrences, sqlx
+from lester_duck.lift import branches, recurrences, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Relation, SelectRel, fresh
 from lester_duck.lift.sqlx import Tree, sql
@@ -40,7 +40,7 @@ def field(m: Machine, token: str, first: Sym, tree: Tree, own: set[str]) -> Fiel
     extreme = _extreme(tree, placeholder)
     if extreme is not None and not sqlx.tables(extreme[1]) & own:
         return Field(extreme[0], first, extreme[1])
-    step = recurrences.step(tree, placeholder)
+    step = branches.step(tree, placeholder)
     if step is not None and not sqlx.tables(step) & own and first.type == "int":
         return Field("sum", first, step)
     raise Refused("an entry of a running record computed from the entry before", "a counter, a sum, first, last, max")

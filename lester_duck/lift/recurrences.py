@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, fields, scalars, sqlx
+from lester_duck.lift import branches, evolving, fields, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, either
 from lester_duck.lift.relations import fresh
@@ -77,109 +77,6 @@ def split_path(m: Machine, frame: Frame, path: tuple[Tree, ...], own: set[str]) 
         for atom in sqlx.atoms(m.expand_tree(c)) if mentions(m, c, own) else [c]:
             (own_conditions if mentions(m, atom, own) else plain).append(atom)
     return plain, own_conditions
-
-
-def simplified(tree: Tree, known: dict[str, bool]) -> Tree:
-    """The tree where some conditions are known: decided branches disappear.
-
-    >>> simplified(sql("CASE WHEN NOT p THEN 1 ELSE x + 1 END"), {"p": True}).sql()
-    'x + 1'
-    """
-    tree = sqlx.bare(tree)
-    if isinstance(tree, exp.Window):
-        return tree.copy()  # it speaks of other rows
-    text = sqlx.text(tree)
-    if text in known:
-        return sqlx.literal(known[text])
-    opposite = sqlx.text(sqlx.negate(tree)) if isinstance(tree, exp.Condition) and _logical(tree) else ""
-    if opposite in known:
-        return sqlx.literal(not known[opposite])
-    if isinstance(tree, exp.Not):
-        return sqlx.negate(simplified(tree.this, known))
-    if isinstance(tree, exp.And):
-        return sqlx.conjunction([simplified(tree.left, known), simplified(tree.right, known)])
-    if isinstance(tree, exp.Or):
-        return sqlx.disjunction(simplified(tree.left, known), simplified(tree.right, known))
-    if isinstance(tree, exp.Case) and not tree.this:
-        return _simplified_case(tree, known)
-    made = tree.copy()
-    for name, child in tree.args.items():
-        if isinstance(child, exp.Expression):
-            inner = simplified(child, known)
-            weaker = sqlx.precedence(inner) < 9 and isinstance(child, exp.Paren)
-            made.set(name, exp.Paren(this=inner) if weaker else inner)
-        elif isinstance(child, list):
-            made.set(name, [simplified(c, known) if isinstance(c, exp.Expression) else c for c in child])
-    return made
-
-
-def _logical(tree: Tree) -> bool:
-    return isinstance(tree, exp.Not | exp.Predicate | exp.Connector)
-
-
-def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
-    default = tree.args.get("default")
-    result = simplified(default, known) if default is not None else exp.null()
-    for when in reversed(tree.args["ifs"]):
-        condition = simplified(when.this, known)
-        result = sqlx.case(condition, simplified(when.args["true"], known), result)
-    return result
-
-
-def step(tree: Tree, own: Tree) -> Tree | None:
-    """What is added to the carried number: ``a`` of ``own + a``, or of a branch that does."""
-    tree = sqlx.bare(tree)
-    if sqlx.same(tree, own):
-        return sqlx.literal(0)
-    if isinstance(tree, exp.Add):
-        for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
-            if sqlx.same(sqlx.bare(old), own):
-                return amount.copy()
-    if isinstance(tree, exp.Sub) and sqlx.same(sqlx.bare(tree.left), own):
-        return sql("-(_1)", tree.right)
-    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
-        parts = [step(w.args["true"], own) for w in tree.args["ifs"]]
-        default = step(tree.args["default"], own)
-        if default is not None and all(p is not None for p in parts):
-            ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
-            return exp.Case(ifs=ifs, default=default)
-    return None
-
-
-def opened(m: Machine, tree: Tree) -> Tree:
-    """The tree with local names put in place, those of windows apart: a window may not hold another."""
-
-    def definition(node: Tree) -> Tree | None:
-        let = m.lets.get(node.table) if isinstance(node, exp.Column) else None
-        return opened(m, let.value.sql) if let is not None and let.over is None else None
-
-    return sqlx.replace(tree, definition)
-
-
-def united(tree: Tree) -> Tree:
-    """The tree with CASE chains flat, and a CASE in a branch that has the same ELSE made one condition.
-
-    >>> united(sql("CASE WHEN a THEN CASE WHEN b THEN 1 ELSE x END ELSE x END")).sql()
-    'CASE WHEN a AND b THEN 1 ELSE x END'
-    """
-    tree = sqlx.bare(sqlx.flattened(sqlx.bare(tree)))
-    default = tree.args.get("default") if isinstance(tree, exp.Case) and not tree.this else None
-    if default is None or len(tree.args["ifs"]) != 1:
-        return tree
-    when = tree.args["ifs"][0]
-    then, otherwise = united(when.args["true"]), united(default)
-    if _ends_with(then, otherwise):
-        inner = then.args["ifs"][0]
-        return sqlx.case(sqlx.conjunction([when.this, inner.this]), inner.args["true"], otherwise)
-    if _ends_with(otherwise, then):
-        inner = otherwise.args["ifs"][0]
-        return sqlx.case(sqlx.conjunction([sqlx.negate(when.this), inner.this]), inner.args["true"], then)
-    return tree
-
-
-def _ends_with(tree: Tree, default: Tree) -> bool:
-    single = isinstance(tree, exp.Case) and not tree.this and len(tree.args["ifs"]) == 1
-    return single and sqlx.same(sqlx.bare(tree.args.get("default") or exp.null()), default)
 
 
 def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
@@ -285,10 +182,10 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     absent = {sqlx.text(sqlx.column(t, "present")): False for t in present}
     known = {sqlx.text(sqlx.column(t, "present")): True for t in present}
     values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
-    trees = [_before_after(m, opened(m, x.sql), id_) for x in values]
-    at_first, later = simplified(test, absent), simplified(test, known)
-    first_values = [simplified(t, absent) for t in trees]
-    later_values = [simplified(t, known) for t in trees]
+    trees = [_before_after(m, branches.opened(m, x.sql), id_) for x in values]
+    at_first, later = branches.simplified(test, absent), branches.simplified(test, known)
+    first_values = [branches.simplified(t, absent) for t in trees]
+    later_values = [branches.simplified(t, known) for t in trees]
     if mentions(m, at_first, own):
         raise Refused("an entry whose beginning depends on itself")
     where = (*plain, *(sqlx.atoms(at_first)))
@@ -337,7 +234,7 @@ def _combined(
     known = {sqlx.text(a): True for c in common for a in sqlx.atoms(m.expand_tree(c))}
     entry = end.local[0]
     leaves = [scalars.scalar(x) for x in evolving.leaves_of(entry.value)]
-    value = _with_trees(entry.value, [simplified(m.expand_tree(x.sql), known) for x in leaves])
+    value = _with_trees(entry.value, [branches.simplified(m.expand_tree(x.sql), known) for x in leaves])
     return Effect("put", effects[0].target, (entry.key, value), (), effects[0].line), common, []
 
 
@@ -394,88 +291,6 @@ def _from_zero(first: Tree, amount: Tree) -> bool:
     sides = (first.left, first.right) if isinstance(first, exp.Add) else ()
     zero = [s for s in sides if isinstance(s, exp.Literal) and not s.is_string and float(s.name) == 0]
     return bool(zero) and any(sqlx.same(sqlx.bare(s), amount) for s in sides)
-
-
-# -- what was read, as windows --------------------------------------------------------------------
-
-
-def explain(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
-    """Say the placeholders of a collection as windows over the loop's rows."""
-    asked = own_tokens(m, id_)
-    text = evolving.key_text(m, found.key) if asked and evolving.is_key(found.key) else ""
-    for token in asked:
-        read = m.reads[token]
-        if token in m.lets or read.late or evolving.key_text(m, read.key) != text:
-            continue
-        if read.kind in ("present", "in"):
-            _let(m, token, "seen_before", "bool", _seen(m, frame, found))
-        elif read.kind == "value":
-            _explain_value(m, frame, token, read.leaf, found)
-
-
-def _let(m: Machine, token: str, name: str, type_: str, forms: tuple[Tree, Tree, tuple[Tree, ...]]) -> None:
-    general, filtered, over = forms
-    m.lets[token] = Let(name, Sym(general, type_), over=over, filtered=filtered)
-
-
-def _seen(m: Machine, frame: Frame, found: Recurrence) -> tuple[Tree, Tree, tuple[Tree, ...]]:
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    filtered = sql("_1 > 1", window(m, frame, "row_number()", found.key))
-    if not found.where:
-        return filtered, filtered, ()
-    marked = window(m, frame, "bool_or(_1)", found.key, before, sqlx.conjunction(found.where))
-    return sql("coalesce(_1, FALSE)", marked), filtered, found.where
-
-
-def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recurrence) -> None:
-    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
-    if found.kind == "sum":
-        value = found.value
-        one = isinstance(value.sql, exp.Literal) and value.sql.name == "1"
-        if one and not found.where:
-            tree = sql("_1 - 1", window(m, frame, "row_number()", found.key))
-            _let(m, token, "count_before", "int", (tree, tree, ()))
-            return
-        amount = sqlx.case(sqlx.conjunction(found.where), value.sql, sqlx.literal(0))
-        total = sql("coalesce(_1, 0)", window(m, frame, "sum(_1)", found.key, before, amount))
-        tree = sql("CAST(_1 AS BIGINT)", total) if value.type == "int" else total
-        _let(m, token, "total_before", value.type, (tree, tree, ()))
-        return
-    if found.kind not in ("first", "last"):
-        return
-    value = scalars.scalar(evolving.leaves_of(found.value)[leaf])
-    function = "lag(_1)" if found.kind == "last" else "first_value(_1)"
-    filtered = window(m, frame, function, found.key, "", value.sql)
-    general = filtered
-    if found.where:
-        if value.null:
-            return
-        kept = sqlx.case(sqlx.conjunction(found.where), value.sql, exp.null())
-        name = "last_value(_1 IGNORE NULLS)" if found.kind == "last" else "first_value(_1 IGNORE NULLS)"
-        general = window(m, frame, name, found.key, before, kept)
-    name = f"{'previous' if found.kind == 'last' else 'first'}_{value.name or 'value'}"
-    _let(m, token, name, value.type, (general, filtered, found.where))
-
-
-def forget_circles(m: Machine) -> None:
-    """Give up placeholders whose explanation needs themselves."""
-    for token in [t for t in m.reads if t in m.lets]:
-        seen: set[str] = set()
-        queue = [token]
-        while queue:
-            for needed in _needs(m, queue.pop()) - seen:
-                seen.add(needed)
-                queue.append(needed)
-        if token in seen:
-            del m.lets[token]
-
-
-def _needs(m: Machine, token: str) -> set[str]:
-    let = m.lets.get(token)
-    if let is None:
-        return set()
-    trees = [let.value.sql, *(let.over or ()), *([let.filtered] if let.filtered is not None else [])]
-    return {t for tree in trees for t in sqlx.tables(tree) if t in m.lets}
 
 
 def window(m: Machine, frame: Frame, function: str, key: Value, rows: str = "", *arguments: Tree) -> Tree:

@@ -16,6 +16,7 @@ from lester_duck.lift import (
     expressions,
     files,
     finals,
+    flushes,
     folds,
     grouped,
     inner,
@@ -368,7 +369,7 @@ def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
     """``list.append`` or ``set.add``: kept, or logged when the collection is older than the loop."""
     if isinstance(value, v.Choice) and m.implied(value.condition) is not None:
         value = value.then if m.implied(value.condition) else value.otherwise
-    if not m.frames and how == "append" and running.flush(m, ref, value):
+    if not m.frames and how == "append" and flushes.flush(m, ref, value):
         return
     if m.frame_of(ref) is not None:
         frozen = lookups.freeze(m, value)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, folds, islands, recurrences, scalars, sqlx
+from lester_duck.lift import branches, conditions, evolving, flushes, folds, islands, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine, unify
@@ -77,82 +77,6 @@ class Growing(Library):
         return Sym(sqlx.column(self.token, "carry"), "list")
 
 
-@dataclass(frozen=True, eq=False)
-class LastGroup(Library):
-    """The running record after the loop: the last group."""
-
-    groups: GroupRel
-    closed: SelectRel
-    columns: tuple[tuple[Value, Sym], ...]
-    what = "running record after its loop"
-
-    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
-        """A field of the last group."""
-        found = dict(self.columns).get(index)
-        if found is None:
-            raise Refused(f"the entry {index!r} of a running record")
-        return replace(m.whole("last", self.groups, found, found.type), null=True)
-
-    def truth(self, m: Machine, ref: Value) -> Tree:
-        """``if cur:`` guards the last group, which is there where any is."""
-        return exp.true()
-
-
-def flush(m: Machine, ref: v.Ref, value: Value) -> bool:
-    """``kept.append(cur)`` after the loop, or of what was kept of each: the list then holds the last group, too."""
-    content = m.content(ref)
-    if not isinstance(content, v.ListOf):
-        return False
-    last = m.content(value)
-    if isinstance(last, LastGroup):
-        value = v.Rec(tuple((k, last.subscript(m, value, k)) for k, _ in last.columns))
-    elif isinstance(value, v.Ref) and isinstance(last, v.HDict):
-        value = v.Rec(last.items)
-    groups: set[str] = set()
-    found = v.map_syms(value, lambda s: _of_last(m, s, groups))
-    closed = m.files.get(("groups kept", next(iter(groups)))) if len(groups) == 1 else None
-    if closed is None:
-        return False
-    shown = v.map_syms(content.element, lambda s: _traced(s, content.rel, closed))
-    if not _alike(found, shown):
-        return False
-    closed.query.where = ()
-    m.snapshots[:] = [x for x in m.snapshots if x[2] is not content]
-    return True
-
-
-def _of_last(m: Machine, sym: Sym, groups: set[str]) -> Value:
-    """The name of the group's column that a value of the last group is."""
-    whole = m.wholes.get(sym.sql.table) if isinstance(sym.sql, exp.Column) else None
-    if whole is None or whole.kind != "last" or ("groups kept", whole.rel.token) not in m.files:
-        return sym
-    groups.add(whole.rel.token)
-    return whole.element.sql.name
-
-
-def _traced(sym: Sym, rel: Any, closed: SelectRel) -> Value:
-    """The name of the group's column that a column of a list of groups is."""
-    tree = sym.sql
-    while isinstance(tree, exp.Column) and rel is not closed and isinstance(rel, SelectRel):
-        if rel.query.where or rel.query.order or tree.table != rel.token:
-            return sym
-        output = dict(rel.outputs).get(tree.name)
-        if output is None or not isinstance(output.sql, exp.Column) or output.sql.table != rel.query.alias:
-            return sym
-        tree, rel = sqlx.column(rel.query.base.token, output.sql.name), rel.query.base
-    return tree.name if rel is closed and isinstance(tree, exp.Column) else sym
-
-
-def _alike(a: Value, b: Value) -> bool:
-    if isinstance(a, v.Rec) and isinstance(b, v.Rec):
-        return [k for k, _ in a.items] == [k for k, _ in b.items] and all(
-            _alike(x, y) for (_, x), (_, y) in zip(a.items, b.items, strict=True)
-        )
-    if isinstance(a, tuple) and isinstance(b, tuple):
-        return len(a) == len(b) and all(_alike(x, y) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and not isinstance(a, Sym | v.Ref | v.Choice) and a == b
-
-
 def shape_of(m: Machine, name: str, before: State, end: State | None) -> Shape | None:
     """The shape of a name that is None before the loop and a record after a row; None where it is none."""
     if end is None or before.envs[-1].get(name, v.MISSING) is not None:
@@ -215,7 +139,7 @@ def enter(m: Machine, frame: Frame, name: str, shape: Shape) -> None:
 # -- what became of it ------------------------------------------------------------------------------------
 
 
-def finish(m: Machine, frame: Frame) -> dict[str, LastGroup]:
+def finish(m: Machine, frame: Frame) -> dict[str, flushes.LastGroup]:
     """Turn each running record of the loop into groups; what is left of it after the loop."""
     try:
         return {name: _solved(m, frame, name, running) for name, running in frame.running.items()}
@@ -224,12 +148,13 @@ def finish(m: Machine, frame: Frame) -> dict[str, LastGroup]:
         raise
 
 
-def _solved(m: Machine, frame: Frame, name: str, running: Running) -> LastGroup:
+def _solved(m: Machine, frame: Frame, name: str, running: Running) -> flushes.LastGroup:
     if frame.end is None or frame.query.order:
         raise _refused(name)
     flag = sqlx.column(running.flag, "carry")
-    opened = [([_logical(m.expand_tree(a)) for a in c], r) for c, r in _outcomes(frame.end.envs[-1].get(name), ())]
-    outcomes = [(c, r) for c, r in opened if not _impossible(c)]
+    ways = _outcomes(frame.end.envs[-1].get(name), ())
+    opened = [([conditions.logical(m.expand_tree(a)) for a in c], r) for c, r in ways]
+    outcomes = [(c, r) for c, r in opened if not conditions.impossible(c)]
     kept = [[a for a in c if not sqlx.same(a, flag)] for c, r in outcomes if r == running.ref]
     begun = {r.id for _, r in outcomes if r is not None and r != running.ref}
     own = running.names()
@@ -265,18 +190,18 @@ def _solved(m: Machine, frame: Frame, name: str, running: Running) -> LastGroup:
     closed.outputs = [(n, Sym(sqlx.column(alias, n), s.type, s.null, name=n)) for n, s in named]
     _emit(m, frame, name, running, atoms, where, closed, columns, next(iter(begun)))
     m.files["groups kept", groups.token] = closed
-    return LastGroup(groups, closed, tuple(columns))
+    return flushes.LastGroup(groups, closed, tuple(columns))
 
 
 def _normal(m: Machine, running: Running, atoms: list[Tree], where: tuple[Tree, ...]) -> list[Tree]:
     """Conditions without what is known where there is a running record and the row is not skipped."""
     flag = sqlx.column(running.flag, "carry")
     tests = {sqlx.text(a) for a in where}
-    plain = [b for a in atoms for b in sqlx.atoms(_logical(a)) if sqlx.text(b) not in tests]
+    plain = [b for a in atoms for b in sqlx.atoms(conditions.logical(a)) if sqlx.text(b) not in tests]
     if not any(sqlx.same(a, flag) for a in plain):
         return plain
     known = {sqlx.text(flag): True}
-    rest = [recurrences.simplified(a, known) for a in plain if not sqlx.same(a, flag)]
+    rest = [branches.simplified(a, known) for a in plain if not sqlx.same(a, flag)]
     made: list[Tree] = [flag]
     for a in (b for tree in rest for b in sqlx.atoms(tree)):
         if not any(sqlx.same(a, k) for k in made):
@@ -299,44 +224,6 @@ def _outcomes(value: Value, path: tuple[Tree, ...]) -> list[tuple[tuple[Tree, ..
             *_outcomes(value.otherwise, (*path, sqlx.bare(sqlx.negate(value.condition)))),
         ]
     return [(path, value if isinstance(value, v.Ref) else None)]
-
-
-def _logical(tree: Tree) -> Tree:
-    """A condition without CASE: ``CASE WHEN a THEN TRUE ELSE b END`` is ``a OR b``."""
-    tree = sqlx.bare(tree)
-    if isinstance(tree, exp.Not):
-        return sqlx.negate(_logical(tree.this))
-    if isinstance(tree, exp.And):
-        return sqlx.conjunction([_logical(tree.left), _logical(tree.right)])
-    if isinstance(tree, exp.Or):
-        return sqlx.disjunction(_logical(tree.left), _logical(tree.right))
-    if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1 or not tree.args.get("default"):
-        return tree
-    test = _logical(tree.args["ifs"][0].this)
-    then, otherwise = _logical(tree.args["ifs"][0].args["true"]), _logical(tree.args["default"])
-    if not isinstance(then, exp.Boolean) and not isinstance(otherwise, exp.Boolean):
-        return tree
-    return sqlx.disjunction(
-        sqlx.conjunction([test, then]), sqlx.conjunction([sqlx.negate(test), otherwise])
-    )
-
-
-def _impossible(path: list[Tree]) -> bool:
-    """Whether the conditions contradict each other, as far as their texts say."""
-    atoms = [a for c in path for a in sqlx.atoms(c)]
-    for _ in range(3):
-        for place, atom in enumerate(atoms):
-            known: dict[str, bool] = {}
-            for other in [*atoms[:place], *atoms[place + 1 :]]:
-                known[sqlx.text(other)] = True
-                known[sqlx.text(sqlx.negate(other))] = False
-            made = recurrences.simplified(atom, known)
-            if isinstance(made, exp.Boolean) and not made.this:
-                return True
-            if not isinstance(made, exp.Boolean):
-                atoms[place] = made
-        atoms = [b for a in atoms for b in sqlx.atoms(a)]
-    return False
 
 
 def _mentions(m: Machine, path: list[Tree], own: set[str]) -> bool:
@@ -378,27 +265,18 @@ def _retyped(sym: Sym, types: dict[str, str]) -> Sym:
 def _under(m: Machine, value: Sym, atoms: list[Tree], belongs: bool) -> Tree:
     """A value of a row that belongs to the running record, or begins one."""
     flag, rest = atoms[0], atoms[1:]
-    tree = _plain(m.expand_tree(scalars.whole(value).sql))
+    tree = conditions.plain(m.expand_tree(scalars.whole(value).sql))
     whole = sqlx.conjunction(rest)
     there = {sqlx.text(flag): True, sqlx.text(whole): belongs, sqlx.text(sqlx.negate(whole)): not belongs}
     there |= {sqlx.text(a): True for a in rest} if belongs else {}
     there[sqlx.text(sqlx.conjunction(atoms))] = belongs
-    made = recurrences.united(recurrences.simplified(recurrences.simplified(tree, {sqlx.text(flag): True}), there))
+    made = branches.united(branches.simplified(branches.simplified(tree, {sqlx.text(flag): True}), there))
     if belongs:
         return made
-    first = recurrences.united(recurrences.simplified(tree, {sqlx.text(flag): False}))
+    first = branches.united(branches.simplified(tree, {sqlx.text(flag): False}))
     if not sqlx.same(first, made):
         raise Refused("an entry of a running record that begins otherwise after another")
     return made
-
-
-def _plain(tree: Tree) -> Tree:
-    """The tree with the conditions of its CASEs without CASE."""
-    made = tree.copy()
-    for case in [n for n in made.walk() if isinstance(n, exp.Case) and not n.this]:
-        for when in case.args["ifs"]:
-            when.set("this", _logical(when.this))
-    return _logical(made)
 
 
 def _list_field(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, lookups, recurrences, scalars, sqlx
+from lester_duck.lift import branches, evolving, lookups, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import fresh
@@ -105,12 +105,12 @@ def winner(m: Machine, turns: list[Turn], conditions: list[Tree], values: dict[s
             begun[flag], later[flag] = False, True
         for token, old, new in zip(turn.tokens, turn.before, evolving.leaves_of(values[turn.name]), strict=True):
             _leaf(m, token, old, scalars.scalar(new), begun, later, first, then)
-    at_first = _put(recurrences.simplified(test, begun), first)
+    at_first = _put(branches.simplified(test, begun), first)
     if sqlx.tables(at_first) & set(own):
         raise Refused("an inner loop that begins depending on itself", _NEAREST)
     if isinstance(at_first, exp.Boolean) and not at_first.this:
         raise Refused("an inner loop that never finds anything")
-    after = sqlx.relaxed(recurrences.simplified(test, later))
+    after = sqlx.relaxed(branches.simplified(test, later))
     where = tuple(sqlx.atoms(at_first))
     if isinstance(after, exp.Boolean) and not after.this:
         return Winner(where)
