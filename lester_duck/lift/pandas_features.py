@@ -14,7 +14,7 @@ from lester_duck.lift.models import Fitted
 from lester_duck.lift.pandas_frames import Block, Frame, Rows, Series
 from lester_duck.lift.relations import Query, Relation, SelectRel, fresh
 from lester_duck.lift.render import column_name
-from lester_duck.lift.sklearn_encoders import _data, as_frame
+from lester_duck.lift.sklearn_encoders import as_frame, data_of
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused, Sym, Value
@@ -67,7 +67,7 @@ def _nothing_missing(m: Machine, fit: Fitted, view: SelectRel, builder: _Builder
 
 def _label(m: Machine, value: Value) -> Series:
     held = m.content(value)
-    made = held if isinstance(held, Frame | Series) else _data(m, held)
+    made = held if isinstance(held, Frame | Series) else data_of(m, held)
     if isinstance(made, Frame):
         if len(made.columns) != 1:
             raise Refused("a label of several columns")

@@ -307,30 +307,6 @@ def sorted_frame(m: Machine, ref: Value, frame: Frame, order: tuple, ignore_inde
     return renumbered(m, ref, made) if ignore_index else made
 
 
-def _drop_duplicates(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    chosen = options(kwargs, args, ("subset",), "drop_duplicates", subset=None, keep="first", inplace=False,
-                     ignore_index=False)  # fmt: skip
-    frames.only(chosen, "drop_duplicates", keep=("first", "last", False))
-    names = frames.strings(m, chosen["subset"]) if chosen["subset"] is not None else frame.names
-    made = frames.close(m, ref, frame) if _needs_close(m, frame, names) else frame
-    keys = frames.syms(made, names)
-    tree = numbered(made, keys, descending=chosen["keep"] == "last")
-    if chosen["keep"] is False:
-        tree = alike(made, names)
-    flagged = frames.put(made, "place", Sym(tree, "int", name="place"))
-    step = frames.closed(m, flagged, f"{frames.title_of(m, ref, frame)}_places")
-    place = dict(step.columns)["place"]
-    rows = frames.restricted(step.rows_, sql("_1 = 1", place.sql))
-    kept = Frame(rows, tuple((n, x) for n, x in step.columns if n != "place"))
-    if chosen["ignore_index"]:
-        kept = renumbered(m, ref, kept)
-    return answer(m, ref, kept, chosen["inplace"])
-
-
-def _needs_close(m: Machine, frame: Frame, names: list[str]) -> bool:
-    return bool(frame.rows_.joins) or any(not frames.is_own(frame.rows_, s) for s in frames.syms(frame, names))
-
-
 def numbered(frame: Frame, keys: list[Sym], descending: bool = False) -> exp.Expression:
     """The number of a row among those with the same keys, from 1, in order of rows."""
     position = sqlx.column(frame.rows_.rel.token, "_pos")
@@ -338,11 +314,6 @@ def numbered(frame: Frame, keys: list[Sym], descending: bool = False) -> exp.Exp
     return exp.Window(
         this=exp.RowNumber(), partition_by=[k.sql.copy() for k in keys], order=exp.Order(expressions=[ordered])
     )
-
-
-def alike(frame: Frame, names: list[str]) -> exp.Expression:
-    """How many rows have the same keys."""
-    return exp.Window(this=sql("count(*)"), partition_by=[k.sql.copy() for k in frames.syms(frame, names)])
 
 
 def _head(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -363,31 +334,13 @@ frames.FRAME_METHODS.update(
         "copy": _copy, "assign": _assign, "pipe": _pipe, "apply": _apply, "iterrows": _iterrows,
         "itertuples": _itertuples, "dropna": _dropna, "reset_index": _reset_index, "set_index": _set_index,
         "rename": _rename, "drop": _drop, "fillna": _fillna, "astype": _astype, "replace": _replace,
-        "sort_values": _sort_values, "drop_duplicates": _drop_duplicates, "head": _head,
+        "sort_values": _sort_values, "head": _head,
         "info": _info, "describe": _shown, "corr": _shown, "cov": _shown, "memory_usage": _shown, "hist": _shown,
         "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
         "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),
         "round": _each("round"), "abs": _each("abs"), "clip": _each("clip"), "isin": _each("isin"),
     }
 )  # fmt: skip
-
-
-def _duplicated(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    chosen = options(kwargs, args, ("subset",), "duplicated", subset=None, keep="first")
-    frames.only(chosen, "duplicated", keep=("first", "last", False))
-    names = frames.strings(m, chosen["subset"]) if chosen["subset"] is not None else frame.names
-    made = frames.close(m, ref, frame)
-    if chosen["keep"] is False:
-        return Series(made.rows_, Sym(sql("_1 > 1", alike(made, names)), "bool", name="duplicated"))
-    tree = numbered(made, frames.syms(made, names), descending=chosen["keep"] == "last")
-    return Series(made.rows_, Sym(sql("_1 > 1", tree), "bool", name="duplicated"))
-
-
-def _series_duplicated(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    closed = frames.close_series(m, series)
-    keep = options(kwargs, args, ("keep",), "duplicated", keep="first")["keep"]
-    tree = numbered(Frame(closed.rows_, ()), [closed.sym], descending=keep == "last")
-    return Series(closed.rows_, Sym(sql("_1 > 1", tree), "bool", name="duplicated"))
 
 
 def _series_sort(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -397,6 +350,4 @@ def _series_sort(m: Machine, series: Series, args: list[Value], kwargs: dict[str
     return Series(made.rows_, made.columns[0][1])
 
 
-frames.FRAME_METHODS["duplicated"] = _duplicated
-frames.SERIES_METHODS["duplicated"] = _series_duplicated
 frames.SERIES_METHODS["sort_values"] = _series_sort

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -52,6 +53,10 @@ def known_keys(keys: list[Sym], tree: Tree) -> Tree:
     return sqlx.case(sqlx.conjunction(absent), tree, exp.null()) if absent else tree
 
 
+ROLLED: dict[str, Callable] = {}
+"""``rolling`` and ``expanding`` of a column within groups."""
+
+
 def _absent(keys: list[Sym]) -> Tree:
     """Whether a key is missing."""
     tree: Tree = exp.false()
@@ -75,7 +80,7 @@ class GroupColumn(Library):
             group = self._grouped(m)
             frame = ready(m, group, ["within"])
             sym, keys = frames.syms(frame, ["within"])[0], frames.syms(frame, part(group, "keys"))
-            made = (_rolling if name == "rolling" else _expanding)(m, frame, sym, keys, args, kwargs)
+            made = ROLLED[name](m, frame, sym, keys, args, kwargs)
             return replace(made, methods={n: self._within(rule) for n, rule in made.methods.items()})
         if name in _WITHIN:
             group = self._grouped(m)
@@ -124,7 +129,7 @@ def _filled(frame: Frame, sym: Sym, keys: list[Sym]) -> Series:
 def _series_ffill(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if args or kwargs:
         raise Refused("ffill with arguments")
-    frame, sym = _plain(m, series)
+    frame, sym = plain(m, series)
     return _filled(frame, sym, [])
 
 
@@ -274,46 +279,8 @@ def _group_rank(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str
     return ranked(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), chosen)
 
 
-def _rolling(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], args: list, kwargs: dict) -> Value:
-    chosen = options(kwargs, args, ("window", "min_periods"), "rolling", min_periods=None)
-    size = chosen["window"]
-    if type(size) is not int:
-        raise Refused("rolling over a span of time", "rolling(n)")
-    needed = size if chosen["min_periods"] is None else chosen["min_periods"]
-    return Accessor(Series(frame.rows_, sym), "rolling", ROLLING, (("frame", frame), ("keys", keys), ("size", size),
-                                                                  ("needed", needed)))  # fmt: skip
-
-
-def _expanding(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], args: list, kwargs: dict) -> Value:
-    needed = options(kwargs, args, ("min_periods",), "expanding", min_periods=1)["min_periods"]
-    extra = (("frame", frame), ("keys", keys), ("size", None), ("needed", needed))
-    return Accessor(Series(frame.rows_, sym), "expanding", ROLLING, extra)
-
-
-def _group_rolling(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    raise Refused("rolling per group, whose index is another", "transform, or shift and a mean")
-
-
-def _rolled(kind: str) -> frames.SeriesRule:
-    def rule(m: Machine, rolling: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        said = dict(rolling.extra)
-        sym, frame = rolling.of.sym, said["frame"]
-        number = series_rules.number(sym)
-        first = "UNBOUNDED" if said["size"] is None else said["size"] - 1
-        preceding = f"ROWS BETWEEN {first} PRECEDING AND CURRENT ROW"
-        tree = window(sql(WINDOWS[kind], number), said["keys"], [position(frame)], preceding)
-        held = window(sql("count(_1)", number), said["keys"], [position(frame)], preceding)
-        made = sqlx.case(sql("_1 >= _2", held, sqlx.literal(max(said["needed"], 1))), sql("CAST(_1 AS DOUBLE)", tree),
-                         exp.null())  # fmt: skip
-        return Series(frame.rows_, Sym(made, "float", null=True, nan=True, name=sym.name))
-
-    return rule
-
-
-ROLLING = {kind: _rolled(kind) for kind in ("mean", "sum", "min", "max", "std", "median", "count")}
-
-
-def _plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
+def plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
+    """A column's rows as a frame, and the column over it."""
     clean = not series.rows_.where and not series.rows_.joins and frames.is_own(series.rows_, series.sym)
     closed = series if clean else frames.close_series(m, series)
     return Frame(closed.rows_, ()), closed.sym
@@ -321,7 +288,7 @@ def _plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
 
 def _shift(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     periods = options(kwargs, args, ("periods",), "shift", periods=1)["periods"]
-    frame, sym = _plain(m, series)
+    frame, sym = plain(m, series)
     return _shifted(m, frame, sym, [], periods)
 
 
@@ -332,7 +299,7 @@ def _diff(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value
 
 def _run(template: str) -> frames.SeriesRule:
     def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        frame, sym = _plain(m, series)
+        frame, sym = plain(m, series)
         return _running(frame, sym, [], template)
 
     return rule
@@ -340,18 +307,13 @@ def _run(template: str) -> frames.SeriesRule:
 
 def _rank(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, (), "rank", **_RANK)
-    frame, sym = _plain(m, series)
+    frame, sym = plain(m, series)
     return ranked(frame, sym, [], chosen)
-
-
-def _series_expanding(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    frame, sym = _plain(m, series)
-    return _expanding(m, frame, sym, [], args, kwargs)
 
 
 def _pct_change(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     periods = options(kwargs, args, ("periods",), "pct_change", periods=1, fill_method=None)["periods"]
-    frame, sym = _plain(m, series)
+    frame, sym = plain(m, series)
     before = _shifted(m, frame, sym, [], periods)
     ratio = series_rules.operate(m, ast.Div, Series(frame.rows_, sym), before)
     return series_rules.operate(m, ast.Sub, ratio, 1)
@@ -363,11 +325,6 @@ def _group_pct_change(m: Machine, group: Accessor, args: list[Value], kwargs: di
     frame = ready(m, group, [name])
     ratio = series_rules.operate(m, ast.Div, Series(frame.rows_, frames.syms(frame, [name])[0]), before)
     return series_rules.operate(m, ast.Sub, ratio, 1)
-
-
-def _series_rolling(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    frame, sym = _plain(m, series)
-    return _rolling(m, frame, sym, [], args, kwargs)
 
 
 def _extreme_rows(descending: bool) -> frames.SeriesRule:
@@ -394,14 +351,14 @@ def _extreme_rows(descending: bool) -> frames.SeriesRule:
 WITHIN = {
     "pct_change": _group_pct_change, "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
     "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup,
-    "rank": _group_rank, "rolling": _group_rolling, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
+    "rank": _group_rank, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
     "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),
 }  # fmt: skip
 groups.GROUPED.update(WITHIN)
 frames.SERIES_METHODS.update(
     {
         "ffill": _series_ffill, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"), "cummax": _run("max(_1)"),
-        "cummin": _run("min(_1)"), "rank": _rank, "rolling": _series_rolling, "expanding": _series_expanding,
+        "cummin": _run("min(_1)"), "rank": _rank,
         "pct_change": _pct_change,
     }
 )  # fmt: skip
