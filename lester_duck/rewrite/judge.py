@@ -198,7 +198,8 @@ def _refused(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Pat
         if isinstance(again, InternalError):
             raise
         return refused
-    return replace(found, differences=(*found.differences, difference))
+    malformed = "" if found.differences else refused.malformed
+    return replace(found, differences=(*found.differences, difference), malformed=malformed)
 
 
 def about_form(pipeline: Pipeline, error: LesterError) -> bool:
