@@ -187,6 +187,12 @@ class HFile:
     pieces: tuple[Value, ...] = ()
     skipped: int = 0
 
+    def merged(self, m: Any, condition: Any, other: Value) -> Value:
+        """The file after a branch outside loops: what only one side wrote is a choice of it or nothing."""
+        from lester_duck.lift import sections
+
+        return sections.either(m, condition, self, other)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:

@@ -6,6 +6,7 @@ from lester_duck.lift import files, pandas_aggregates, scalars, sqlx, writes
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, Relation, SelectRel, UnionRel, fresh
+from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.values import Refused, Sym, Value
 
 _COLUMN = "line"
@@ -38,8 +39,22 @@ def file(m: Machine, path: str) -> tuple[str, v.Written | None]:
     return header, v.Written(union, (_COLUMN,), "\n", "\n" if all(ended) else "", False, None)
 
 
+def either(m: Machine, condition: Tree, a: v.HFile, b: Value) -> Value:
+    """A file of which one side of a branch wrote more."""
+    short, long, wrote = a, b, sqlx.negate(condition)
+    if isinstance(b, v.HFile) and len(b.pieces) < len(a.pieces):
+        short, long, wrote = b, a, condition
+    same = isinstance(b, v.HFile) and all(x is y for x, y in zip(short.pieces, long.pieces, strict=False))
+    more = long.pieces[len(short.pieces) :] if same else ()
+    if not more or not all(isinstance(p, str | Sym) for p in more):
+        return v.Poison("an object is changed in one branch only", m.line)
+    return v.HFile(a.path, a.mode, (*short.pieces, *(v.Choice(wrote, p, v.MISSING) for p in more)), a.skipped)
+
+
 def _ended(m: Machine, piece: Value) -> bool:
     """Whether a piece surely ends with a line end, wherever it is not empty."""
+    if isinstance(piece, v.Choice):
+        piece = piece.then
     if isinstance(piece, v.Written):
         return piece.line_end.endswith("\n")
     return writes.without_end(m, piece)[1]
@@ -50,6 +65,7 @@ def _anchor(pieces: list[Value]) -> Relation:
     for piece in pieces:
         if isinstance(piece, v.Written):
             return piece.rel
+        piece = piece.then if isinstance(piece, v.Choice) else piece
         for token in sqlx.tables(piece.sql) if isinstance(piece, Sym) else ():
             return token
     raise Refused("a file of constant text only")
@@ -58,17 +74,21 @@ def _anchor(pieces: list[Value]) -> Relation:
 def _member(m: Machine, piece: Value, name: str, path: str, ended: bool, anchor: Relation | str) -> SelectRel:
     if isinstance(piece, v.Written):
         return _rows(m, piece, name, path, ended)
+    where: tuple[Tree, ...] = ()
+    if isinstance(piece, v.Choice):
+        where, piece = tuple(sqlx.atoms(m.expand_tree(piece.condition))), piece.then
     text = writes.without_end(m, piece)[0] if ended else piece
     tokens = sorted(sqlx.tables(m.expand_tree(text.sql))) if isinstance(text, Sym) else []
     if tokens:
         base = pandas_aggregates.table_of(m, m.wholes[tokens[0]])
         alias = fresh("t")
         said = v.rebind(Sym(m.expand_tree(text.sql), "str"), tokens[0], alias)
+        where = tuple(v.rebind(Sym(c, "bool"), tokens[0], alias).sql for c in where)
     else:
         counted = anchor if isinstance(anchor, str) else m.whole("count", anchor, None, "int").sql.table
         base = pandas_aggregates.table_of(m, m.wholes[counted])
         alias, said = fresh("t"), scalars.scalar(text)
-    rel = SelectRel(name=name, what=f"a text of {path}", lines=(m.line, m.line), query=Query(alias, base))
+    rel = SelectRel(name=name, what=f"a text of {path}", lines=(m.line, m.line), query=Query(alias, base, where=where))
     rel.outputs = [(_COLUMN, said)]
     return rel
 

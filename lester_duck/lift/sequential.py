@@ -22,11 +22,12 @@ _SILENT = frozenset({"print"})
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A value of the step that the rest of the body reads."""
+    """A value of the step that the rest of the body reads; ``at_end``: as the row leaves it."""
 
     name: str
     node: ast.expr
     kind: Kind
+    at_end: bool = False
 
 
 @dataclass(slots=True)
@@ -109,10 +110,12 @@ def _assigns(node: ast.stmt, name: str) -> bool:
 def split(body: list[ast.stmt], state: set[str], outer: set[str], kinds: Kinds, wanted: set[str]) -> Split:
     """Divide a body. ``outer`` are names older than the loop, ``wanted`` those of the state read after it."""
     made = _Splitter(state, outer, _tainted(body, state, outer), kinds, wanted)
+    first = made.left()
     step, rest = made.block(body)
+    rest = [*first, *rest]
     result = Split(step, rest, made.captured)
     held = {n for s in step for n in _changed_in_place(s)} & made.tainted
-    result.step = _pruned(step, state | held | {c.name for c in made.captured})
+    result.step = _pruned(step, state | held | {c.name for c in made.captured if not c.at_end})
     return result
 
 
@@ -140,6 +143,18 @@ class _Splitter:
     kinds: Kinds
     wanted: set[str]
     captured: list[Captured] = field(default_factory=list)
+
+    def left(self) -> list[ast.stmt]:
+        """Scalar state that is read after the loop: assigned in the rest as the row leaves it."""
+        rest: list[ast.stmt] = []
+        for name in sorted(self.wanted & self.state):
+            kind = self.kinds.names.get(name)
+            if kind is not None and kind.scalar:
+                title = free_name(f"{name}_after", self.outer | self.tainted)
+                self.captured.append(Captured(title, ast.Name(name, ast.Load()), kind, at_end=True))
+                rest.append(ast.Assign([ast.Name(name, ast.Store())], ast.Name(MARK + title, ast.Load())))
+        self.wanted = self.wanted - {s.targets[0].id for s in rest}
+        return rest
 
     def block(self, body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
         """The statements of the step and of the rest."""
@@ -173,9 +188,9 @@ class _Splitter:
         before: list[ast.stmt] = []
         test, shown = node.test, node.test
         if self._touches(node.test) and (rest or other_rest):
-            inner, self.captured = self.captured[mark:], self.captured[:mark]
-            name = self._capture(ast.Call(ast.Name("bool", ast.Load()), [node.test], []), "test", before, Kind("bool"))
-            self.captured += inner
+            truth = ast.Call(ast.Name("bool", ast.Load()), [node.test], [])
+            name = self._capture(truth, "test", before, Kind("bool"))
+            self.captured.insert(mark, self.captured.pop())
             test, shown = ast.Name(name, ast.Load()), ast.Name(MARK + name, ast.Load())
         kept = [ast.If(test, rest or [ast.Pass()], other_rest)] if rest or other_rest else []
         kept = [ast.If(shown, k.body, k.orelse) for k in kept]

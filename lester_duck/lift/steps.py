@@ -146,11 +146,11 @@ def run(m: Machine, node: Step) -> None:
     token = fresh("let")
     single = len(made.captured) == 1
     first = made.captured[0]
-    m.lets[token] = Let(first.name.removesuffix("_now") if single else "step", Sym(window, "str"), (), window)
+    m.lets[token] = Let(_title(first) if single else "step", Sym(window, "str"), (), window)
     for c in made.captured:
         column = sqlx.column(token, "value" if single else "step")
         tree = column if single else exp.Bracket(this=column, expressions=[exp.Literal.string(c.name)])
-        m.env[sequential.MARK + c.name] = Sym(tree, c.kind.name, c.kind.null, name=c.name.removesuffix("_now"))
+        m.env[sequential.MARK + c.name] = Sym(tree, c.kind.name, c.kind.null, name=_title(c))
     for name, sym in arguments.found.items():
         m.env.setdefault(name, sym)
     line = node.lineno
@@ -223,8 +223,10 @@ def _declare(
     names = list(initial)
     comma = "," if len(names) == 1 else ""
     state, beginning = f"{', '.join(names)}{comma}", f"{', '.join(initial.values())}{comma}"
-    values = [c.name for c in made.captured]
-    value = values[0] if len(values) == 1 else "{" + ", ".join(f'"{n}": {n}' for n in values) + "}"
+    said = {c.name: c.node.id if c.at_end else c.name for c in made.captured}
+    values = [c.name for c in made.captured if not c.at_end]
+    pairs = ", ".join(f'"{n}": {x}' for n, x in said.items())
+    value = next(iter(said.values())) if len(said) == 1 else f"{{{pairs}}}"
     result = ast.parse(f"({state}), {value}", mode="eval").body
     body = sequential.with_returns(made.step, result)
     early = any(isinstance(n, ast.Return) for s in body for n in ast.walk(s))
@@ -244,7 +246,7 @@ def _declare(
     text = "\n".join(ast.unparse(ast.fix_missing_locations(s)) for s in body)
     lines += [f"    {line}" for line in text.split("\n") if text]
     lines.append(f"    return {ast.unparse(result)}")
-    title = made.captured[0].name.removesuffix("_now") if len(values) == 1 else names[0]
+    title = _title(made.captured[0]) if len(said) == 1 else names[0]
     taken = set(m.state.envs[0]) | set(dir(builtins)) | set(arguments)
     tail = f"({', '.join([held, *arguments])}):\n" + "\n".join(lines) + "\n"
     name = _name(m, f"{title}_step", tail, taken)
@@ -265,6 +267,11 @@ def _declare(
     trees = [_given(s) for s in arguments.values()]
     call = f"{name}({', '.join(f'_{i + 1}' for i in range(len(trees)))})"
     return recurrences.window(m, frame, call, (), "", *trees)
+
+
+def _title(captured: sequential.Captured) -> str:
+    """What a captured value's column is called."""
+    return captured.name.removesuffix("_now").removesuffix("_after")
 
 
 def _returned(captured: list[sequential.Captured]) -> str:

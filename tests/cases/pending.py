@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
-    "control_break_flush": (14, "an object is changed in one branch only"),
     "glob_months": (3, "a call of glob.glob"),
     "glob_pandas": (4, "a call of glob.glob"),
     "hashing_crc": (13, "a counter that was not empty before the loop"),
