@@ -36,6 +36,7 @@ CONSTANTS: dict[str, Any] = {
     "re.M": re.MULTILINE,
     "re.S": re.DOTALL,
     "builtins.True": True,
+    "builtins.__file__": "script.py",
     "builtins.__name__": "__main__",
 }
 FUNCTIONS: dict[str, Callable] = {

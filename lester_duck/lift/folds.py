@@ -6,7 +6,18 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, explained, keyed, matrices, recurrences, scalars, several, sqlx, writes
+from lester_duck.lift import (
+    containers,
+    explained,
+    keyed,
+    matrices,
+    recurrences,
+    scalars,
+    several,
+    sqlx,
+    unions,
+    writes,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.evolving import Evolving
 from lester_duck.lift.machine import Machine
@@ -136,13 +147,16 @@ def lazy(m: Machine, query: Query, element: Value) -> v.ListOf:
 def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]]) -> None:
     """Lists appended to once per row; those under one condition share a relation."""
     groups: dict[str, list[Effect]] = {}
+    longer: dict[int, v.ListOf] = {}
     for key, effects in by_target.items():
         kinds = {e.kind for e in effects}
         if kinds not in ({"append"}, {"rewrite"}):
             continue
         before = _before(m, key)
         try:
-            if kinds == {"append"} and (not isinstance(before, v.HList) or before.items):
+            if kinds == {"append"} and isinstance(before, v.ListOf):
+                longer[key] = before
+            elif kinds == {"append"} and (not isinstance(before, v.HList) or before.items):
                 raise Refused("a list that was not empty before the loop")
             effect = recurrences.single(m, effects)
             if recurrences.unresolved(m, recurrences.trees_of(effects)):
@@ -155,6 +169,10 @@ def _appends(m: Machine, frame: Frame, by_target: dict[int | str, list[Effect]])
         groups.setdefault(path, []).append(effect)
     for effects in groups.values():
         _append_group(m, frame, effects)
+    for key, before in longer.items():
+        more = m.state.heap[key]
+        if isinstance(more, v.ListOf):
+            m.state.heap[key] = unions.concatenate(m, [before, more], name_of(m, key) or "rows")
 
 
 def _before(m: Machine, id_: int | str) -> Value:

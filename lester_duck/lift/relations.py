@@ -98,6 +98,7 @@ class FileRel(Relation):
     demanded: set[int] = field(default_factory=set)
     null: tuple[str, ...] = ()
     blank_passed: bool = False
+    whole_lines: bool = False
     form: str = "csv"
     begins: bool = False
     """Whether the script ends with an error when the file is empty."""

@@ -30,6 +30,7 @@ from lester_duck.lift import (
     scalars,
     sqlx,
     steps,
+    texts,
     words,
 )
 from lester_duck.lift import stops as stop_rules
@@ -332,7 +333,10 @@ def _clauses(
     if isinstance(content, exploded.Exploded):
         content.loop(m, _as_statement(first, node), bind, body)
         return
-    view = as_view(m, content)
+    if isinstance(content, texts.Lines) and not inner:
+        view = content.kept(m, bind, first.ifs)
+    else:
+        view = as_view(m, content)
     if view is None:
         unroll(m, containers.known_items(m, iterable), bind, body)
     elif inner:

@@ -92,7 +92,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
     asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}
     fields = [_parse(n) for n in asked if n.startswith("#")]
     forms = {(strip, delimiter) for _, strip, _, delimiter in fields}
-    if "line" in asked or len(forms) != 1 or any(what == "width" for _, _, what, _ in fields):
+    if rel.whole_lines or "line" in asked or len(forms) != 1 or any(what == "width" for _, _, what, _ in fields):
         return _text(rel, name)
     strip, delimiter = next(iter(forms))
     widths = files.observed_widths(m, rel, strip, delimiter)

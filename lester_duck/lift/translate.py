@@ -24,6 +24,7 @@ from lester_duck.lift import (
     pandas_aggregates,
     pandas_features,
     pandas_rules,
+    paths,
     sections,
     statements,
 )
@@ -79,6 +80,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     csv_rules.install()
     json_rules.install()
     numpy_rules.install()
+    paths.install()
     pandas_rules.install()
     m = Machine(source, script, observed)
     m.tree = tree
