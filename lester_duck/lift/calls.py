@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
+from dataclasses import replace
 
 from lester_duck.lift import (
     builtin_rules,
@@ -24,6 +26,7 @@ from lester_duck.lift import (
     scalars,
     statements,
     strings,
+    twolevels,
 )  # fmt: skip
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -263,6 +266,26 @@ def _slot_append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[st
     return None
 
 
+def _slot_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content, default = m.content(receiver), args[1] if len(args) > 1 else None
+    of = content if isinstance(content, v.Slot) else content.of
+    if of.container != twolevels.KIND:
+        raise Refused("get() of a list")
+    rule = twolevels.entry if isinstance(content, v.Slot) else twolevels.found
+    return rule(m, content, args[0], default)
+
+
+def _group_part(at: int | None) -> Callable:
+    def rule(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        content = m.content(receiver)
+        if content.of.container != twolevels.KIND:
+            raise Refused("the entries of a list")
+        listed = inner.entries(content)
+        return listed if at is None else replace(listed, element=listed.element[at])
+
+    return rule
+
+
 def _set_add(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     rows.add(m, receiver, args[0], "add")
     return None
@@ -395,6 +418,11 @@ METHODS = {
     (v.HDict, "values"): _dict_values,
     (v.DictOf, "values"): _dict_values,
     (v.GroupedOf, "values"): _dict_values,
+    (v.Slot, "get"): _slot_get,
+    (v.Group, "get"): _slot_get,
+    (v.Group, "items"): _group_part(None),
+    (v.Group, "values"): _group_part(1),
+    (v.Group, "keys"): _group_part(0),
     (v.Slot, "append"): _slot_append,
     (v.Slot, "add"): _slot_append,
     (v.HFile, "readlines"): _lines,

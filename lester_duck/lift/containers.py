@@ -21,6 +21,7 @@ from lester_duck.lift import (
     scalars,
     sqlx,
     strings,
+    twolevels,
     unions,
 )
 from lester_duck.lift import values as v
@@ -48,6 +49,11 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     empty = isinstance(before, v.HDict) and container in ("list", "set") and not before.items
     if empty and m.frame_of(base) is not None:
         return v.Slot(base, lookups.freeze(m, index), container)
+    filled = isinstance(base, v.Ref) and isinstance(before, v.HDict) and m.frame_of(base) is not None
+    if filled and twolevels.is_one(m, base.id):
+        return v.Slot(base, lookups.freeze(m, index), twolevels.KIND)
+    if isinstance(content, v.Slot) and content.container == twolevels.KIND:
+        return twolevels.entry(m, content, index)
     factory = m.files.get(before.default) if isinstance(before, v.HDict) else None
     if factory is not None and m.frame_of(base) is not None:
         _make(m, base, index, factory)
@@ -67,6 +73,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return lookups.find_group(m, content, index)
     if isinstance(content, v.Fields):
         return files.field(m, content, index)
+    if isinstance(content, v.Group) and content.of.container == twolevels.KIND:
+        return twolevels.found(m, content, index)
     if isinstance(content, v.Group):
         return inner.of(content).subscript(m, base, index)
     if isinstance(content, v.ListOf | v.View | v.Vector | v.Matrix | v.Part):
@@ -160,6 +168,10 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
         return content.contains(m, item)
     if isinstance(content, evolving.Evolving):
         return evolving.contains(m, content, item)
+    if isinstance(content, v.Slot) and content.container == twolevels.KIND:
+        return twolevels.contains(m, content, item)
+    if isinstance(content, v.Group) and content.of.container == twolevels.KIND:
+        return twolevels.has(m, content, item)
     if isinstance(content, v.Slot):
         return evolving.inside(m, content, item)
     if isinstance(content, str | Sym) and (isinstance(content, Sym) or isinstance(item, Sym)):
@@ -252,6 +264,9 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     if isinstance(m.content(base), v.Foreign):
         m.content(base).store(m, base, index, value)
         return
+    if isinstance(base, v.Slot) and base.container == twolevels.KIND:
+        twolevels.put(m, base, index, value)
+        return
     if not isinstance(base, v.Ref):
         raise Refused(f"an assignment into a {scalars.kind_name(base)}")
     frame = m.frame_of(base)
@@ -301,6 +316,11 @@ def _store_either(m: Machine, base: Value, path: tuple[exp.Expression, ...], ind
 def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:
     """``d[k] = value`` in a loop over rows; an empty list or set makes a dict of such."""
     content = m.content(value)
+    if isinstance(content, v.HDict) and not content.items and content.default in (None, "int", "float"):
+        twolevels.note(m, base.id)
+        m.files["inner default", base.id] = content.default or ""
+        m.log("default", base, key, twolevels.KIND)
+        return
     if isinstance(content, v.HList | v.HSet) and not content.items:
         container = "list" if isinstance(content, v.HList) else "set"
         m.log("default", base, key, container)

@@ -293,6 +293,8 @@ def shape_of(effects: list[Any]) -> Value:
     """What the entries of a collection look like, from what one pass did to it."""
     shape: Value = None
     for effect in effects:
+        if effect.kind == "default" and effect.arguments[1] == "dict":
+            continue
         if effect.kind == "default":
             return effect.arguments[1]
         if effect.kind in ("add", "append"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import lookups, nested, scalars, shapes, sqlx
+from lester_duck.lift import lookups, nested, scalars, shapes, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -86,7 +86,13 @@ class Inner(Library):
 
 
 def of(group: v.Group) -> Inner:
-    """All elements of one key, in their order."""
+    """All elements of one key, in their order; of a dict its keys."""
+    element = group.of.element[0] if group.of.container == twolevels.KIND else group.of.element
+    return Inner(group, group.of.rel, group.of.key, element)
+
+
+def entries(group: v.Group) -> Inner:
+    """All pairs of key and value of a dict under one key."""
     return Inner(group, group.of.rel, group.of.key, group.of.element)
 
 

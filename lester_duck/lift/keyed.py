@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, fields, fixed, folds, recurrences, scalars, sqlx
+from lester_duck.lift import evolving, fields, fixed, folds, recurrences, scalars, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
@@ -39,6 +39,7 @@ def entries(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
         return
     rel, key, value = _grouped(m, frame, found, name)
     m.state.heap[id_] = v.DictOf(rel, key, value, before.default)
+    twolevels.nest(m, id_)
     if found.kind == "first":
         _answer_after(m, frame, id_, found, rel, evolving.leaves_of(value))
 
@@ -176,6 +177,7 @@ def totals(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     one = isinstance(found.value.sql, exp.Literal) and found.value.sql.name == "1" and found.value.type == "int"
     value = rel.require("count", None, "int", "n") if one else _sum(rel, found.value)
     m.state.heap[id_] = v.DictOf(rel, shape(rel), value, before.default)
+    twolevels.nest(m, id_)
 
 
 def _sum(rel: GroupRel, amount: Value) -> Sym:

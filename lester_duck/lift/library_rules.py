@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, dates, hashes, lookups, maths, regex, rows, scalars
+from lester_duck.lift import arrays, concrete, dates, hashes, lookups, maths, regex, rows, scalars, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
@@ -52,6 +52,12 @@ def _defaultdict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
         return m.new(v.HDict((), known[factory.name]))
     if len(args) == 1 and factory == v.Lib("collections.Counter"):
         return m.new(v.HDict((), "Counter"))
+    inner = twolevels.made_by(m, factory) if len(args) == 1 else None
+    if inner is not None:
+        made = m.new(v.HDict())
+        twolevels.note(m, made.id)
+        m.files["inner default", made.id] = inner
+        return made
     if len(args) == 1 and isinstance(factory, v.Func | v.Foreign):
         name = f"factory {len(m.files)}"
         m.files[name] = factory

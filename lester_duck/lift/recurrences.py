@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import branches, evolving, fields, scalars, sqlx
+from lester_duck.lift import branches, evolving, fields, scalars, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, either
 from lester_duck.lift.relations import fresh
@@ -82,6 +82,7 @@ def split_path(m: Machine, frame: Frame, path: tuple[Tree, ...], own: set[str]) 
 def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
     """The recurrence behind the changes of a collection; raises Refused when it is no known one."""
     own = own_tokens(m, id_)
+    effects = twolevels.without_makers(m, frame, id_, effects)
     kinds = {e.kind for e in effects}
     if kinds <= {"add", "append"}:
         effect = single(m, effects)

@@ -82,5 +82,5 @@ def _alike(a: tuple[str, Sym], b: tuple[str, Sym]) -> tuple[str, Sym]:
 
 def has_several_keys(m: Machine, effects: list[Effect]) -> bool:
     """Whether one row changes a collection under more than one key."""
-    keys = [e.arguments[0] for e in effects]
+    keys = [e.arguments[0] for e in effects if e.kind != "default" or e.arguments[1] != "dict"]
     return all(evolving.is_key(k) for k in keys) and len({evolving.key_text(m, k) for k in keys}) > 1

@@ -6,7 +6,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "hashing_crc": (13, "a counter that was not empty before the loop"),
     "hashing_md5": (4, "vec() cannot be said in SQL (a Pieces of unknown length here"),
     "lagged_mean": (6, "a Slot of unknown length here"),
-    "nested_dict": (5, "the method .get() of a Rec"),
     "np_concat_rows": (3, "a Words of unknown length here"),
     "pd_itertuples": (0, "internal error"),
     "regex_findall": (4, "the regular expression '[0-9]+' with .findall() on a text of"),
