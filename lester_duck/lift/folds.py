@@ -257,7 +257,22 @@ def _cell_stores(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
     m.state.heap[key] = v.Vector(matrix.rel, scalars.scalar(matrix.columns[0])) if vector else matrix
 
 
+def _hashed(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> None:
+    """``matrix[i, hash(word)] += 1`` for every word of a text of the loop's row."""
+    matrix, effect = m.state.heap[key], effects[0]
+    row, hashed = effect.arguments
+    query = query_of(frame, effect)
+    zeros = all(v.is_const(c) and c == 0 for c in matrix.columns) and len(matrix.columns) == hashed.width
+    if len(effects) > 1 or query.where or row.position != query.alias or query.base is not matrix.rel or not zeros:
+        raise Refused("words counted into something other than fresh zeros, one row of them per text")
+    if not is_plain(frame, query, hashed.text, m):
+        raise Refused("a matrix filled from looked-up values")
+    text = v.rebind(m.expand(hashed.text), query.alias, matrix.rel.token)
+    m.state.heap[key] = v.Matrix(matrix.rel, (v.Hashed(text, hashed.width, hashed.hash),))
+
+
 RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {
     "write": writes.writes,
     "cell": _cell_stores,
+    "hashed": _hashed,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from lester_duck.lift import expressions
+from lester_duck.lift import arrays, expressions
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Refused, Sym
@@ -21,6 +21,8 @@ def loop(m: Machine, node: ast.For, words: v.Words) -> None:
         raise Refused("a loop over the words of a text", _NEAREST)
     if not isinstance(statement.target, ast.Subscript) or not _is_one(statement.value):
         raise Refused("a loop over the words of a text", _NEAREST)
+    if _in_matrix(m, statement.target, words, node.target.id):
+        return
     vector = expressions.evaluate(m, statement.target.value)
     zeros = m.content(vector)
     width = _crc32_modulus(m, statement.target.slice, node.target.id)
@@ -32,9 +34,31 @@ def loop(m: Machine, node: ast.For, words: v.Words) -> None:
 def is_hashed(node: ast.For) -> bool:
     """Whether a loop counts words by their hash."""
     first = node.body[0] if len(node.body) == 1 else None
-    return isinstance(first, ast.AugAssign) and isinstance(first.target, ast.Subscript) and isinstance(
-        first.target.slice, ast.BinOp
-    )  # fmt: skip
+    if not isinstance(first, ast.AugAssign) or not isinstance(first.target, ast.Subscript):
+        return False
+    return isinstance(_bucket(first.target), ast.BinOp)
+
+
+def _bucket(target: ast.Subscript) -> ast.expr:
+    """The column that ``X[i, column]``, ``X[i][column]`` or ``x[column]`` names."""
+    return target.slice.elts[-1] if isinstance(target.slice, ast.Tuple) and target.slice.elts else target.slice
+
+
+def _in_matrix(m: Machine, target: ast.Subscript, words: v.Words, token: str) -> bool:
+    """``X[i, hash] += 1`` with ``i`` the row of the loop: the row's words counted into fresh zeros."""
+    if isinstance(target.slice, ast.Tuple) and len(target.slice.elts) == 2:
+        base, row = expressions.evaluate(m, target.value), expressions.evaluate(m, target.slice.elts[0])
+    else:
+        made = m.content(expressions.evaluate(m, target.value))
+        if not isinstance(made, arrays.MatrixRow):
+            return False
+        base, row = made.matrix, made.position
+    zeros = m.content(base)
+    if not isinstance(zeros, v.Matrix) or not isinstance(row, Sym) or row.position is None:
+        raise Refused("counting words into something other than a row of zeros", _NEAREST)
+    width = _crc32_modulus(m, _bucket(target), token)
+    m.log("hashed", base, row, v.Hashed(Sym(words.text.sql, "str", name=words.text.name), width, "crc32"))
+    return True
 
 
 def _is_one(node: ast.expr) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
-    "hashing_crc": (13, "a counter that was not empty before the loop"),
     "hashing_md5": (4, "vec() cannot be said in SQL (a Pieces of unknown length here"),
     "lagged_mean": (6, "a Slot of unknown length here"),
     "np_concat_rows": (3, "a Words of unknown length here"),
