@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_lookups as lookups
 from lester_duck.lift import pandas_moments as moment_rules
 from lester_duck.lift import sqlx
 from lester_duck.lift import values as v
@@ -13,6 +14,7 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
 from lester_duck.lift.pandas_text import changed, text_of
 from lester_duck.lift.pandas_windows import window
+from lester_duck.lift.relations import Query, SelectRel
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
@@ -33,16 +35,20 @@ def _series_factorize(m: Machine, series: Series, args: list[Value], kwargs: dic
 
 def _by_appearance(m: Machine, series: Series) -> Series:
     """Codes by the place of each value's first row."""
-    closed = frames.close_series(m, series)
-    sym = closed.sym
-    first = window(sql("min(_1)", sqlx.column(closed.rows_.rel.token, "_pos")), [sym])
-    name = sym.name or "value"
-    columns = ((name, sym), ("first_place", Sym(first, "int", name="first_place")))
-    title = closed.rows_.title or closed.rows_.rel.name
-    step = frames.closed(m, Frame(closed.rows_, columns), f"{title}_{name}_first")
-    value, place = (s for _, s in step.columns)
-    order: list[sqlx.Tree] = [sql("_1 IS NULL", value.sql)] if sym.null else []
-    return Series(step.rows_, _code(value, window(sql("dense_rank()"), [], [*order, place.sql])))
+    title = f"{series.rows_.title or series.rows_.rel.name}_{series.sym.name or 'values'}"
+    rel = lookups.distinct(m, series, title)
+    key = ("codes", rel.token)
+    if key not in m.files:
+        name = rel.keys[0][0]
+        place = sql("row_number() OVER (ORDER BY _1) - 1", sqlx.column(rel.token, "_pos"))
+        outputs = [(name, rel.columns()[name]), ("code", Sym(place, "int", name="code"))]
+        what = f"the values of {name}, numbered in order of appearance"
+        query = Query(rel.token, rel)
+        m.files[key] = SelectRel(name=f"{title}_codes", what=what, lines=(m.line, m.line), query=query, outputs=outputs)
+    codes = m.files[key]
+    join = lookups.find_join(m, series.rows_, codes, ((series.sym, codes.outputs[0][0]),))
+    tree = sql("coalesce(_1, -1)", sqlx.column(join.alias, "code"))
+    return Series(frames.with_joins(series.rows_, (join,)), Sym(tree, "int", name=series.sym.name))
 
 
 def _in_order(m: Machine, series: Series) -> Series:

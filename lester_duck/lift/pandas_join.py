@@ -19,7 +19,7 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
     chosen = options(kwargs, args, ("right", "how", "on"), "merge", how="inner", on=None, left_on=None, right_on=None,
                      suffixes=("_x", "_y"), left_index=False, right_index=False, validate=None, sort=False,
                      indicator=False)  # fmt: skip
-    frames.only(chosen, "merge", how=("left", "inner", "right"), left_index=(False,), sort=(False,))
+    frames.only(chosen, "merge", how=("left", "inner", "right", "outer"), left_index=(False,), sort=(False,))
     right_ref = chosen["right"]
     right = m.content(right_ref)
     if isinstance(right, Series):
@@ -43,13 +43,16 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
         right = replace(right, columns=(*right.rows_.keys, *right.columns))
     drop = set(right_on) if chosen["right_index"] else {b for a, b in zip(left_on, right_on, strict=True) if a == b}
     suffixes = frames.constant(m, chosen["suffixes"])
+    if chosen["how"] == "outer":
+        sides = ((ref, frame, left_on), (right_ref, right, right_on))
+        return m.new(frames.FRAME_RULES["outer"](m, *sides, drop, suffixes, chosen["indicator"]))
     if chosen["how"] == "right":
         return m.new(_from_right(m, (ref, frame, left_on), (right_ref, right, right_on), drop, suffixes, chosen))
     made = joined(m, (ref, frame, left_on), (right_ref, right, right_on), chosen["how"], drop, suffixes)
-    return m.new(_marked(made, chosen["indicator"], "left_only"))
+    return m.new(marked(made, chosen["indicator"], "left_only"))
 
 
-def _marked(made: Frame, wanted: Value, alone: str) -> Frame:
+def marked(made: Frame, wanted: Value, alone: str) -> Frame:
     """The frame with a column that says which side each row is from, where that is asked for."""
     if wanted is False:
         return made
@@ -69,7 +72,7 @@ def _from_right(m: Machine, left: tuple, right: tuple, drop: set[str], suffixes:
     rest = iter(other)
     columns = [(n, keys[n]) if n in drop else next(rest) for n in left[1].names]
     made = replace(made, columns=(*columns, *[(n, x) for n, x in own if n not in drop]))
-    return _marked(made, chosen["indicator"], "right_only")
+    return marked(made, chosen["indicator"], "right_only")
 
 
 def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[str], suffixes: tuple) -> Frame:

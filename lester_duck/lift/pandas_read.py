@@ -173,6 +173,8 @@ def typed(m: Machine, rows: Rows, raw: Sym, kind: str) -> Sym:
         return raw
     if kind == "bool":
         made = sql("lower(_1) = 'true'", raw.sql)
+        other = sql("NOT coalesce(_1 IN ('True', 'TRUE', 'true', 'False', 'FALSE', 'false'), FALSE)", raw.sql)
+        frames.owe(m, rows, other, "a text in a column that pandas read as booleans")
         return replace(raw, sql=made, type="bool")
     made = sql(f"py_{kind}(_1)", raw.sql)
     message = f"a text in a column that pandas read as {'whole numbers' if kind == 'int' else 'numbers'}"

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
@@ -35,7 +35,7 @@ def concat(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if isinstance(parts[0], Series):
         raise Refused("concat of Series along rows")
     refs = list(items.items if isinstance(items, v.HList) else items)
-    return m.new(_stacked(m, refs, wide, bool(chosen["ignore_index"])))
+    return m.new(stacked(m, refs, wide, bool(chosen["ignore_index"])))
 
 
 def beside(m: Machine, parts: list[Frame], aligned: bool) -> Frame:
@@ -61,7 +61,8 @@ def _carried(m: Machine, rows: Rows, frame: Frame) -> tuple[tuple[str, Value], .
     return tuple((n, frames.carried(m, rows, frame.rows_, x)) for n, x in frame.columns)
 
 
-def _stacked(m: Machine, refs: list[Value], parts: list[Frame], ignore_index: bool) -> Frame:
+def stacked(m: Machine, refs: list[Value], parts: list[Frame], ignore_index: bool) -> Frame:
+    """The rows of frames one after the other; columns that one lacks are missing there."""
     names: list[str] = list(dict.fromkeys(n for p in parts for n in p.names))
     rel = UnionRel(name="rows", what="the rows of several frames, one after the other", lines=(m.line, m.line))
     kinds: dict[str, tuple[str, bool]] = {}
@@ -90,7 +91,14 @@ def _stacked(m: Machine, refs: list[Value], parts: list[Frame], ignore_index: bo
         rel.outputs.append((shown, Sym(exp.null(), kind, null)))
         columns.append((name, Sym(sqlx.column(rel.token, shown), kind, null, shown, nan=True)))
     index = "range" if ignore_index else "repeated"
-    return Frame(Rows(rel, fresh("index"), index=index, since=m.line, title=rel.name), tuple(columns))
+    rows = Rows(rel, fresh("index"), index=index, since=m.line, title=rel.name)
+    return Frame(rows, tuple((n, _whole(m, rows, s, [dict(p.columns).get(n) for p in parts])) for n, s in columns))
+
+
+def _whole(m: Machine, rows: Rows, sym: Sym, parts: list[Sym | None]) -> Sym:
+    """The column, noted as one of whole numbers that floats only where one is missing."""
+    exact = all(p is None or whole.is_exact(p) for p in parts)
+    return whole.unless(m, rows, sym) if sym.type == "float" and exact else sym
 
 
 def _member(part: Frame, names: list[str], kinds: dict[str, tuple[str, bool]], title: str) -> SelectRel:
@@ -164,69 +172,6 @@ def dummies(rows: Rows, sym: Sym, drop_first: bool) -> Block:
     if drop_first:
         params.append(("drop", "first"))
     return Block((sym,), (ir.Step(kind="one_hot", params=tuple(params)),), rows, f"{sym.name}_dummies")
-
-
-def cut(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """``pd.cut(series, edges, labels=...)``."""
-    chosen = options(kwargs, args, ("x", "bins", "right", "labels"), "cut", right=True, labels=None,
-                     include_lowest=False)  # fmt: skip
-    series = m.content(chosen["x"])
-    edges = frames.constant(m, chosen["bins"])
-    if not isinstance(series, Series) or not isinstance(edges, list | tuple):
-        raise Refused("cut into a number of bins", "cut with edges")
-    if series.sym.type not in scalars.NUMERIC:
-        raise Refused(f"cut of a column of {series.sym.type}")
-    labels = frames.constant(m, chosen["labels"])
-    if labels is None:
-        raise Refused("cut without labels", "labels=[...] or labels=False")
-    codes = list(range(len(edges) - 1)) if labels is False else list(labels)
-    if len(codes) != len(edges) - 1:
-        raise Refused("the script would fail here: another number of labels")
-    sym, right = series.sym, chosen["right"]
-    tree = _ladder(sym, [float(e) for e in edges], codes, bool(right), bool(chosen["include_lowest"]))
-    kind = "str" if isinstance(codes[0], str) else "float"
-    categories = tuple(codes) if labels is not False else None
-    return Series(series.rows_, Sym(tree, kind, null=True, nan=True, name=sym.name, categories=categories))
-
-
-def _ladder(sym: Sym, edges: list[float], codes: list, right: bool, lowest: bool) -> exp.Expression:
-    """CASE over growing edges; missing outside."""
-    inside = _bound(sym, ">=" if lowest or not right else ">", edges[0])
-    ifs = []
-    outside = [exp.If(this=sqlx.negate(inside[0]), true=exp.null())] if inside else []
-    for code, high in zip(codes, edges[1:], strict=True):
-        condition = _bound(sym, "<=" if right else "<", high)
-        test = condition[0] if condition else sql("_1 IS NOT NULL", sym.sql)
-        ifs.append(exp.If(this=test, true=sqlx.literal(code)))
-    return exp.Case(ifs=[*outside, *ifs])
-
-
-def _bound(sym: Sym, op: str, edge: float) -> list[exp.Expression]:
-    if edge in (float("inf"), float("-inf")):
-        return []
-    number = sqlx.literal(int(edge) if edge == int(edge) else float(edge))
-    return [sql(f"_1 {op} _2", sym.sql, number)]
-
-
-def qcut(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """``pd.qcut(series, n, labels=False or [...])``: edges are quantiles of all rows."""
-    chosen = options(kwargs, args, ("x", "q", "labels"), "qcut", labels=None, duplicates="raise")
-    series, parts = m.content(chosen["x"]), frames.constant(m, chosen["q"])
-    labels = frames.constant(m, chosen["labels"])
-    if not isinstance(series, Series) or type(parts) is not int or labels is None:
-        raise Refused("qcut with these arguments", "qcut(x, 4, labels=False)")
-    codes = list(range(parts)) if labels is False else list(labels)
-    ifs = []
-    for i in range(1, parts):
-        edge = aggregates.whole(m, series, "median" if i / parts == 0.5 else f"quantile:{i / parts}")
-        ifs.append((edge, codes[i - 1]))
-    closed = frames.close_series(m, series)
-    whens = [exp.If(this=sql("_1 <= _2", closed.sym.sql, e.sql), true=sqlx.literal(c)) for e, c in ifs]
-    whens.append(exp.If(this=sql("_1 IS NOT NULL", closed.sym.sql), true=sqlx.literal(codes[-1])))
-    kind = "str" if isinstance(codes[0], str) else "float" if closed.sym.null else "int"
-    made = Sym(exp.Case(ifs=whens), kind, null=closed.sym.null, nan=True, name=closed.sym.name,
-               categories=None if labels is False else tuple(codes))  # fmt: skip
-    return Series(closed.rows_, made)
 
 
 # -- choices ----------------------------------------------------------------------------------------------
@@ -333,11 +278,11 @@ def _melt(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
         value = frames.syms(made, [name])[0]
         columns += [(chosen["var_name"], v.constant(name)), (chosen["value_name"], value)]
         parts.append(Frame(made.rows_, tuple(columns)))
-    stacked = _stacked(m, [ref] * len(parts), parts, True)
-    for rel, name in zip(stacked.rows_.rel.members, names, strict=True):
+    made = stacked(m, [ref] * len(parts), parts, True)
+    for rel, name in zip(made.rows_.rel.members, names, strict=True):
         rel.name = f"{frames.title_of(m, ref, frame)}_{column_name(str(name))}"
-    stacked.rows_.rel.name = f"{frames.title_of(m, ref, frame)}_long"
-    return m.new(stacked)
+    made.rows_.rel.name = f"{frames.title_of(m, ref, frame)}_long"
+    return m.new(made)
 
 
 def _explode(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -35,7 +35,7 @@ def is_whole(sym: Sym) -> bool:
 
 def is_exact(sym: Sym) -> bool:
     """Whether every value that is there is a whole number, whatever the data: only blanks make floats of them."""
-    return is_whole(sym) and not any("py_int" in sqlx.text(o.fails) for o in sym.whole or ())
+    return is_whole(sym) and not any("py_int" in sqlx.text(o.fails).lower() for o in sym.whole or ())
 
 
 def together(x: Sym, y: Sym) -> tuple | None:

@@ -96,8 +96,8 @@ def _cell(m: Machine, group: GroupRows, frame: Frame, value: str | None, kind: s
 
 
 def _float(made: Sym, source: Sym) -> Sym:
-    if source.type not in ("int", "bool") and source.whole is None:
-        return made
+    if not whole.is_exact(source):
+        return replace(made, whole=None)
     tree = made.sql if made.type == "float" else sql("CAST(_1 AS DOUBLE)", made.sql)
     return replace(made, sql=tree, type="float", whole=())
 

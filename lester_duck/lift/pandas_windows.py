@@ -140,11 +140,26 @@ def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str,
         made = calls.call(m, args[0], [GroupColumn(group, series)], {})
         if not isinstance(made, GroupColumn):
             raise Refused("transform with a function of this kind", 'transform("mean")')
-        return made.series
+        return _of_known(m, group, made.series)
     kind = args[0].name.rsplit(".", 1)[-1] if args and isinstance(args[0], v.Lib) else args[0] if args else None
     if kind not in WINDOWS or len(args) != 1 or kwargs:
         raise Refused("transform with this function", 'transform("mean")')
     return _windowed(m, group, kind)
+
+
+def _of_known(m: Machine, group: Accessor, series: Series) -> Series:
+    """What a function says of each row of a group; rows without a key are in none."""
+    held = m.content(group.of)
+    frame = held if isinstance(held, Frame) else part(group, "frame")
+    keys = [k for k in frames.syms(frame, part(group, "keys")) if k.null]
+    if not keys:
+        return series
+    rows, sym = series.rows_, series.sym
+    keys = [replace(k, sql=frames.carry(m, rows, frame.rows_, k).sql) for k in keys]
+    made = replace(sym, sql=known_keys(keys, sym.sql), null=True, parts=(), choices=())
+    if sym.type == "int":
+        made = whole.unless(m, rows, replace(made, type="float"), _absent(keys))
+    return Series(rows, made)
 
 
 def _windowed(m: Machine, group: Accessor, kind: str) -> Value:

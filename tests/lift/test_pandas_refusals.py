@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 df = pd.read_csv('t.csv')
 """
 REFUSED = {
-    "df = df.merge(df, on='k', how='outer')": "merge with how='outer'",
+    "df = df.merge(df, how='cross')": "merge with how='cross'",
     "df['d'] = df['c'] + df['k']\ndf = df.pivot_table(index='k', columns='d', values='x')": "not those of a file",
     "df = df.reset_index()": "keeps positions",
     "train, test = train_test_split(df, test_size=0.2)": "without random_state",
