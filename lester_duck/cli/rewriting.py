@@ -234,6 +234,7 @@ def refuse(result: Any, folder: Path) -> None:
             hint=f"see {folder / REPORT}; --engine llm asks a model for these lines",
         )
     if result.verdict is None:
-        raise Unsupported("nothing was proposed, so nothing could be compared", hint=f"see {folder / REPORT}")
+        what = "nothing was proposed" if result.pipeline is None else "the proposal could not be judged"
+        raise Unsupported(f"{what}: {result.problem or 'no reason given'}", hint=f"see {folder / REPORT}")
     if result.verdict.status != "agreed":
         raise Disagreement(f"the rewrite is not seen to agree: {result.verdict}", hint=f"see {folder / REPORT}")

@@ -53,14 +53,10 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
         with m.trial():
             run(m, node)
     except Refused as error:
-        line = error.line or m.line or node.lineno
-        model = isinstance(error, FromModel) or (m.fit is not None and _asks_model(m, node))
-        if not model:
-            m.refusals.append(Refusal(line, error.reason, error.nearest))
-        poison = Poison(error.reason, line, model)
+        poison = refused(m, error, node)
         for name in assigned_names(node):
             m.env[name] = poison
-        for ref in [*mutated(m, node), *([] if model else given_away(m, node))]:
+        for ref in [*mutated(m, node), *([] if poison.model else given_away(m, node))]:
             m.state.heap[ref.id] = poison
         named = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         for path in (set(m.written) - opened) | (set(m.written) & named):
@@ -70,7 +66,16 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
         _snapshot(m, node, before)
 
 
-def _asks_model(m: Machine, node: ast.stmt) -> bool:
+def refused(m: Machine, error: Refused, node: ast.stmt | ast.expr) -> Poison:
+    """Record a refusal; the result stands for the value that is missing."""
+    line = error.line or m.line or node.lineno
+    model = isinstance(error, FromModel) or (m.fit is not None and _asks_model(m, node))
+    if not model:
+        m.refusals.append(Refusal(line, error.reason, error.nearest))
+    return Poison(error.reason, line, model)
+
+
+def _asks_model(m: Machine, node: ast.AST) -> bool:
     """Whether a statement speaks of the fitted estimator, or of what it said."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Name):

@@ -187,8 +187,7 @@ def _left(m: Machine) -> State:
 
 
 def _return(m: Machine, node: ast.Return) -> None:
-    value = expressions.evaluate(m, node.value) if node.value is not None else None
-    m.env["return value"] = value
+    m.env["return value"] = _returned(m, node.value) if node.value is not None else None
     for level in reversed(m.exits):
         if "return" in level:
             level["return"].append(_left(m))
@@ -197,6 +196,19 @@ def _return(m: Machine, node: ast.Return) -> None:
         if level.get("rows"):
             raise Refused("return inside a loop over rows")
     raise Refused("return outside a function")
+
+
+def _returned(m: Machine, node: ast.expr) -> v.Value:
+    """The value of a return; outside loops over rows, what is refused poisons its place only."""
+    if isinstance(node, ast.Tuple) and not m.frames:
+        return tuple(_returned(m, item) for item in node.elts)
+    if m.frames or m.entire:
+        return expressions.evaluate(m, node)
+    try:
+        with m.trial():
+            return expressions.evaluate(m, node)
+    except Refused as error:
+        return recovery.refused(m, error, node)
 
 
 def _function(m: Machine, node: ast.FunctionDef) -> None:

@@ -125,7 +125,9 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
 
 
 def _ordered(refusals: list[Refusal]) -> tuple[Refusal, ...]:
-    return tuple(sorted(dict.fromkeys(refusals), key=lambda r: r.line))
+    """Each place and reason once, with the nearest supported form if any of its refusals names one."""
+    by_place = {(r.line, r.reason): r for r in sorted(refusals, key=lambda r: bool(r.nearest))}
+    return tuple(sorted(by_place.values(), key=lambda r: r.line))
 
 
 def _prepared(m: Machine) -> features.Prepared | None:

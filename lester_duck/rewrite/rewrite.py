@@ -41,7 +41,8 @@ class Rewritten:
 
     ``pipeline`` and ``verdict`` are None when nothing could be proposed. ``observation`` is the
     first run of the original; its scratch folder is gone. ``exchanges`` are the questions to a
-    model and its raw answers. ``mutants`` is None when none were tried.
+    model and its raw answers. ``notes`` say what a person should know of a notebook: its order, lines
+    that were left out. ``mutants`` is None when none were tried.
     """
 
     pipeline: Pipeline | None
@@ -53,7 +54,8 @@ class Rewritten:
     exchanges: tuple[Exchange, ...] = ()
     notes: tuple[str, ...] = ()
     mutants: Outcome | None = None
-    """What a person should know of a notebook: its order, lines that were left out."""
+    problem: str = ""
+    """Why there is no pipeline, or no verdict, where that is not a refusal."""
 
 
 def rewrite(
@@ -165,6 +167,7 @@ def _rewritten(
         observation=evidence.first,
         report=report(code.name, proposal, verdict, evidence, attempts, outcome),
         mutants=outcome,
+        problem=proposal.problem,
         exchanges=tuple(a.proposal.exchange for a in attempts if a.proposal.exchange),
         notes=evidence.notes,
     )
