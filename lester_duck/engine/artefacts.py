@@ -55,12 +55,14 @@ def check_declared(plan: Plan) -> None:
 
 
 def build(
-    db: Database, plan: Plan, worker: Worker, *, rebuilt: list[str], live: Pipeline | None, model: str, lap: Lap
+    db: Database, plan: Plan, worker: Worker, *, rebuilt: list[str], live: Pipeline | None, model: str, lap: Lap,
+    origins: Mapping[str, list[str]] | None = None,
 ) -> dict[str, float]:
     """Build split, matrix and model where the feature view or their declaration is new or changed.
 
+    ``origins`` are the source columns of the feature view's columns, derived unless given.
     Returns the model's metrics.
-    """
+    """  # fmt: skip
     block = feature_block(plan)
     pipeline = plan.pipeline
     same = live is not None and (live.features, live.split, live.label) == (
@@ -80,7 +82,7 @@ def build(
     lap("split")
     matrix.build(db, pipeline.features, data_types(plan, block), worker.call, order_of(block))
     lap("matrix")
-    record_features(db, plan)
+    record_features(db, plan, origins)
     if pipeline.model is None:
         return {}
     return fit(db, plan, lap) if model == "now" else mark_stale(db)

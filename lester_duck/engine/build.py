@@ -23,16 +23,23 @@ def build_block(db: Database, plan: Plan, block: Block, worker: Worker) -> None:
     Raises InputError when a function fails on a row whose value is needed.
     """
     rows = compute(block, plan.relations, functions=plan.functions)
-    target = table(block.schema, block.table)
     if plan.stored[block.name].how == "view":
-        db.execute(exp.Create(this=target, kind="VIEW", expression=rows))
+        db.execute(creation(plan, block, rows))
         return
     if block.folds:
         build_folds(db, plan, block, worker)
     if block.calls:
         fill_caches(db, plan, block, worker)
         refuse_consumed_errors(db, block, rows)
-    db.execute(exp.Create(this=target, kind="TABLE", expression=_numbered(block, rows)))
+    db.execute(creation(plan, block, rows))
+
+
+def creation(plan: Plan, block: Block, rows: exp.Query) -> exp.Create:
+    """The statement that creates the view or table of a block, computed by ``rows``."""
+    target = table(block.schema, block.table)
+    if plan.stored[block.name].how == "view":
+        return exp.Create(this=target, kind="VIEW", expression=rows)
+    return exp.Create(this=target, kind="TABLE", expression=_numbered(block, rows))
 
 
 def _numbered(block: Block, rows: exp.Query) -> exp.Select:

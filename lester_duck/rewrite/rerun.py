@@ -45,6 +45,8 @@ class State:
     error: LesterError | None = None
     content: dict[str, pa.Table] = field(default_factory=dict)
     """Rows of blocks of the pipeline itself, kept by those who change the store."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """Statements that create blocks of the pipeline itself, for those who build them again."""
     done: Callable[[Database], None] = Database.close
     """What becomes of the database."""
 
@@ -204,4 +206,6 @@ def finish(db: Database, plan: Plan, worker: Worker) -> None:
     checks.run(db, plan)
     block = artefacts.feature_block(plan)
     if block is not None:
-        artefacts.build(db, plan, worker, rebuilt=[block.name], live=None, model="later", lap=lambda _: None)
+        artefacts.build(
+            db, plan, worker, rebuilt=[block.name], live=None, model="later", lap=lambda _: None, origins={}
+        )

@@ -14,12 +14,13 @@ from threading import Timer
 from sqlglot import exp
 
 from lester_duck.algebra.block import build_blocks
+from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, table
-from lester_duck.db import Database, Error, first_line
+from lester_duck.db import Database, Error, first_line, sql_text
 from lester_duck.engine import artefacts, checks
-from lester_duck.engine.build import build_block
+from lester_duck.engine.build import build_block, creation
 from lester_duck.engine.calls import create_caches, drop_caches
-from lester_duck.engine.plan import Plan, Stored, fold_names, function_names, order_views
+from lester_duck.engine.plan import Plan, Stored, fold_names, function_names
 from lester_duck.engine.read import ordered_rows
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InternalError, LesterError
@@ -64,7 +65,8 @@ def plan_mutant(mutant: Mutant, base: Plan) -> Planned:
     pipeline = replace(mutant.pipeline, sources=was.sources, model=None)
     relations = dict(base.relations)
     blocks: list[Block] = []
-    for view in order_views(pipeline):
+    views = {view.name: view for view in pipeline.views}
+    for view in (views[name] for name in dict.fromkeys(b.view for b in base.blocks)):
         mine = [b for b in base.blocks if b.view == view.name]
         reads = {r for b in mine for r in b.reads}
         if view.name == mutant.view or any(relations[r] != base.relations[r] for r in reads):
@@ -147,9 +149,22 @@ def _put(state: State, block: Block, plan: Plan, worker: Worker, *, exists: bool
     if exists:
         how = state.plan.stored[block.name].how
         state.db.execute(exp.Drop(tables=[name], kind=how.upper()))
-    build_block(state.db, plan, block, worker)
+    same = {r: plan.relations[r] == state.plan.relations[r] for r in block.reads}
+    if block == _own_block(state, block.name) and all(same.values()) and not (block.calls or block.folds):
+        if block.name not in state.texts:
+            rows = compute(block, plan.relations, functions=plan.functions)
+            state.texts[block.name] = sql_text(creation(plan, block, rows))
+        state.db.execute(state.texts[block.name])
+        if all(plan.types[r] == state.plan.types[r] for r in block.reads):
+            return plan
+    else:
+        build_block(state.db, plan, block, worker)
     described = state.db.rows(exp.Describe(this=name.copy()))
     return replace(plan, types={**plan.types, block.name: {c: t for c, t, *_ in described}})
+
+
+def _own_block(state: State, name: str) -> Block | None:
+    return next((b for b in state.plan.blocks if b.name == name), None)
 
 
 def _building(found: Planned, state: State, worker: Worker) -> Iterator[tuple[Block, Plan]]:
@@ -226,7 +241,7 @@ def _told(found: Planned, state: State, wanted: Sequence[Wanted], *, refused: bo
     if matrix:
         artefacts.check_declared(plan)
         lap = _no_lap
-        artefacts.build(state.db, plan, worker, rebuilt=[feature.name], live=None, model="later", lap=lap)
+        artefacts.build(state.db, plan, worker, rebuilt=[feature.name], live=None, model="later", lap=lap, origins={})
     if refused:
         results = [feature.name] if feature else last_views(pipeline)
         accepted = any(executed.view(name).num_rows for name in results)
