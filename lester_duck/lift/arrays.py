@@ -35,7 +35,10 @@ def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> V
     if isinstance(index, Sym) and index.position is not None:
         if isinstance(content, v.Matrix) and isinstance(base, v.Ref):
             return m.new(MatrixRow(base, index))
-        return at_position(m, content, index.position)
+        found = at_position(m, content, index.position)
+        if isinstance(found, v.Ref):
+            m.files["row of a list", found.id] = True
+        return found
     if isinstance(index, v.Vector) and index.element.type == "bool":
         element = align(m, relation_of(content), index.rel, index.element)
         return Part(content, "where", scalars.scalar(element).sql)
@@ -186,6 +189,10 @@ def at_position(m: Machine, content: Value, alias: str) -> Value:
     if base is None or isinstance(content, Part):
         raise Refused("a position outside its loop")
     shape = v.Seq(content.columns) if isinstance(content, v.Matrix) else content.element
+    if isinstance(shape, v.Fields) and content.rel is base:
+        return lookups.thaw(m, v.rebind(shape, base.token, alias))
+    if isinstance(shape, v.Fields):
+        shape = v.Seq(tuple(files.all_fields(m, shape)))
     if _stands_on(content.rel, base):
         over_loop = v.map_syms(shape, lambda s: _said_in_loop(m, content.rel, s, alias))
         return lookups.thaw(m, over_loop)

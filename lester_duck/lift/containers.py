@@ -271,6 +271,8 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
         raise Refused(f"an assignment into a {scalars.kind_name(base)}")
     frame = m.frame_of(base)
     content = m.content(base)
+    if ("row of a list", base.id) in m.files:
+        raise Refused("a row of a list changed through its position", "for row in rows: row[k] = x")
     if frame is not None:
         if isinstance(content, v.Matrix | v.Vector):
             m.log("cell", base, index, value)
