@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import builtin_rules, files, folds, lookups, matrices, scalars, sqlx
+from lester_duck.lift import builtin_rules, csv_files, files, folds, lookups, matrices, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -105,7 +105,7 @@ def _first_split(m: Machine, content: v.ListOf) -> v.Ref:
     fields, rel = content.element, content.rel
     if fields.strip == "csv":
         file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip)
-        return m.new(v.HList(tuple(files.first_record(m, file, fields.delimiter))))
+        return m.new(v.HList(tuple(csv_files.first_record(m, file, fields.delimiter))))
     line = files.stripped(_first_line(m, content), fields.strip)
     return m.new(v.HList(tuple(line.split(fields.delimiter))))
 
@@ -141,7 +141,7 @@ def _further(m: Machine, content: v.ListOf, start: int) -> v.ListOf:
     fields, rel = content.element, content.rel
     file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
     if fields.strip == "csv":
-        view = files.csv_rows(m, file, fields.delimiter)
+        view = csv_files.csv_rows(m, file, fields.delimiter)
         return v.ListOf(view.rel, view.element)
     further = files.lines_of(m, file).rel
     further.note_split(fields.strip, fields.delimiter)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, files, library_rules, once, rows
+from lester_duck.lift import calls, containers, csv_files, files, library_rules, once, rows
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -43,25 +43,25 @@ class Reader(Library):
         if once.is_ended(file):
             return m.new(v.HList())
         if not self.dicts:
-            found = files.csv_rows(m, file, self.delimiter)
+            found = csv_files.csv_rows(m, file, self.delimiter)
         elif self.names is None:
-            found = files.records(m, file, self.delimiter)
+            found = csv_files.records(m, file, self.delimiter)
         else:
-            found = files.named_records(m, file, self.delimiter, self.names)
+            found = csv_files.named_records(m, file, self.delimiter, self.names)
         once.read_to_end(m, file)
         return found
 
     def _names(self, m: Machine) -> tuple[str, ...]:
         if self.names is not None:
             return self.names
-        return tuple(files.first_record(m, m.content(self.file), self.delimiter))
+        return tuple(csv_files.first_record(m, m.content(self.file), self.delimiter))
 
     def following(self, m: Machine) -> Value:
         """``next(reader)``: the row, as it was observed."""
         if m.frames or self.dicts:
             raise Refused("a row read off a csv reader here", "next(csv.reader(file)) before the loop")
         file = m.content(self.file)
-        record = files.first_record(m, file, self.delimiter)
+        record = csv_files.first_record(m, file, self.delimiter)
         m.update(self.file, replace(file, skipped=file.skipped + 1))
         m.files["begins", file.path] = True
         return m.new(v.HList(tuple(record)))
