@@ -59,7 +59,8 @@ def _placeholder(m: Machine, name: str, before: Value, shape: Value) -> tuple[Tu
     poison = Poison(f"'{name}' as an earlier row of the inner loop left it", m.line)
     new = evolving.leaves_of(shape)
     old = [None] * len(new) if before is None else evolving.leaves_of(before)
-    if isinstance(before, Poison | v.Choice | v.Foreign) or len(old) != len(new) or any(isinstance(x, v.Choice) for x in new):
+    unknown = isinstance(before, Poison | v.Choice | v.Foreign) or any(isinstance(x, v.Choice) for x in new)
+    if unknown or len(old) != len(new):
         return None, poison
     tokens, leaves = [], []
     for a, b in zip(old, new, strict=True):

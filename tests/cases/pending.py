@@ -17,13 +17,12 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_max_key_ties": (5, "max() with key"),
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
     "trap_reinsertion": (6, "del of an element"),
-    "trap_sort_ties_reversed": (1, "a collection of Fields values"),
+    "trap_sort_ties_reversed": (3, "this index into a collection of rows"),
     "while_pairs": (1, "the method .read() of a HFile"),
 }
 """Refused: the line, and what the refusal says."""
 
 DIFFERS: dict[str, str] = {
-    "pd_dates_errors": "run: the pipeline refuses the data: pipeline.toml: check 'd_",
     "trap_merge_missing_keys": "run: the pipeline refuses the data: pipeline.toml: check 'b_",
 }
 """Translated otherwise than Python says, and the judge says so: where its first difference begins."""
