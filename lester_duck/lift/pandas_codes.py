@@ -100,7 +100,8 @@ _KINDS = {
 def _select(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("include", "exclude"), "select_dtypes", include=None, exclude=None)
     wanted, gone = (None if chosen[n] is None else _types(m, chosen[n]) for n in ("include", "exclude"))
-    if any(isinstance(x, Sym) and x.whole is not None for _, x in frame.columns) and wanted and len(wanted) == 1:
+    one_kind = len((wanted or gone or set()) & {"int", "float"}) == 1
+    if one_kind and any(isinstance(x, Sym) and x.whole is not None for _, x in frame.columns):
         raise Refused("select_dtypes of a column that is int or float by its missing values", "a list of names")
     kept = tuple(
         (n, x) for n, x in frame.columns

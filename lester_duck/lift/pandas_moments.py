@@ -16,6 +16,11 @@ from lester_duck.lift.pandas_text import changed, text_of
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
+_LIKE_A_DATE = (
+    "[0-9]|^(now|today)$|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
+)
+"""What pandas might read as a date in a form of its own; other texts are missing in any case."""
+
 
 def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Series:
     """A text column as moments: ISO texts, or by a format; others are missing under ``errors='coerce'``."""
@@ -35,7 +40,8 @@ def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Seri
     if errors == "coerce":
         made = sqlx.case(fits, parsed, exp.null())
         if form is None:
-            bad = sql("_1 IS NOT NULL AND NOT _2", sym.sql, fits)
+            like = sql("regexp_matches(_1, _2, 'i')", sym.sql, sqlx.literal(_LIKE_A_DATE))
+            bad = sql("_1 IS NOT NULL AND NOT _2 AND _3", sym.sql, fits, like)
             frames.owe(m, series.rows_, bad, "a date that is not in ISO form")
         return Series(series.rows_, Sym(made, "datetime", null=True, nan=True, name=sym.name))
     bad = sql("_1 IS NOT NULL AND (NOT _2 OR _3 IS NULL)", sym.sql, fits, parsed)
