@@ -97,7 +97,7 @@ class Listing(Library):
         """A loop in the order of the file system."""
         if len(self.names) < 2:
             return m.new(v.HList(self.names))
-        raise Refused("a loop over files in the order of the file system", "sorted(glob.glob(...))")
+        raise Refused("a loop over what glob or listdir finds, in the order of the file system", "sorted(...)")
 
     def length(self, m: Machine, ref: Value) -> Value:
         """``len(names)``."""

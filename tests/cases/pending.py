@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
-    "hashing_md5": (4, "vec() cannot be said in SQL (a Pieces of unknown length here"),
+    "hashing_md5": (4, "vec() cannot be said in SQL (int() of a text with a base)"),
     "lagged_mean": (6, "a Slot of unknown length here"),
-    "np_concat_rows": (3, "a Words of unknown length here"),
+    "np_concat_rows": (3, "a list made for one row of the outer loop"),
     "pd_itertuples": (0, "internal error"),
     "regex_findall": (4, "the regular expression '[0-9]+' with .findall() on a text of"),
     "trap_alias_row": (8, "'best' as an earlier row left it"),
@@ -18,7 +18,7 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
     "trap_reinsertion": (6, "del of an element"),
     "trap_sort_ties_reversed": (3, "this index into a collection of rows"),
-    "while_pairs": (1, "the method .read() of a HFile"),
+    "while_pairs": (4, "the length of a list of lines and the end of the last one"),
 }
 """Refused: the line, and what the refusal says."""
 
