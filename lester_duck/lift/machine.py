@@ -266,7 +266,9 @@ class Machine:
         if kind is None:
             return None
         choices = _choices(condition, a, b)
-        merged = Sym(sqlx.case(condition, x.sql, y.sql), kind, x.null or y.null, x.name or y.name, choices=choices)
+        exact = () if kind == "number" and _whole_or_nan(a, x) and _whole_or_nan(b, y) else None
+        tree = sqlx.case(condition, x.sql, y.sql)
+        merged = Sym(tree, kind, x.null or y.null, x.name or y.name, choices=choices, whole=exact)
         return replace(merged, nan=x.nan or y.nan) if x.nan or y.nan else merged
 
     # -- exceptions ------------------------------------------------------------------------------
@@ -356,6 +358,11 @@ def either(a: Path, b: Path) -> Tree:
         if len(b) == 1:
             return sqlx.disjunction(b[0], sqlx.conjunction(a[1:]))
     return sqlx.disjunction(sqlx.conjunction(a), sqlx.conjunction(b))
+
+
+def _whole_or_nan(value: Value, sym: Sym) -> bool:
+    """Whether a number is a whole one, or the constant NaN."""
+    return sym.type == "int" or (sym.type == "number" and sym.whole == ()) or value != value
 
 
 def _choices(condition: Tree, a: Value, b: Value) -> tuple:

@@ -14,7 +14,7 @@ from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
-from lester_duck.lift.pandas_frames import Frame, Series, options
+from lester_duck.lift.pandas_frames import FRAME_RULES, Frame, Series, options
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Lib, Refused, Sym, Value
 
@@ -99,7 +99,8 @@ def _apply(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Valu
     given = {k: x for k, x in kwargs.items() if k in ("func", "args")}
     chosen = options(given, args, ("func",), "apply", args=())
     extra = list(frames.constant(m, chosen["args"]))
-    return series_rules.applied(m, series.rows_, chosen["func"], [series.sym, *extra], named)
+    given = FRAME_RULES["as list"](m, series) if series.sym.type == "pieces" else series.sym
+    return series_rules.applied(m, series.rows_, chosen["func"], [given, *extra], named)
 
 
 def _astype(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:

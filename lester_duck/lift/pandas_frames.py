@@ -372,6 +372,8 @@ def owe(m: Machine, rows: Rows, fails: Tree, message: str) -> None:
     m.obligations.append(Obligation(rows.query(), rows.where, fails, message, m.line))
 
 
+FRAME_RULES["owe"] = owe
+
 __all__ = [
     "FRAME_ATTRIBUTES",
     "FRAME_METHODS",

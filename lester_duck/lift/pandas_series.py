@@ -167,7 +167,13 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     if of_row is not None:
         return of_row
     rows, x, y = pair(m, a, b)
-    return Series(rows, comparison(op, x, y))
+    return Series(rows, replace(comparison(op, x, y), name=_called(m.content(a), m.content(b))))
+
+
+def _called(a: Value, b: Value) -> str | None:
+    """What the result of two sides is called: as its columns are, where they are called alike."""
+    names = {s.sym.name for s in (a, b) if isinstance(s, Series)}
+    return names.pop() if len(names) == 1 else None
 
 
 def comparison(op: type[ast.cmpop], x: Sym, y: Sym) -> Sym:
@@ -206,7 +212,7 @@ def _moments(x: Sym, y: Sym) -> tuple[Sym, Sym]:
 def unary(m: Machine, op: type[ast.unaryop], series: Series) -> Series:
     """``~s``, ``-s``, ``+s``."""
     if op is ast.Invert and series.sym.type == "bool":
-        return Series(series.rows_, Sym(sqlx.negate(frames.truth(series.sym)), "bool"))
+        return Series(series.rows_, Sym(sqlx.negate(frames.truth(series.sym)), "bool", name=series.sym.name))
     if op is ast.USub:
         return Series(series.rows_, replace(series.sym, sql=sql("-_1", exp.Paren(this=number(series.sym)))))
     if op is ast.UAdd:
@@ -274,13 +280,45 @@ def applied(m: Machine, rows: Rows, function: Value, args: list[Value], kwargs: 
         if isinstance(result, tuple | v.HList | v.HDict):
             raise Refused("a function that returns several values for a row", "one function per column")
         sym = scalars.scalar(result)
-    return Series(frames.with_joins(rows, query.joins), settled(sym))
+    rows = frames.with_joins(rows, query.joins)
+    return Series(rows, settled(_without_nan(m, rows, sym)))
 
 
 def settled(sym: Sym) -> Sym:
     """A function's result as a column: None becomes missing, whole numbers beside missing ones floats."""
     kind = {"number": "float", "none": "float"}.get(sym.type, sym.type)
     return replace(sym, type=kind, nan=True, parts=(), line=None)
+
+
+def _without_nan(m: Machine, rows: Rows, sym: Sym) -> Sym:
+    """The column with NaN, where the function returned it, as a missing value."""
+    tree = _nan_missing(m.expand_tree(sym.sql).copy())
+    if tree is None:
+        return replace(sym, whole=None)
+    made = replace(sym, sql=tree, null=True, nan=True, choices=(), whole=None)
+    return whole.unless(m, rows, made) if sym.type == "number" and sym.whole is not None else made
+
+
+_SPREADS = (exp.Paren, exp.Neg, exp.Add, exp.Sub, exp.Mul, exp.Div)
+
+
+def _nan_missing(tree: Tree) -> Tree | None:
+    """The expression with NULL for the NaN it may give; None where it says none."""
+    if isinstance(tree, exp.Cast) and tree.this.name.lower() == "nan":
+        return exp.null()
+    if isinstance(tree, exp.Case) and tree.this is None:
+        ends = [*((i, "true") for i in tree.args["ifs"]), (tree, "default")]
+    elif isinstance(tree, _SPREADS):
+        ends = [(tree, "this"), (tree, "expression")]
+    else:
+        return None
+    made = [(node, key, _nan_missing(node.args[key])) for node, key in ends if node.args.get(key) is not None]
+    if all(new is None for _, _, new in made):
+        return None
+    for node, key, new in made:
+        if new is not None:
+            node.set(key, new)
+    return tree
 
 
 frames.SERIES_RULES.update(

@@ -270,6 +270,8 @@ def _cat(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Va
 def _length(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     series = text_of(accessor)
     template = "len(_1)" if series.sym.type == "pieces" else "length(_1)"
+    if series.sym.type == "pieces" and series.sym.categories[0] not in (-1, 0):
+        template = f"least(len(_1), {series.sym.categories[0] + 1})"
     return _counted(m, changed(series, sql(template, series.sym.sql), "int"))
 
 
