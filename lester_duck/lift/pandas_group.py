@@ -12,7 +12,7 @@ from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Rows, Series, options
-from lester_duck.lift.relations import GroupRel, fresh
+from lester_duck.lift.relations import GroupRel, free_name, fresh
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -34,16 +34,35 @@ def groupby(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
     chosen = options(kwargs, args, ("by",), "groupby", as_index=True, sort=True, dropna=True, observed=True)
     frames.only(chosen, "groupby", dropna=(True,))
     held = m.content(chosen["by"])
-    if isinstance(held, Series):
-        name = held.sym.name or "key"
-        frame = frames.assign(m, frame, name, held)
-        keys = [name]
-    else:
-        keys = frames.strings(m, chosen["by"])
-        frames.syms(frame, keys)
-    extra = (("keys", tuple(keys)), ("as_index", chosen["as_index"]), ("sort", chosen["sort"]), ("frame", frame),
-             ("single", not isinstance(held, v.HList)))  # fmt: skip
+    several = held.items if isinstance(held, v.HList) else held if isinstance(held, tuple) else (chosen["by"],)
+    keys: list[str] = []
+    labels: list[str] = []
+    for key in several:
+        frame, name, label = _key(m, frame, m.content(key))
+        keys.append(name)
+        labels.append(label)
+    extra = (("keys", tuple(keys)), ("labels", tuple(labels)), ("as_index", chosen["as_index"]),
+             ("sort", chosen["sort"]), ("frame", frame), ("single", not isinstance(held, v.HList)))  # fmt: skip
     return Accessor(ref, "groupby", GROUPED, extra)
+
+
+def _key(m: Machine, frame: Frame, held: Value) -> tuple[Frame, str, str]:
+    """One key of a grouping: the frame that has it as a column, that column's name, and what the result calls it."""
+    if not isinstance(held, Series):
+        if isinstance(held, v.Func | v.Lib | v.HDict):
+            raise Refused("groupby by a function of the index", "a column of the frame as the key")
+        name = frames.constant(m, held)
+        frames.syms(frame, [name])
+        return frame, name, name
+    known = {column_name(str(n)): n for n, x in frame.columns if isinstance(x, Sym)}
+    label = known.get(held.sym.name, held.sym.name) or "key"
+    if label in frame.names:
+        own = dict(frame.columns)[label]
+        if isinstance(own, Sym) and held.rows_ is frame.rows_ and sqlx.text(own.sql) == sqlx.text(held.sym.sql):
+            return frame, label, label
+        name = free_name(f"{label}_key", set(frame.names))
+        return frames.assign(m, frame, name, held), name, label
+    return frames.assign(m, frame, label, held), label, label
 
 
 def _series_groupby(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -76,19 +95,19 @@ def columns_of(group: Accessor) -> list[str]:
 def relation(m: Machine, group: Accessor) -> tuple[GroupRel, Rows, list[tuple[str, Sym]]]:
     """The grouping view, its rows indexed by key, and its key columns."""
     frame: Frame = part(group, "frame")
-    names = part(group, "keys")
+    names, labels = part(group, "keys"), part(group, "labels")
     keys = frames.syms(frame, names)
     if frame.rows_.part is not None:
         raise Refused("a grouping of a part of a split", "the grouping before the split")
     if any(frames.windowed(m, x.sql) for _, x in frame.columns if isinstance(x, Sym)):
         frame = close_group(m, group, frame)
         keys = frames.syms(frame, names)
-    rel = _relation(frame, names, keys, frames.title_of(m, group.of, frame), m.line)
+    rel = _relation(frame, labels, keys, frames.title_of(m, group.of, frame), m.line)
     rel.ordered = bool(part(group, "sort"))
     m.files["frame of", rel.token] = frame
     shown = [
         (n, replace(k, sql=sqlx.column(rel.token, column_name(str(n))), null=False, parts=(), choices=(), line=None))
-        for n, k in zip(names, keys, strict=True)
+        for n, k in zip(labels, keys, strict=True)
     ]
     rows = Rows(rel, fresh("index"), index="keys", keys=tuple(shown), since=m.line, title=rel.name)
     return rel, rows, shown
@@ -134,15 +153,23 @@ def grouping(m: Machine, frame: Frame, keys: tuple[Sym, ...]) -> GroupRel:
 
 
 def close_group(m: Machine, group: Accessor, frame: Frame) -> Frame:
-    """The grouped frame closed: the script's own, when the grouping added no column."""
+    """The grouped frame closed, once for all uses of the grouping: the script's own, when it added no column."""
+    place = ("grouped", id(frame))
+    if place not in m.files:
+        m.files[place] = (frame, _closed_group(m, group, frame))
+    return m.files[place][1]
+
+
+def _closed_group(m: Machine, group: Accessor, frame: Frame) -> Frame:
     held = m.content(group.of)
-    if isinstance(held, Frame) and held.rows_ is frame.rows_ and isinstance(group.of, v.Ref):
-        made = frames.closed(m, frame, frames.title_of(m, group.of, frame))
-        made = replace(made, what_rows=replace(made.rows_, owner=group.of.id))
-        own = tuple((n, x) for n, x in made.columns if n in held.names)
-        m.update(group.of, replace(made, columns=own))
+    title = frames.title_of(m, group.of, frame)
+    made = frames.closed(m, frame, title)
+    if not isinstance(held, Frame) or not isinstance(group.of, v.Ref) or held.rows_ is not frame.rows_:
         return made
-    return frames.closed(m, frame, frames.title_of(m, group.of, frame))
+    made = replace(made, what_rows=replace(made.rows_, owner=group.of.id))
+    own = tuple((n, x) for n, x in made.columns if n in held.names)
+    m.update(group.of, replace(made, columns=own))
+    return made
 
 
 def aggregated(m: Machine, rel: GroupRel, frame: Frame, column: str | None, kind: Value, name: str) -> Sym:
@@ -152,10 +179,11 @@ def aggregated(m: Machine, rel: GroupRel, frame: Frame, column: str | None, kind
     if isinstance(kind, v.Lib):
         kind = kind.name.rsplit(".", 1)[-1]
     kind = {"amin": "min", "amax": "max", "len": "size"}.get(kind, kind) if isinstance(kind, str) else kind
-    if not isinstance(kind, str) or kind not in _AGGREGATES:
+    known = isinstance(kind, str) and (kind in _AGGREGATES or kind.startswith(aggregates.QUANTILE))
+    if not known:
         said = kind if isinstance(kind, str) else scalars.kind_name(kind)
         raise Refused(f"the aggregate {said}", "count, nunique, sum, mean, min, max, median, std, first, last, size")
-    code = _AGGREGATES[kind]
+    code = _AGGREGATES.get(kind, kind)
     if code == "count" or column is None:
         made = rel.require("count", None, "int", name)
         return replace(made, nan=True)
@@ -203,7 +231,7 @@ def _agg(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value
             if single and part(group, "as_index"):
                 return Series(rows, made[0][1])
         else:
-            return _reduced(m, group, held)
+            return reduced(m, group, held)
     return result(m, group, rows, keys, made)
 
 
@@ -222,7 +250,7 @@ def result(m: Machine, group: Accessor, rows: Rows, keys: list, made: list) -> V
     return m.new(Frame(replace(rows, index="range", keys=()), (*keys, *titled)))
 
 
-def _reduced(m: Machine, group: Accessor, kind: Value) -> Value:
+def reduced(m: Machine, group: Accessor, kind: Value) -> Value:
     """One aggregate of one column (a Series) or of several (a frame)."""
     rel, rows, keys = relation(m, group)
     frame = frame_of(m, rel)
@@ -244,7 +272,7 @@ def _reduce(kind: str) -> frames.SeriesRule:
     def rule(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
         if args or set(kwargs) - {"numeric_only"}:
             raise Refused(f"groupby.{kind} with arguments")
-        return _reduced(m, group, kind)
+        return reduced(m, group, kind)
 
     return rule
 
@@ -257,7 +285,7 @@ def _value_counts(m: Machine, series: Series, args: list[Value], kwargs: dict[st
     name = series.sym.name or "value"
     ref = m.new(Frame(series.rows_, ((name, series.sym),)))
     group = groupby(m, ref, m.content(ref), [name], {"sort": False})
-    counted = _reduced(m, replace(group, of=ref), "size")
+    counted = reduced(m, replace(group, of=ref), "size")
     rel = counted.rows_.rel
     if chosen["sort"] is not False:
         rel.largest = rel.aggregates[-1].name

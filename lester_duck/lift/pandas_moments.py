@@ -94,7 +94,7 @@ def _part(name: str, template: str) -> frames.SeriesRule:
         if series.sym.type not in ("date", "datetime"):
             raise Refused(f".dt.{name} of a column of {series.sym.type}")
         made = changed(series, sql(template, series.sym.sql), "float" if series.sym.null else "int")
-        return _counted(m, replace(made, sym=made.sym.named(name)))
+        return _counted(m, made)
 
     return rule
 
@@ -114,7 +114,7 @@ def _days(m: Machine, accessor: Accessor) -> Value:
     if series.sym.type != "timedelta":
         raise Refused(f".dt.days of a column of {series.sym.type}")
     tree = sqlx.bare(series.sym.sql)
-    days = Sym(sql("py_floordiv(_1, 86400000000)", tree), kind, null=series.sym.null, nan=True, name="days")
+    days = Sym(sql("py_floordiv(_1, 86400000000)", tree), kind, null=series.sym.null, nan=True, name=series.sym.name)
     return _counted(m, replace(series, sym=days))
 
 
