@@ -14,6 +14,8 @@ from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.state import Obligation, Whole
 from lester_duck.lift.values import Refused, Sym, Value
 
+QUANTILE = "quantile:"
+"""How the aggregate for a quantile begins; its level follows."""
 _NUMBERS = frozenset(["sum", "mean", "median", "std_sample", "var_sample"])
 KINDS = {
     "sum": "sum", "mean": "mean", "median": "median", "min": "min", "max": "max", "std": "std_sample",
@@ -30,14 +32,14 @@ def result_type(kind: str, sym: Sym) -> str:
     """The type of an aggregate of a column."""
     if kind in ("count_of", "count_distinct", "count", "count_true"):
         return "int"
-    if kind in ("mean", "median", "std_sample", "var_sample", "std", "var"):
+    if kind in ("mean", "median", "std_sample", "var_sample", "std", "var") or kind.startswith(QUANTILE):
         return "float"
     return "int" if sym.type == "bool" else sym.type
 
 
 def argument(kind: str, sym: Sym) -> Sym:
     """What is aggregated: booleans as numbers."""
-    if kind in _NUMBERS and sym.type not in scalars.NUMERIC:
+    if (kind in _NUMBERS or kind.startswith(QUANTILE)) and sym.type not in scalars.NUMERIC:
         raise Refused(f"the {kind} of a column of {sym.type}")
     if sym.type == "bool" and kind != "count_distinct" and kind != "count_of":
         return replace(sym, sql=series_rules.number(sym), type="int")
@@ -75,11 +77,16 @@ def _any(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]
 
 def _quantile(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     level = frames.options(kwargs, args, ("q",), "quantile", q=0.5)["q"]
+    return whole(m, series, quantile_kind(level))
+
+
+def quantile_kind(level: Value) -> str:
+    """The aggregate for a quantile of one level; raises Refused for others."""
     if level == 0.5:
-        return whole(m, series, "median")
+        return "median"
     if not isinstance(level, float) or not 0 < level < 1:
-        raise Refused("quantile of this level")
-    return whole(m, series, f"quantile:{level}")
+        raise Refused("quantile of this level", "a constant between 0 and 1")
+    return f"{QUANTILE}{level}"
 
 
 def count(m: Machine, rows: Rows) -> Sym:

@@ -231,7 +231,7 @@ class GroupValues(Library):
             number = series_rules.number(sym) if sym.type == "bool" else sym.sql
             kind = "int" if sym.type == "bool" else sym.type
             sym = replace(sym, sql=sqlx.case(self.group.where, number, exp.null()), type=kind, null=True)
-        kind = aggregates.KINDS[name]
+        kind = aggregates.KINDS.get(name, name)
         if kind in ("std_sample", "var_sample") and ddof != 1:
             kind = kind.removesuffix("_sample")
         argument = aggregates.argument(kind, sym)

@@ -53,6 +53,8 @@ def known_keys(keys: list[Sym], tree: Tree) -> Tree:
     return sqlx.case(sqlx.conjunction(absent), tree, exp.null()) if absent else tree
 
 
+WITHIN_FUNCTIONS: dict[str, Callable] = {}
+"""Aggregates with parameters: their kind, made of the arguments."""
 ROLLED: dict[str, Callable] = {}
 """``rolling`` and ``expanding`` of a column within groups."""
 
@@ -82,6 +84,8 @@ class GroupColumn(Library):
             sym, keys = frames.syms(frame, ["within"])[0], frames.syms(frame, part(group, "keys"))
             made = ROLLED[name](m, frame, sym, keys, args, kwargs)
             return replace(made, methods={n: self._within(rule) for n, rule in made.methods.items()})
+        if name in WITHIN_FUNCTIONS:
+            return replace(self, series=_windowed(m, self._grouped(m), WITHIN_FUNCTIONS[name](args, kwargs)))
         if name in _WITHIN:
             group = self._grouped(m)
             return replace(self, series=groups.GROUPED[name](m, group, args, kwargs))
@@ -142,6 +146,8 @@ def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str,
             raise Refused("transform with a function of this kind", 'transform("mean")')
         return _of_known(m, group, made.series)
     kind = args[0].name.rsplit(".", 1)[-1] if args and isinstance(args[0], v.Lib) else args[0] if args else None
+    if kind in WITHIN_FUNCTIONS:
+        return _windowed(m, group, WITHIN_FUNCTIONS[kind](args[1:], kwargs))
     if kind not in WINDOWS or len(args) != 1 or kwargs:
         raise Refused("transform with this function", 'transform("mean")')
     return _windowed(m, group, kind)
@@ -167,8 +173,9 @@ def _windowed(m: Machine, group: Accessor, kind: str) -> Value:
     frame = ready(m, group, [name])
     keys = frames.syms(frame, part(group, "keys"))
     sym = frames.syms(frame, [name])[0]
-    numeric = aggregates.argument(aggregates.KINDS.get(kind, "count"), sym)
-    tree = window(sql(WINDOWS[kind], numeric.sql), keys)
+    level = kind.removeprefix(aggregates.QUANTILE) if kind.startswith(aggregates.QUANTILE) else None
+    numeric = aggregates.argument(aggregates.KINDS.get(kind, kind if level else "count"), sym)
+    tree = window(sql(WINDOWS[kind] if level is None else f"quantile_cont(_1, {level})", numeric.sql), keys)
     type_ = "int" if kind in ("count", "size", "nunique") else aggregates.result_type(kind, numeric)
     if kind == "sum":
         tree = sql("coalesce(_1, 0)", tree)
