@@ -354,9 +354,21 @@ def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outco
     results = [pipeline.features.view] if pipeline.features else last_views(pipeline)
     if not any(executed.view(name).num_rows for name in results):
         return replace(outcome, not_checked=(f"{what}, where the pipeline has no rows",))
+    if _estimator_refuses(pipeline, evidence, outcome):
+        note = f"{what}: the estimator refuses X and y, which agree; nothing later was reached"
+        return replace(outcome, not_checked=(note,))
     why = failure.message.splitlines()[0] if failure.message else "no message"
     text = f"{what} ({why}), the pipeline accepts the data"
     return replace(outcome, differences=(Difference(view="", point="run", mismatch=_error(text)),))
+
+
+def _estimator_refuses(pipeline: Pipeline, evidence: Evidence, outcome: Comparison) -> bool:
+    """Whether the original ended within the fit whose X and y were compared."""
+    given = [p for p in points(pipeline) if isinstance(p.claim, str)]
+    if not given or not {p.describe() for p in given} <= set(outcome.compared):
+        return False
+    failure = evidence.first.failure
+    return any(call.line == failure.line for call in evidence.first.fits(given[0].fit))
 
 
 def _error(text: str) -> Mismatch:

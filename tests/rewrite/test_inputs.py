@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+from contextlib import closing
 from dataclasses import replace
 
 from lester_duck.pipeline.model import Checkpoint, Column, Origin, Pipeline, Source, View
 from lester_duck.rewrite.directed import early_stop, judge_directed
 from lester_duck.rewrite.execute import execute
-from lester_duck.rewrite.inputs import directed
+from lester_duck.rewrite.inputs import DirectedInput, directed
 from lester_duck.rewrite.judge import judge
 from lester_duck.rewrite.observe import observe, setting, workspace
+from lester_duck.rewrite.rewrite import rewrite
 
 
 def directed_of(folder, reads=("data/shops.csv", "data/orders.csv")):
@@ -147,6 +149,43 @@ def test_a_malformed_row_only_the_pipeline_refuses_is_listed_apart(tmp_path):
         )
     assert str(verdict) == "agreed (1 observation points, 1 inputs, 1 of them refused as malformed)"
     assert "data.csv:2" in verdict.stricter[0]
+
+
+ONE_CLASS = """
+from sklearn.linear_model import LogisticRegression
+
+X, y, lines = [], [], []
+for line in open("data.csv"):
+    a, b = line.strip().split(",")
+    X.append([float(a)])
+    y.append(int(b))
+    lines.append(a)
+LogisticRegression().fit(X, y)
+with open("out.csv", "w") as out:
+    for a in lines:
+        out.write(a + "\\n")
+"""
+
+
+def test_data_that_only_the_estimator_refuses_is_no_difference(tmp_path):
+    """X and y agree; the fit then ends the original, and what it writes later is not reached."""
+    (tmp_path / "data.csv").write_text("1,0\n2,1\n3,1\n", encoding="utf-8")
+    script = tmp_path / "script.py"
+    script.write_text(ONE_CLASS, encoding="utf-8")
+    result = rewrite(script, engine="static", directed=False, mutants="none")
+    assert result.verdict.status == "agreed", str(result.verdict)
+    assert "file out.csv" in result.verdict.compared
+    how = setting(script, root=None, python=None)
+    with workspace() as space, closing(how):
+        evidence = observe(how, space)
+        base = judge(result.pipeline, evidence, execute, tmp_path)
+        inputs = [DirectedInput(name="one class", changed={"data.csv": b"1,1\n2,1\n3,1\n"})]
+        verdict = judge_directed(
+            result.pipeline, evidence, base, inputs, how=how, execute=execute, space=space, seconds=30, progress=str
+        )
+    assert verdict.status == "agreed", str(verdict)
+    assert verdict.inputs == 1
+    assert any("the estimator refuses X and y, which agree" in note for note in verdict.not_checked)
 
 
 def test_quoted_fields_are_left_alone(tmp_path):
