@@ -15,6 +15,7 @@ from lester_duck.lift import (
     scalars,
     several,
     sqlx,
+    twins,
     unions,
     writes,
 )
@@ -95,7 +96,8 @@ def _recurrences(
             except Refused as error:
                 error.line = error.line or effects[0].line
                 problems[key] = error
-                m.sequential.update({name_of(m, key)} - {None})
+    twins.join(m, frame, by_target, found, problems)
+    m.sequential.update({name_of(m, key) for key in problems} - {None})
     for key, recurrence in found.items():
         explained.explain(m, frame, key, recurrence)
     explained.forget_circles(m)

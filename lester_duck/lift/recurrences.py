@@ -79,9 +79,14 @@ def split_path(m: Machine, frame: Frame, path: tuple[Tree, ...], own: set[str]) 
     return plain, own_conditions
 
 
-def of(m: Machine, frame: Frame, id_: int, effects: list[Effect]) -> Recurrence:
-    """The recurrence behind the changes of a collection; raises Refused when it is no known one."""
-    own = own_tokens(m, id_)
+def of(
+    m: Machine, frame: Frame, id_: int, effects: list[Effect], alike: frozenset[str] = frozenset()
+) -> Recurrence:
+    """The recurrence behind the changes of a collection; raises Refused when it is no known one.
+
+    ``alike`` are placeholders of other collections that are taken to have the same keys.
+    """
+    own = own_tokens(m, id_) | alike
     effects = twolevels.without_makers(m, frame, id_, effects)
     kinds = {e.kind for e in effects}
     if kinds <= {"add", "append"}:
@@ -201,8 +206,10 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     if free and same:
         return _best(m, sqlx.bare(later), key, where, stored, values, first_values, leaves, own)
     if len(values) == 1 and sqlx.same(later, at_first):
-        return _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
-    if len(values) > 1 and sqlx.same(later, at_first):
+        total = _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
+        if total is not None:
+            return total
+    if sqlx.same(later, at_first):
         return fields.of(m, key, where, stored, effects, first_values, later_values, leaves)
     raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
 
@@ -272,15 +279,15 @@ def _best(
 def _running(
     m: Machine, key: Value, where: tuple[Tree, ...], value: Sym, first: Tree, later: Tree,
     leaves: dict[str, int], own: set[str],
-) -> Recurrence:  # fmt: skip
-    """``d[k] = d.get(k, 0) + x``."""
+) -> Recurrence | None:  # fmt: skip
+    """``d[k] = d.get(k, 0) + x``; None where the entry is no plain total."""
     later = sqlx.bare(later)
     if isinstance(later, exp.Add):
         for old, amount in ((later.left, later.right), (later.right, later.left)):
             is_old = isinstance(sqlx.bare(old), exp.Column) and sqlx.bare(old).table in leaves
             if is_old and not mentions(m, amount, own) and _from_zero(first, amount):
                 return Recurrence("sum", key, where, value=Sym(sqlx.bare(amount).copy(), value.type, name=value.name))
-    raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
+    return None
 
 
 def _from_zero(first: Tree, amount: Tree) -> bool:
