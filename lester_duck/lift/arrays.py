@@ -321,7 +321,7 @@ def from_list(m: Machine, content: v.ListOf, as_float: bool) -> Value:
         return v.Vector(content.rel, element)
     if v.is_const(element) and not isinstance(element, tuple):
         return v.Vector(content.rel, scalars.scalar(element))
-    if isinstance(element, v.Hashed):
+    if isinstance(element, v.Block):
         return v.Matrix(content.rel, (element,))
     if isinstance(element, v.Fields):
         return v.Matrix(content.rel, tuple(files.all_fields(m, element)))

@@ -28,6 +28,7 @@ from lester_duck.lift import (
     strings,
     twolevels,
 )  # fmt: skip
+    wide,
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Lib, Method, Poison, Refused, Sym, Value
@@ -295,6 +296,9 @@ def _extend(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Va
     for item in containers.known_items(m, args[0]):
         rows.add(m, receiver, item, "append")
     return None
+    if wide.is_wide(m, args[0]):
+        wide.extend(m, receiver, args[0])
+        return None
 
 
 def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:

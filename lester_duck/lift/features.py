@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, render, scalars, sqlx
+from lester_duck.lift import arrays, learned, render, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.models import Fitted
 from lester_duck.lift.relations import Query, Relation, SelectRel, free_name, fresh
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Whole
-from lester_duck.lift.values import Hashed, Part, Refused, Sym, Value
+from lester_duck.lift.values import Block, Hashed, Part, Refused, Sym, Value
 from lester_duck.pipeline import model as ir
 
 
@@ -119,7 +119,7 @@ def _added(rel: Relation) -> int:
 
 
 def _leaf(value: Value) -> Value:
-    return value if isinstance(value, Hashed) else scalars.scalar(value)
+    return value if isinstance(value, Block) else scalars.scalar(value)
 
 
 _TRAIN = "is_train"
@@ -205,8 +205,26 @@ def indicator(tree: Tree) -> tuple[Tree, object] | None:
     >>> indicator(sql("CASE WHEN a = 'x' THEN 1 ELSE 0 END"))[1]
     'x'
     """
+    tree = equality(tree)
+    if tree is None:
+        return None
+    for expression, constant in ((tree.this, tree.expression), (tree.expression, tree.this)):
+        if isinstance(constant, exp.Literal):
+            if constant.is_string:
+                return expression, constant.name
+            number = float(constant.name)
+            return expression, int(number) if number == int(number) else number
+    return None
+
+
+def equality(tree: Tree) -> exp.EQ | None:
+    """``a = b`` of ``1 if a == b else 0``, in any of its SQL forms.
+
+    >>> equality(sql("CAST(a = b AS BIGINT)")).sql()
+    'a = b'
+    """
     tree = sqlx.bare(tree)
-    if isinstance(tree, exp.Cast):
+    while isinstance(tree, exp.Cast):
         tree = sqlx.bare(tree.this)
     if (
         isinstance(tree, exp.Case)
@@ -222,15 +240,7 @@ def indicator(tree: Tree) -> tuple[Tree, object] | None:
             tree = sqlx.bare(sqlx.negate(when.this))
         else:
             return None
-    if not isinstance(tree, exp.EQ):
-        return None
-    for expression, constant in ((tree.this, tree.expression), (tree.expression, tree.this)):
-        if isinstance(constant, exp.Literal):
-            if constant.is_string:
-                return expression, constant.name
-            number = float(constant.name)
-            return expression, int(number) if number == int(number) else number
-    return None
+    return tree if isinstance(tree, exp.EQ) else None
 
 
 def _number(tree: Tree) -> float | None:
@@ -368,4 +378,4 @@ def _passthrough(b: _Builder, columns: list[Value], at: int) -> tuple[int, ir.Fe
     return 1, ir.Featurizer(name=b.named(column), columns=(column,), steps=(ir.Step(kind="passthrough"),))
 
 
-RULES: tuple[Rule, ...] = (_hashed, _one_hot, _scaled, _passthrough)
+RULES: tuple[Rule, ...] = (_hashed, learned.rule, _one_hot, _scaled, _passthrough)

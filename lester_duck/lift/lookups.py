@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -314,7 +315,14 @@ def freeze(m: Machine, value: Value) -> Value:
         return known_pieces(m, content)
     if isinstance(content, v.Fields):
         return files.frozen(m, content)
-    if isinstance(content, Sym | v.Choice | v.Hashed) or v.is_const(content):
+    if isinstance(content, v.Poison):
+        raise content.refusal()
+    if isinstance(content, v.Choice):
+        known = m.implied(content.condition)
+        if known is not None:
+            return freeze(m, content.then if known else content.otherwise)
+        return replace(content, then=freeze(m, content.then), otherwise=freeze(m, content.otherwise))
+    if isinstance(content, Sym | v.Block) or v.is_const(content) or content is v.MISSING:
         return content
     raise Refused(f"a collection of {scalars.kind_name(content)} values")
 

@@ -251,8 +251,8 @@ def picked(m: Machine, content: Value, index: tuple) -> Value:
         return v.Matrix(content.rel, (content.element,))
     if not isinstance(content, v.Matrix):
         raise Refused(f"this index into a {scalars.kind_name(content)}")
-    if any(isinstance(c, v.Hashed) for c in content.columns):
-        raise Refused("columns picked from a matrix of hashed words")
+    if any(isinstance(c, v.Block) for c in content.columns):
+        raise Refused("columns picked from a matrix with blocks of columns")
     chosen = _columns(m, content, columns)
     return chosen if rows == slice(None) else arrays.subscript(m, chosen, rows)
 

@@ -232,13 +232,29 @@ class Vector:
     element: Any
 
 
+class Block:
+    """Several columns of a matrix, made of one value of a row: its ``text``."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Hashed:
+class Hashed(Block):
     """Words of a text counted by hash: ``width`` columns of a matrix."""
 
     text: Any
     width: int
     hash: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned(Block):
+    """A column of zeros and ones per category: ``key`` of ``grouping``, in the order "appearance" or "sorted"."""
+
+    text: Any
+    key: Any
+    order: str
+    grouping: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,6 +32,7 @@ from lester_duck.lift import (
     steps,
     texts,
     words,
+    wide,
 )
 from lester_duck.lift import stops as stop_rules
 from lester_duck.lift import values as v
@@ -62,6 +63,8 @@ def loop(
     if isinstance(content, v.Group):
         content = inner.of(content)
     if isinstance(content, v.Foreign) and content.loop(
+    if m.frames and wide.loop(m, node, content, lambda item: assign(node.target, item), lambda: run(node.body)):
+        return
         m, node, lambda item: assign(node.target, item), lambda: run(node.body)
     ):
         return
@@ -282,7 +285,15 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     if m.frames and kind == "list":
         iterated = m.content(_iterated(m, node.generators[0].iter))
         if isinstance(iterated, v.Group):
-            return grouped.comprehension(m, iterated, node)
+            kept = grouped.comprehension(m, iterated, node)
+            return grouped.distinct(m, kept) if kind == "set" else kept
+        parts = exploded.of(iterated)
+        if isinstance(parts, exploded.Exploded) and len(node.generators) == 1:
+            made = listed.comprehension(m, parts, node)
+            return listed.distinct(made) if kind == "set" else made
+        by_category = _by_category(m, node, iterated) if kind == "list" else None
+        if by_category is not None:
+            return m.new(by_category)
     made = m.new({"list": v.HList(), "set": v.HSet(), "dict": v.HDict()}[kind])
     outer = m.env
     names = dict(outer)
@@ -299,6 +310,14 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
 
 
 def _clauses(
+def _by_category(m: Machine, node: ast.ListComp, iterated: Value) -> wide.Wide | None:
+    """``[1 if row[k] == c else 0 for c in categories]`` within a loop over rows, or None."""
+    target = node.generators[0].target
+    return wide.comprehension(
+        m, node, iterated, lambda item: bind_target(m, target, item), lambda: expressions.evaluate(m, node.elt)
+    )
+
+
     m: Machine, kind: str, node: ast.expr, generators: list[ast.comprehension], made: v.Ref, inner: bool = False
 ) -> None:
     if not generators:

@@ -46,9 +46,9 @@ def columns_of(m: Machine, element: Value, hint: str) -> tuple[list[tuple[str, S
         if isinstance(value, v.Pieces):
             name, sym = column(Sym(value.text, "str"), wanted)
             return lambda rel: replace(value, text=rel.column(name, sym).sql)
-        if isinstance(value, v.Hashed):
+        if isinstance(value, v.Block):
             name, sym = column(value.text, value.text.name or wanted)
-            return lambda rel: v.Hashed(rel.column(name, sym), value.width, value.hash)
+            return lambda rel: replace(value, text=rel.column(name, sym))
         if v.is_const(value) or value is v.MISSING:
             return lambda rel: value
         raise Refused(f"a collection of {scalars.kind_name(value)} values")

@@ -19,6 +19,7 @@ from lester_duck.lift import (
     recovery,
     rows,
     sqlx,
+    wide,
 )
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, catches
@@ -101,7 +102,11 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
             m.log("total", name, type(node.op), amount)
             return
         old = expressions.evaluate(m, ast.Name(id=name, ctx=ast.Load(), lineno=node.lineno))
-        if isinstance(m.content(old), v.HList) and isinstance(node.op, ast.Add):
+        lists = isinstance(m.content(old), v.HList | wide.Wide) and isinstance(node.op, ast.Add)
+        if lists and (wide.is_wide(m, old) or wide.is_wide(m, amount)):
+            wide.extend(m, old, amount)
+            return
+        if lists:
             for item in containers.known_items(m, amount):
                 rows.add(m, old, item, "append")
             return

@@ -21,6 +21,7 @@ from lester_duck.errors import Unsupported
 from lester_duck.lift import sqlx
 from lester_duck.lift.objects import (
     MISSING,
+    Block,
     Cells,
     DictOf,
     Estimator,
@@ -35,6 +36,7 @@ from lester_duck.lift.objects import (
     HList,
     HSet,
     HWriter,
+    Learned,
     ListOf,
     Matrix,
     Part,
@@ -212,7 +214,7 @@ def is_const(value: Value) -> bool:
 
 _DESCRIPTIONS = (
     Sym, Ref, Choice, Poison, Lib, Method, Func, Cls, Rec, Seq, HList, HDict, HSet, HArray, ListOf, DictOf, SetOf,
-    GroupedOf, Group, Slot, View, Fields, Pieces, Words, HFile, HWriter, Cells, Written, Vector, Hashed, Matrix, Part,
+    GroupedOf, Group, Slot, View, Fields, Pieces, Words, HFile, HWriter, Cells, Written, Vector, Block, Matrix, Part,
     Estimator, Foreign, _Missing,
 )  # fmt: skip
 
@@ -235,7 +237,7 @@ def map_syms(value: Value, change: Callable[[Sym], Value]) -> Value:
     if isinstance(value, Group):
         present = change(Sym(value.present, "bool")).sql
         return replace(value, key=map_syms(value.key, change), present=present)
-    if isinstance(value, Hashed):
+    if isinstance(value, Block):
         return replace(value, text=change(value.text))
     return value
 
@@ -300,6 +302,7 @@ def constant(value: Value) -> Sym:
 __all__ = [
     "MISSING",
     "SQL_TYPES",
+    "Block",
     "Cells",
     "Choice",
     "Cls",
@@ -318,6 +321,7 @@ __all__ = [
     "HSet",
     "HWriter",
     "Hashed",
+    "Learned",
     "Lib",
     "LineText",
     "ListOf",
