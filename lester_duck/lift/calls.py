@@ -27,8 +27,8 @@ from lester_duck.lift import (
     statements,
     strings,
     twolevels,
-)  # fmt: skip
     wide,
+)  # fmt: skip
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Lib, Method, Poison, Refused, Sym, Value
@@ -293,12 +293,12 @@ def _set_add(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, V
 
 
 def _extend(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    for item in containers.known_items(m, args[0]):
-        rows.add(m, receiver, item, "append")
-    return None
     if wide.is_wide(m, args[0]):
         wide.extend(m, receiver, args[0])
         return None
+    for item in containers.known_items(m, args[0]):
+        rows.add(m, receiver, item, "append")
+    return None
 
 
 def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -31,8 +31,8 @@ from lester_duck.lift import (
     sqlx,
     steps,
     texts,
-    words,
     wide,
+    words,
 )
 from lester_duck.lift import stops as stop_rules
 from lester_duck.lift import values as v
@@ -62,9 +62,9 @@ def loop(
         content = exploded.of(content)
     if isinstance(content, v.Group):
         content = inner.of(content)
-    if isinstance(content, v.Foreign) and content.loop(
     if m.frames and wide.loop(m, node, content, lambda item: assign(node.target, item), lambda: run(node.body)):
         return
+    if isinstance(content, v.Foreign) and content.loop(
         m, node, lambda item: assign(node.target, item), lambda: run(node.body)
     ):
         return
@@ -309,7 +309,6 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     return made
 
 
-def _clauses(
 def _by_category(m: Machine, node: ast.ListComp, iterated: Value) -> wide.Wide | None:
     """``[1 if row[k] == c else 0 for c in categories]`` within a loop over rows, or None."""
     target = node.generators[0].target
@@ -318,6 +317,7 @@ def _by_category(m: Machine, node: ast.ListComp, iterated: Value) -> wide.Wide |
     )
 
 
+def _clauses(
     m: Machine, kind: str, node: ast.expr, generators: list[ast.comprehension], made: v.Ref, inner: bool = False
 ) -> None:
     if not generators:
