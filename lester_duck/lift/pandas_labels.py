@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass, replace
 
 from lester_duck.lift import calls, sqlx
+from lester_duck.lift import pandas_dropped as dropped
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_select as select_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.pandas_frames import Accessor, Block, Frame, Series, options
+from lester_duck.lift.pandas_frames import Block, Frame, Series, options
 from lester_duck.lift.values import Refused, Value
 
 
@@ -169,7 +170,7 @@ def _index(m: Machine, ref: Value, frame: Frame) -> Value:
         return Series(frames.owned(rows, ref), rows.keys[0][1])
     if rows.index == "range" and rows.part is None and not rows.where and not rows.joins:
         return _Positions(ref)
-    return Accessor(ref, ".index", {})
+    return dropped.index_of(ref, frame)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from lester_duck.lift import lookups, sqlx
 from lester_duck.lift import pandas_columns as column_rules
+from lester_duck.lift import pandas_dropped as dropped
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_places as places
 from lester_duck.lift import pandas_select as select_rules
@@ -196,10 +197,15 @@ def _titled(value: Value, name: Value) -> Value:
 
 def _drop(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("labels",), "drop", labels=None, columns=None, axis=0, inplace=False,
-                     errors="raise")  # fmt: skip
+                     index=None, errors="raise")  # fmt: skip
+    gone = dropped.rows_of(m.content(chosen["labels"] if chosen["index"] is None else chosen["index"]))
+    if gone is not None and chosen["columns"] is None and chosen["axis"] in (0, "index"):
+        return answer(m, ref, dropped.without(m, ref, frame, gone), chosen["inplace"])
     given = chosen["columns"] if chosen["columns"] is not None else chosen["labels"]
     if chosen["columns"] is None and chosen["axis"] not in (1, "columns"):
-        raise Refused("drop of rows by label", "df[mask]")
+        raise Refused("drop of rows by label", "df.drop(df[mask].index), or df[~mask]")
+    if chosen["index"] is not None:
+        raise Refused("drop of rows and columns at once", "two calls of drop")
     names = frames.strings(m, given)
     frame = select_rules.explicit(m, frame, names)
     missing = [n for n in names if n not in frame.names]

@@ -16,6 +16,8 @@ from lester_duck.lift.values import Sym, Value
 
 _READ = {"py_int": int, "py_float": float, "py_strip": str.strip, "py_upper": str.upper, "py_lower": str.lower}
 
+_OF_ANOTHER_ROW = exp.Window | exp.IgnoreNulls | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue
+
 
 def values_of(m: Machine, series: Series) -> list[Value] | None:
     """The distinct values of a column in the observed files, sorted; None where they cannot be told.
@@ -35,6 +37,12 @@ def _values(m: Machine, rel: Relation, tree: Tree) -> set[Value] | None:
     if isinstance(tree, exp.Coalesce) and len(tree.expressions) == 1:
         inner, other = _values(m, rel, tree.this), _values(m, rel, tree.expressions[0])
         return None if inner is None or other is None else inner | other
+    if isinstance(tree, exp.Case) and tree.this is None:
+        kept = [i.args["true"] for i in tree.args["ifs"]] + [tree.args.get("default")]
+        branches = [_values(m, rel, b) for b in kept if b is not None and not isinstance(b, exp.Null)]
+        return None if any(b is None for b in branches) else set().union(*branches)
+    if isinstance(tree, _OF_ANOTHER_ROW):
+        return _values(m, rel, tree.this) if tree.args.get("default") is None else None
     if isinstance(tree, exp.Anonymous) and tree.name in _READ and len(tree.expressions) == 1:
         inner = _values(m, rel, tree.expressions[0])
         return None if inner is None else {_READ[tree.name](x) for x in inner}

@@ -65,11 +65,19 @@ def as_floats(m: Machine, sym: Sym) -> None:
 
 def was_whole(m: Machine, path: str, separator: str, place: int) -> bool:
     """Whether the file that the script was seen to write has whole numbers in a column, without a blank."""
-    where = m.observed.folder / path
-    if path not in m.observed.writes or not where.is_file():
-        return False
-    with where.open(newline="", encoding="utf-8") as f:
-        rows = [r for r in csv.reader(f, delimiter=separator) if r]
-    cells = [r[place] if place < len(r) else "" for r in rows[1:]]
+    cells = _written(m, path, separator, place)
     return bool(cells) and all(c.lstrip("-").isdigit() for c in cells)
 
+
+def had_times(m: Machine, path: str, separator: str, place: int) -> bool:
+    """Whether the file that the script was seen to write has moments within the day in a column."""
+    return any(":" in c for c in _written(m, path, separator, place))
+
+
+def _written(m: Machine, path: str, separator: str, place: int) -> list[str]:
+    where = m.observed.folder / path
+    if path not in m.observed.writes or not where.is_file():
+        return []
+    with where.open(newline="", encoding="utf-8") as f:
+        rows = [r for r in csv.reader(f, delimiter=separator) if r]
+    return [r[place] if place < len(r) else "" for r in rows[1:]]

@@ -12,7 +12,8 @@ from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, options
 from lester_duck.lift.relations import SelectRel
-from lester_duck.lift.sqlx import sql
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused, Sym, Value
 
 
@@ -50,12 +51,27 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
     return None
 
 
+def _moments(m: Machine, frame: Frame, sym: Sym, form: str | None, times: bool) -> Tree:
+    """Moments as pandas writes them: as dates where none of the column is within a day, else all with their time."""
+    if form:
+        return sql("strftime(_1, _2)", sym.sql, sqlx.literal(form))
+    late = sql("_1 <> date_trunc('day', _1)", sym.sql)
+    if not times:
+        frames.owe(m, frame.rows_, late, f"a moment within the day in {sym.name}, written as a date")
+        return sql("CAST(_1 AS DATE)", sym.sql)
+    rows, message = frame.rows_, f"only dates in {sym.name}, written as moments"
+    m.obligations.append(Obligation(rows.query(), rows.where, late, message, m.line, some=True))
+    odd = sql("_1 <> date_trunc('second', _1)", sym.sql)
+    frames.owe(m, rows, odd, f"a fraction of a second in {sym.name}, written without it")
+    return sql("strftime(_1, _2)", sym.sql, sqlx.literal("%Y-%m-%d %H:%M:%S"))
+
+
 def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     """The cells as they are printed: floats as ``repr``, moments as pandas writes them."""
     rows = frame.rows_
     lines = (rows.since or m.line, m.line)
     printed = SelectRel(name=files.relation_name(path), what=path, lines=lines, query=rows.query())
-    for place, ((name, sym), shown) in enumerate(zip(frame.columns, _names(frame), strict=True)):
+    for place, ((_, sym), shown) in enumerate(zip(frame.columns, _names(frame), strict=True)):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")
         plain = sym.whole is not None and chosen["float_format"] is None and not chosen["na_rep"]
@@ -69,11 +85,7 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
         elif sym.type == "float":
             tree = sql("CAST(_1 AS DOUBLE)", sym.sql)
         elif sym.type == "datetime":
-            form = chosen["date_format"]
-            tree = sql("strftime(_1, _2)", sym.sql, sqlx.literal(form)) if form else sql("CAST(_1 AS DATE)", sym.sql)
-            if not form:
-                late = sql("_1 <> date_trunc('day', _1)", sym.sql)
-                frames.owe(m, frame.rows_, late, f"a moment within the day in {name}, written as a date")
+            tree = _moments(m, frame, sym, chosen["date_format"], whole.had_times(m, path, chosen["sep"], place))
         elif sym.type in ("timedelta", "days", "pieces"):
             raise Refused(f"a column of {sym.type} written to a file")
         if chosen["na_rep"]:
