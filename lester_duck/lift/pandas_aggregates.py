@@ -65,7 +65,7 @@ def _rule(name: str) -> frames.SeriesRule:
             if chosen["ddof"] not in (0, 1):
                 raise Refused(f"{name} with this ddof")
             kind = kind if chosen["ddof"] == 1 else kind.removesuffix("_sample")
-        return whole(m, series, kind)
+        return _ordered(m, series, kind) if kind == "median" else whole(m, series, kind)
 
     return rule
 
@@ -77,7 +77,16 @@ def _any(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]
 
 def _quantile(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     level = frames.options(kwargs, args, ("q",), "quantile", q=0.5)["q"]
-    return whole(m, series, quantile_kind(level))
+    return _ordered(m, series, quantile_kind(level))
+
+
+def _ordered(m: Machine, series: Series, kind: str) -> Sym:
+    """A quantile of numbers or of moments."""
+    if series.sym.type not in ("date", "datetime"):
+        return whole(m, series, kind)
+    moments = Sym(sqlx.sql("epoch_us(CAST(_1 AS TIMESTAMP))", series.sym.sql), "int", series.sym.null, series.sym.name)
+    found = whole(m, frames.close_series(m, Series(series.rows_, moments)), kind)
+    return replace(found, sql=sqlx.sql("make_timestamp(CAST(trunc(_1) AS BIGINT))", found.sql), type="datetime")
 
 
 def quantile_kind(level: Value) -> str:
