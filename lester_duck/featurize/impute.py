@@ -27,18 +27,24 @@ class FittedFill:
     """Each missing value of column j becomes ``fill[j]``."""
 
     fill: np.ndarray
+    indicated: tuple[int, ...] = ()
+    """The columns that have an indicator of missing values, behind all columns."""
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Rows x k to rows x k, without NaN."""
-        return np.where(np.isnan(values), self.fill, values)
+        """Rows x k to rows x k without NaN, and the indicators."""
+        absent = np.isnan(values)
+        filled = np.where(absent, self.fill, values)
+        return np.hstack([filled, absent[:, list(self.indicated)].astype(float)]) if self.indicated else filled
 
     def through(self, summary: Summary) -> Summary:
         """The summary after this step."""
-        return summary.filled(self.fill)
+        filled = summary.filled(self.fill)
+        return filled.beside(summary.indicators(self.indicated)) if self.indicated else filled
 
     def slots(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
-        """Names do not change."""
-        return tuple(slots)
+        """Names do not change; an indicator is called after its column."""
+        more = (slots[j] for j in self.indicated)
+        return (*slots, *(replace(slot, name=f"{slot.name} missing") for slot in more))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +53,13 @@ class Impute:
 
     Median and mode are read from value counts (exact after deletes; equally frequent values: the
     smallest), the mean from shifted moments. Filling happens on read: no stored row changes.
+    ``add_indicator``: a column of zeros and ones for each column that has missing values in the fit
+    rows, behind all columns.
     """
 
     strategy: str = "mean"
     fill_value: Scalar = None
+    add_indicator: bool = False
 
     role: ClassVar[str] = "numeric"
 
@@ -60,12 +69,18 @@ class Impute:
     @property
     def needs(self) -> Needs:
         """What the strategy must know of the fit rows."""
-        return _NEEDS[self.strategy]
+        return max(_NEEDS[self.strategy], Needs.MOMENTS) if self.add_indicator else _NEEDS[self.strategy]
+
+    @property
+    def names_learned(self) -> bool:
+        """Whether the fit rows decide which columns have an indicator."""
+        return self.add_indicator
 
     def fit(self, summary: Summary | None, slots: Sequence[Slot]) -> FittedFill:
         """The fill of each column; raises NothingToLearn where the fit rows hold no value."""
+        indicated = tuple(np.flatnonzero(summary.missing).tolist()) if self.add_indicator else ()
         if self.strategy == "constant":
-            return FittedFill(np.full(len(slots), self._number()))
+            return FittedFill(np.full(len(slots), self._number()), indicated)
         fill = {"mean": "mean", "median": "median", "most_frequent": "mode"}[self.strategy]
         found = getattr(summary, fill)()
         empty = [slot.name for slot, value in zip(slots, found, strict=True) if np.isnan(value)]
@@ -74,7 +89,7 @@ class Impute:
                 f"impute: column '{empty[0]}' has no value in the fit rows",
                 hint='drop it, or use strategy = "constant"',
             )
-        return FittedFill(found)
+        return FittedFill(found, indicated)
 
     def _number(self) -> float:
         value = 0 if self.fill_value is None else self.fill_value
@@ -87,6 +102,8 @@ class Impute:
 
         Strategies: constant (default ``missing_value``) and most_frequent (ties: the smallest).
         """
+        if self.add_indicator:
+            raise InputError("impute: add_indicator before an encoding of categories", hint="use a view")
         if self.strategy not in ("constant", "most_frequent"):
             raise InputError(
                 f"impute: strategy {self.strategy!r} before an encoding of categories",

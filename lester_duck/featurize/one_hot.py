@@ -65,6 +65,8 @@ class OneHot:
     "ignore" (all zeros). ``drop``: None, "first", "if_binary". ``missing``: "category" (NULL and
     NaN together, last, as scikit-learn), "ignore" (all zeros, as pandas.get_dummies) or "always" (a
     last column for them even where there are none, as pandas.get_dummies with dummy_na).
+    ``min_frequency`` (rows, or their share) and ``max_categories``: rare categories share one last
+    column; "infrequent_if_exist" puts unknown ones there too.
     State: rows per category; one that loses its last fit row disappears. Exact.
     """
 
@@ -72,15 +74,22 @@ class OneHot:
     handle_unknown: str = "error"
     drop: str | None = None
     missing: str = "category"
+    min_frequency: float | None = None
+    max_categories: int | None = None
 
     role: ClassVar[str] = "coder"
 
     def __post_init__(self) -> None:
         if not isinstance(self.categories, tuple):
             choice("one_hot", "categories", self.categories, ("sorted", "appearance"))
-        choice("one_hot", "handle_unknown", self.handle_unknown, ("error", "ignore"))
+        choice("one_hot", "handle_unknown", self.handle_unknown, ("error", "ignore", "infrequent_if_exist"))
         choice("one_hot", "drop", self.drop, (None, "first", "if_binary"))
         choice("one_hot", "missing", self.missing, ("category", "ignore", "always"))
+
+    @property
+    def names_learned(self) -> bool:
+        """Whether counts decide which categories have a column of their own."""
+        return self.min_frequency is not None or self.max_categories is not None
 
     @property
     def by_appearance(self) -> bool:
@@ -96,8 +105,29 @@ class OneHot:
         )
         if self.missing == "always":
             encoded = tuple(_with_missing(e) for e in encoded)
+        if self.names_learned:
+            encoded = tuple(self._grouped(e, total(found)) for e, found in zip(encoded, categories, strict=True))
         drop = tuple(self.drop == "first" or (self.drop == "if_binary" and len(e.known) == 2) for e in encoded)
         return FittedOneHot(encoded, drop, (self.handle_unknown == "error",) * len(encoded))
+
+    def _grouped(self, encoded: Encoded, rows: int) -> Encoded:
+        """The same order with the rare categories as one, the last."""
+        counts = np.array([c.n for c in encoded.known])
+        least = self.min_frequency if self.min_frequency is not None else 0
+        rare = counts < (least * rows if isinstance(least, float) else least)
+        if self.max_categories is not None and self.max_categories < len(counts) - rare.sum() + 1:
+            rare[np.argsort(counts, kind="stable")[: len(counts) - (self.max_categories - 1)]] = True
+        if not rare.any():
+            return encoded
+        gone = [c for c, r in zip(encoded.known, rare, strict=True) if r]
+        moved = encoded.unknown if self.handle_unknown == "infrequent_if_exist" else ()
+        ids = tuple(i for c in (*gone, *moved) for i in c.ids)
+        known = (*(c for c, r in zip(encoded.known, rare, strict=True) if not r), Category(_RARE, ids, total(gone)))
+        return replace(encoded, known=known, unknown=() if moved else encoded.unknown)
+
+
+_RARE = "infrequent_sklearn"
+"""What scikit-learn calls the column of the rare categories."""
 
 
 def _with_missing(encoded: Encoded) -> Encoded:

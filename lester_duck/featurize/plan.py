@@ -102,8 +102,8 @@ class Plan:
 
     @property
     def names_learned(self) -> bool:
-        """Whether names or number of numeric columns come from the fit rows (the intervals of bins)."""
-        return any(getattr(step, "names_learned", False) for step in self.steps)
+        """Whether names or number of columns come from the fit rows otherwise than by their categories."""
+        return any(getattr(step, "names_learned", False) for step in (self.coder, *self.steps))
 
     @property
     def head_slots(self) -> tuple[Slot, ...]:

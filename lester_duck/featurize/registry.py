@@ -14,7 +14,7 @@ from lester_duck.featurize.impute import Impute
 from lester_duck.featurize.one_hot import OneHot
 from lester_duck.featurize.ordinal import Ordinal
 from lester_duck.featurize.passthrough import Passthrough
-from lester_duck.featurize.rowwise import Binarize, Normalize
+from lester_duck.featurize.rowwise import Binarize, Elementwise, Normalize
 from lester_duck.featurize.scale import MaxAbs, MinMax, RobustScale, StandardScale
 from lester_duck.featurize.terms import CountWords, Tfidf
 from lester_duck.featurize.text_length import TextLength
@@ -28,6 +28,7 @@ KINDS: dict[str, type] = {
     "robust_scale": RobustScale,
     "normalize": Normalize,
     "binarize": Binarize,
+    "elementwise": Elementwise,
     "impute": Impute,
     "bins": Bins,
     "one_hot": OneHot,

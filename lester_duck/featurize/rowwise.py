@@ -1,4 +1,4 @@
-"""Steps without state: rows brought to length one, numbers cut at a threshold."""
+"""Steps without state: rows brought to length one, numbers cut at a threshold, functions of one number."""
 
 from __future__ import annotations
 
@@ -103,3 +103,55 @@ class Binarize:
         """Nothing to learn."""
         del summary
         return FittedBinarize(float(self.threshold), tuple(slot.name for slot in slots))
+
+
+FUNCTIONS = {
+    "log1p": np.log1p, "log": np.log, "log2": np.log2, "log10": np.log10, "exp": np.exp, "expm1": np.expm1,
+    "sqrt": np.sqrt, "cbrt": np.cbrt, "square": np.square, "abs": np.abs, "sin": np.sin, "cos": np.cos,
+    "tan": np.tan, "tanh": np.tanh, "sign": np.sign, "reciprocal": np.reciprocal,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FittedElementwise:
+    """A function of each number."""
+
+    function: str
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Rows x k to rows x k; missing stays missing."""
+        with np.errstate(all="ignore"):
+            return FUNCTIONS[self.function](values)
+
+    def through(self, summary: Summary) -> Summary:
+        """The distribution of the function's values."""
+        if not isinstance(summary, Distribution):
+            raise InternalError("a function of each number was asked for a distribution, and only moments were kept")
+        return Distribution(tuple(merged(self.apply(v), c) for v, c in summary.columns), summary.missing)
+
+    def slots(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
+        """Names do not change."""
+        return tuple(slots)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elementwise:
+    """A function of NumPy applied to each number, as scikit-learn's FunctionTransformer. Stateless.
+
+    ``function``: log1p, log, log2, log10, exp, expm1, sqrt, cbrt, square, abs, sin, cos, tan, tanh, sign
+    or reciprocal.
+    """
+
+    function: str
+
+    role: ClassVar[str] = "numeric"
+    needs: ClassVar[Needs] = Needs.NOTHING
+    reshapes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        choice("elementwise", "function", self.function, tuple(FUNCTIONS))
+
+    def fit(self, summary: Summary | None, slots: Sequence[Slot]) -> FittedElementwise:
+        """Nothing to learn."""
+        del summary, slots
+        return FittedElementwise(self.function)

@@ -124,6 +124,21 @@ class Moments:
             s1=self.s1 + self.missing * shift, s2=self.s2 + self.missing * shift * shift,
         )  # fmt: skip
 
+    def indicators(self, columns: tuple[int, ...]) -> Moments:
+        """Moments of zeros and ones that say where some columns are missing."""
+        n, missing = self.n[list(columns)], self.missing[list(columns)]
+        zero = np.zeros(len(columns))
+        low, high = np.where(n > 0, 0.0, 1.0), np.where(missing > 0, 1.0, 0.0)
+        return Moments(
+            n + missing, np.zeros_like(missing), zero, missing.astype(float), missing.astype(float), low, high,
+            np.where(n > 0, n, missing), np.where(missing > 0, missing, n),
+        )  # fmt: skip
+
+    def beside(self, other: Moments) -> Moments:
+        """Moments of these columns and of others behind them."""
+        names = ("n", "missing", "center", "s1", "s2", "low", "high", "at_low", "at_high")
+        return Moments(*(np.concatenate([getattr(self, x), getattr(other, x)]) for x in names))
+
     def affine(self, shift: Array, scale: Array) -> Moments:
         """Moments of ``(x - shift) * scale``."""
         low, high = (self.low - shift) * scale, (self.high - shift) * scale
@@ -183,6 +198,16 @@ class Distribution:
         """The distribution after each missing value became ``fill``."""
         columns = tuple(_with(v, c, f, m) for (v, c), f, m in zip(self.columns, fill, self.missing, strict=True))
         return Distribution(columns, np.zeros_like(self.missing))
+
+    def indicators(self, columns: tuple[int, ...]) -> Distribution:
+        """The distribution of zeros and ones that say where some columns are missing."""
+        pairs = [np.array([self.n[j], self.missing[j]], dtype=np.int64) for j in columns]
+        values = np.array([0.0, 1.0])
+        return Distribution(tuple((values[p > 0], p[p > 0]) for p in pairs), np.zeros(len(columns), dtype=np.int64))
+
+    def beside(self, other: Distribution) -> Distribution:
+        """The distribution of these columns and of others behind them."""
+        return Distribution(self.columns + other.columns, np.concatenate([self.missing, other.missing]))
 
     def affine(self, shift: Array, scale: Array) -> Distribution:
         """The distribution of ``(x - shift) * scale``."""

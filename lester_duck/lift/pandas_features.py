@@ -253,7 +253,9 @@ _TEXTS = ("tfidf", "count_words", "hash_words", "text_length")
 
 
 def _per_column(featurizer: ir.Featurizer) -> bool:
-    return any(s.kind in _TEXTS or isinstance(s.get("categories"), tuple) for s in featurizer.steps)
+    return any(
+        s.kind in _TEXTS or isinstance(s.get("categories"), tuple) or s.get("add_indicator") for s in featurizer.steps
+    )
 
 
 def _with_categories(a: ir.Featurizer, b: ir.Featurizer) -> ir.Featurizer | None:

@@ -112,6 +112,8 @@ def encode(m: Machine, encoder: Encoder, frame: Frame, fitted: Rows) -> Frame:
     if encoder.name == "FunctionTransformer":
         return _by_function(m, encoder, frame)
     steps = declared(m, encoder)
+    if any(s.get("add_indicator") for s in steps):
+        return _indicated(frame, steps, fitted)
     made = []
     for name, value in frame.columns:
         block = value if isinstance(value, Block) else Block((value,), (), fitted)
@@ -119,6 +121,16 @@ def encode(m: Machine, encoder: Encoder, frame: Frame, fitted: Rows) -> Frame:
             raise Refused("two encodings of one column fitted on different rows")
         made.append((name, replace(block, steps=(*block.steps, *steps), fit=fitted)))
     return replace(frame, columns=tuple(made))
+
+
+def _indicated(frame: Frame, steps: tuple[ir.Step, ...], fitted: Rows) -> Frame:
+    """An imputation with indicators stays one block: they stand behind all of its columns."""
+    blocks = [x if isinstance(x, Block) else Block((x,), (), fitted) for _, x in frame.columns]
+    if any(b.steps != blocks[0].steps for b in blocks):
+        raise Refused("add_indicator after different transformers of the columns", "one ColumnTransformer entry each")
+    inputs = tuple(s for b in blocks for s in b.inputs)
+    together = replace(blocks[0], inputs=inputs, steps=(*blocks[0].steps, *steps), fit=fitted)
+    return replace(frame, columns=((frame.names[0], together),))
 
 
 def _same(a: Rows | None, b: Rows) -> bool:
@@ -169,6 +181,8 @@ def _by_function(m: Machine, encoder: Encoder, frame: Frame) -> Frame:
         raise Refused("FunctionTransformer with these parameters")
     if function is None:
         return frame
+    if any(isinstance(x, Block) and x.steps for _, x in frame.columns):
+        return _by_element(frame, function)
     made = []
     for name, sym in zip(frame.names, frames.syms(frame, frame.names), strict=True):
         from lester_duck.lift import calls
@@ -178,6 +192,19 @@ def _by_function(m: Machine, encoder: Encoder, frame: Frame) -> Frame:
             raise Refused("FunctionTransformer with a function of the whole matrix")
         made.append((name, series.sym))
     return replace(frame, columns=tuple(made))
+
+
+def _by_element(frame: Frame, function: Value) -> Frame:
+    """NumPy's function of each number, after other transformers."""
+    name = function.name.rsplit(".", 1)[-1] if isinstance(function, v.Lib) else None
+    if name not in _ELEMENTWISE or not all(isinstance(x, Block) for _, x in frame.columns):
+        raise Refused("FunctionTransformer with this function after another transformer", "np.log1p, np.sqrt, np.exp")
+    step = ir.Step(kind="elementwise", params=(("function", _ELEMENTWISE[name]),))
+    return replace(frame, columns=tuple((n, replace(x, steps=(*x.steps, step))) for n, x in frame.columns))
+
+
+_ELEMENTWISE = {n: n for n in ("log1p", "log", "log2", "log10", "exp", "expm1", "sqrt", "cbrt", "square", "abs", "sin",
+                               "cos", "tan", "tanh", "sign", "reciprocal")} | {"absolute": "abs"}  # fmt: skip
 
 
 # -- one transformer as a step ------------------------------------------------------------------------------
@@ -242,8 +269,8 @@ STEPS: dict[str, tuple[str, dict[str, str], tuple[str, ...], dict[str, ir.Value]
     "MaxAbsScaler": ("max_abs", {}, ("copy",), {}),
     "RobustScaler": ("robust_scale", _same_names("with_centering", "with_scaling", "quantile_range", "unit_variance"),
                      ("copy",), {}),
-    "SimpleImputer": ("impute", _same_names("strategy", "fill_value"), ("copy", "missing_values"), {}),
-    "OneHotEncoder": ("one_hot", _same_names("categories", "handle_unknown", "drop"),
+    "SimpleImputer": ("impute", _same_names("strategy", "fill_value", "add_indicator"), ("copy", "missing_values"), {}),
+    "OneHotEncoder": ("one_hot", _same_names("categories", "handle_unknown", "drop", "min_frequency", "max_categories"),
                       ("sparse_output", "sparse", "dtype"), {}),
     "OrdinalEncoder": ("ordinal", {"categories": "categories", "unknown_value": "unknown"},
                        ("handle_unknown", "dtype"), {}),

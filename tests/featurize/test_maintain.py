@@ -41,6 +41,9 @@ def all_kinds(f):
         f("largest", ("a", "b"), "max_abs"),
         f("robust", ("a", "b"), "robust_scale"),
         f("above", ("a",), ("impute", {"strategy": "constant"}), "binarize", "standard_scale"),
+        f("roots", ("a",), ("impute", {"strategy": "constant"}), ("elementwise", {"function": "cbrt"}), "min_max"),
+        f("noted", ("a", "b"), ("impute", {"strategy": "constant", "add_indicator": True}), "standard_scale"),
+        f("rare", ("c", "b"), ("one_hot", {**onehot, "min_frequency": 2})),
         f("rows", ("a", "b"), ("impute", {"strategy": "constant"}), "normalize"),
         f(
             "thirds",
@@ -107,7 +110,7 @@ def test_only_featurizers_whose_inputs_differ_are_touched(store, f):
     s = store(TYPES, [(1.0, 1, "u", "p"), (2.0, 2, "v", "q"), (3.0, 3, "w", "r")])
     features = s.build(*all_kinds(f))
     change = s.change(features, updates={101: (2.0, 2, "z", "q")})
-    assert set(change.rows) == {"common", "country", "country_all", "dummies", "met", "seen", "filled"}
+    assert set(change.rows) == {"common", "country", "country_all", "dummies", "met", "seen", "filled", "rare"}
     assert not s.change(features, updates={101: (2.0, 2, "z", "q")}).rows
 
 

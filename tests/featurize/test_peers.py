@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     Binarizer,
+    FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
@@ -43,6 +44,13 @@ FILL = ("impute", {"strategy": "constant", "fill_value": 0})
         ([FILL, ("normalize", {"norm": "l1"})], Normalizer("l1"), FULL),
         ([FILL, "min_max", ("normalize", {"norm": "max"})], make_pipeline(MinMaxScaler(), Normalizer("max")), FULL),
         ([FILL, ("binarize", {"threshold": 1.5})], Binarizer(threshold=1.5), FULL),
+        ([FILL, ("elementwise", {"function": "square"}), "min_max"],
+         make_pipeline(FunctionTransformer(np.square), MinMaxScaler()), FULL),
+        ([("impute", {"strategy": "median", "add_indicator": True}), "standard_scale"],
+         make_pipeline(SimpleImputer(strategy="median", add_indicator=True), StandardScaler()), X),
+        ([("impute", {"strategy": "mean", "add_indicator": True}), "min_max"],
+         make_pipeline(SimpleImputer(add_indicator=True), MinMaxScaler()), X),
+        ([("impute", {"add_indicator": True})], SimpleImputer(add_indicator=True), X),
         ([FILL, "binarize", "standard_scale"], make_pipeline(Binarizer(), StandardScaler()), FULL),
         ([FILL, "robust_scale", "min_max"], make_pipeline(RobustScaler(), MinMaxScaler()), FULL),
         ([FILL, "max_abs", "standard_scale"], make_pipeline(MaxAbsScaler(), StandardScaler()), FULL),
@@ -293,3 +301,21 @@ def test_chains_without_a_meaning(store, f):
         s.build(f("x", ("a", "b"), "normalize", "min_max"))
     with pytest.raises(Exception, match="tfidf with sparse output before standard_scale"):
         s.build(f("x", ("t",), "tfidf", ("standard_scale", {"with_mean": False})))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"min_frequency": 3}, {"min_frequency": 0.3}, {"max_categories": 3}, {"max_categories": 2, "min_frequency": 2},
+        {"min_frequency": 3, "handle_unknown": "infrequent_if_exist"}, {"min_frequency": 100}, {"min_frequency": 1},
+    ],
+)  # fmt: skip
+def test_rare_categories_share_a_column(store, f, params):
+    params = {"handle_unknown": "ignore", **params}
+    rows = [("a",), ("b",), ("a",), ("c",), ("d",), ("a",), ("b",), ("b",), (None,), ("d",), ("z",), ("a",)]
+    s = store({"c": "VARCHAR"}, rows)
+    s.assign("position", rows="10")
+    features = s.build(f("n", ("c",), ("one_hot", params)))
+    data = np.array(rows, dtype=object)
+    peer = OneHotEncoder(sparse_output=False, **params).fit(data[:10])
+    np.testing.assert_array_equal(matrix.dense(s.db, features), peer.transform(data))
