@@ -92,7 +92,9 @@ def attribute(m: Machine, value: Sym, name: str) -> Value:
 
 
 def method(m: Machine, value: Sym, name: str, args: list[Value]) -> Value:
-    """``.date()``, ``.isoformat()``, ``.weekday()``, ``.total_seconds()``."""
+    """``.date()``, ``.isoformat()``, ``.weekday()``, ``.strftime()``, ``.total_seconds()``."""
+    if value.null:
+        m.raise_if(sql("_1 IS NULL", value.sql), "AttributeError", f".{name}() of None")
     if name == "total_seconds" and value.type in ("timedelta", "days"):
         return scalars.seconds(value)
     if value.type == "datetime" and name == "date" and not args:
@@ -105,7 +107,25 @@ def method(m: Machine, value: Sym, name: str, args: list[Value]) -> Value:
         return Sym(sql("CAST(_1 AS VARCHAR)", value.sql), "str", name=value.name)
     if value.type == "datetime" and name == "isoformat" and not args:
         return Sym(sql("py_isoformat(_1)", value.sql), "str", name=value.name)
+    if value.type in ("date", "datetime") and name == "strftime" and len(args) == 1:
+        return strftime(m, value, args[0])
     raise Refused(f"the method .{name}() of a {value.type}")
+
+
+_WRITTEN = frozenset("YmdHMSyjbaBApIwUWVGuf%")
+
+
+def strftime(m: Machine, value: Sym, form: Value) -> Sym:
+    """``value.strftime(form)`` with directives that DuckDB writes as Python does, English names of days and months."""
+    if not isinstance(form, str):
+        raise Refused("a time format that depends on rows")
+    directives = re.findall(r"%(.?)", form, re.DOTALL)
+    unknown = [d for d in directives if d not in _WRITTEN or not d]
+    if unknown:
+        raise Refused(f"the time format %{unknown[0]}")
+    if {"Y", "G"} & set(directives):
+        m.oblige(sql("year(_1) < 1001", value.sql), "a year of less than four digits written as text")
+    return Sym(sql("strftime(_1, _2)", value.sql, sqlx.literal(form)), "str", name=value.name)
 
 
 def construct(m: Machine, kind: str, args: list[Value]) -> Value:

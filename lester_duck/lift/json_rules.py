@@ -117,6 +117,12 @@ class Document(Library):
         """The value of a key that is there, with the type observed; another type is not accepted."""
         path = _path(self.path, key)
         found = [s[key] for s in self.samples if isinstance(s, dict) and key in s]
+        numbers = [x for x in found if type(x) in (int, float)]
+        if numbers and any(isinstance(x, str) for x in found):
+            return self._text_or_number(m, key, path, found)
+        return self._typed(m, key, path, found)
+
+    def _typed(self, m: Machine, key: str, path: str, found: list[Any]) -> Value:
         kind = _type([x for x in found if x is not None], key)
         none = None in found or any(catches(c, "TypeError") for g in m.guards for c in g.caught)
         place = sqlx.literal(path)
@@ -132,6 +138,15 @@ class Document(Library):
             this=_READERS["float" if kind == "number" else kind], expressions=[self.document.sql.copy(), place]
         )
         return Sym(reader, kind, null=none, name=key)
+
+    def _text_or_number(self, m: Machine, key: str, path: str, found: list[Any]) -> Value:
+        """A value that is a text in some objects and a number in others: one of two, by what the object has."""
+        place = sqlx.literal(path)
+        is_text = sql("py_json_type(_1, _2) = 'VARCHAR'", self.document.sql, place)
+        text = Sym(sql("py_json_text(_1, _2)", self.document.sql, place), "str", name=key)
+        with scalars.under(m, sqlx.negate(is_text)):
+            number = self._typed(m, key, path, [x for x in found if not isinstance(x, str)])
+        return v.Choice(is_text, text, number)
 
 
 def _constant_key(key: Value) -> str:

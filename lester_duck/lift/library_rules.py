@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, dates, hashes, lookups, maths, regex, rows, scalars, twolevels
+from lester_duck.lift import arrays, concrete, dates, durations, hashes, lookups, maths, regex, rows, scalars, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
@@ -109,6 +109,19 @@ def _make(kind: str) -> Rule:
     return rule
 
 
+def _timedelta(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    given, positions, names = [*args, *kwargs.values()], len(args), list(kwargs)
+    at = next((i for i, x in enumerate(given) if isinstance(x, v.Choice)), None)
+    if at is None:
+        return durations.construct(m, args, kwargs) if _symbolic(given) else MISSING
+
+    def with_one(x: Value) -> Value:
+        chosen = [*given[:at], x, *given[at + 1 :]]
+        return _timedelta(m, chosen[:positions], dict(zip(names, chosen[positions:], strict=True)))
+
+    return scalars.spread(m, given[at], with_one)
+
+
 def _exists(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not isinstance(args[0], str):
         raise Refused("a path that depends on rows")
@@ -141,6 +154,7 @@ RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "datetime.datetime.fromisoformat": _fromiso("datetime"),
     "datetime.date": _make("date"),
     "datetime.datetime": _make("datetime"),
+    "datetime.timedelta": _timedelta,
     "os.path.exists": _exists,
     "os.path.isdir": _exists,
     "os.path.isfile": _exists,

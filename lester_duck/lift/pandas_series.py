@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, lookups, scalars, sqlx
+from lester_duck.lift import calls, durations, lookups, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
@@ -143,7 +143,7 @@ def _times(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
         if op is ast.Div and x.type == "timedelta" and y.type == "timedelta":
             return Sym(sql("_1 / _2", x.sql, y.sql), "float")
         raise Refused("this arithmetic on durations", ".dt.days or .dt.total_seconds()")
-    return scalars.time_arithmetic(m, op, replace(x, null=False), replace(y, null=False))
+    return durations.arithmetic(m, op, replace(x, null=False), replace(y, null=False))
 
 
 def as_timestamp(sym: Sym) -> Tree:

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from lester_duck.lift import datetexts, sqlx
+from lester_duck.lift import datetexts, durations, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -30,7 +30,6 @@ CONSTANT_OPERATORS: dict[type[ast.operator], Callable] = {
     ast.BitOr: operator.or_,
     ast.BitAnd: operator.and_,
 }
-_DAY = 86_400_000_000
 
 
 def spread(m: Machine, value: Value, rule: Callable[[Value], Value]) -> Value:
@@ -132,8 +131,8 @@ def binary(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
         return concat(m, [a, b])
     if x.type in NUMERIC and y.type in NUMERIC:
         return arithmetic(m, op, x, y)
-    if x.type in ("date", "datetime", "timedelta", "days"):
-        return time_arithmetic(m, op, x, y)
+    if {x.type, y.type} & {"date", "datetime", "timedelta", "days"}:
+        return durations.arithmetic(m, op, x, y)
     if x.type == "str" and op is ast.Mult and isinstance(b, int):
         return Sym(sql("repeat(_1, _2)", x.sql, sqlx.literal(max(b, 0))), "str")
     raise Refused(f"{x.type} {op.__name__} {y.type}")
@@ -185,22 +184,6 @@ def _arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
             m.oblige(sql("isinf(_1)", square), "a square that large")
         return Sym(square, kind, name=name)
     raise Refused(f"the operator {op.__name__} on {x.type} and {y.type}")
-
-
-def time_arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
-    """Differences of dates and times, and shifts of them."""
-    pair = (x.type, op, y.type)
-    if pair == ("date", ast.Sub, "date"):
-        return Sym(sql("date_diff('day', _1, _2)", y.sql, x.sql), "days")
-    if pair == ("datetime", ast.Sub, "datetime"):
-        return Sym(sql("epoch_us(_1) - epoch_us(_2)", x.sql, y.sql), "timedelta")
-    if x.type == "datetime" and y.type == "timedelta" and op in (ast.Add, ast.Sub):
-        moved = sql(f"_1 {'+' if op is ast.Add else '-'} to_microseconds(_2)", x.sql, y.sql)
-        m.raise_if(sql("year(_1) NOT BETWEEN 1 AND 9999", moved), "OverflowError", "a time out of range")
-        return Sym(moved, "datetime", name=x.name)
-    if x.type == "timedelta" and y.type == "timedelta" and op in (ast.Add, ast.Sub):
-        return Sym(sql("_1 + _2" if op is ast.Add else "_1 - _2", x.sql, y.sql), "timedelta")
-    raise Refused(f"{x.type} {op.__name__} {y.type}")
 
 
 def concat(m: Machine, pieces: list[Value]) -> Value:
@@ -374,8 +357,8 @@ def comparable(x: Sym, y: Sym) -> tuple[Tree, Tree]:
     if x.type != y.type:
         a = sql("CAST(_1 AS BIGINT)", a) if x.type == "bool" else a
         b = sql("CAST(_1 AS BIGINT)", b) if y.type == "bool" else b
-        a = sql("_1 * _2", a, sqlx.literal(_DAY)) if x.type == "days" else a
-        b = sql("_1 * _2", b, sqlx.literal(_DAY)) if y.type == "days" else b
+        a = sql("_1 * _2", a, sqlx.literal(durations.DAY)) if x.type == "days" else a
+        b = sql("_1 * _2", b, sqlx.literal(durations.DAY)) if y.type == "days" else b
     return a, b
 
 

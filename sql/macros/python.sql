@@ -112,6 +112,14 @@ CREATE OR REPLACE MACRO py_datetime(x) AS
 CREATE OR REPLACE MACRO py_isoformat(x) AS
     CASE WHEN epoch_us(x) % 1000000 = 0 THEN strftime(x, '%Y-%m-%dT%H:%M:%S') ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%f') END;
 
+-- timedelta(unit=x) of a float, where a unit is that many microseconds: rounded to the nearest, ties to even.
+CREATE OR REPLACE MACRO py_microseconds_of(whole, rest) AS
+    whole + CASE WHEN abs(rest) = 0.5 THEN CAST(sign(rest) AS BIGINT) * (abs(whole) % 2) ELSE CAST(round(rest) AS BIGINT) END;
+CREATE OR REPLACE MACRO py_microseconds(x, unit) AS
+    py_microseconds_of(
+        CAST(trunc(x) AS BIGINT) * unit + CAST(trunc((x - trunc(x)) * unit) AS BIGINT),
+        (x - trunc(x)) * unit - trunc((x - trunc(x)) * unit));
+
 -- A cell as csv.writer writes it: quoted where it holds the delimiter, a quote or a line end.
 CREATE OR REPLACE MACRO py_csv_cell(x, d) AS
     CASE
