@@ -13,10 +13,11 @@ from lester_duck.rewrite.directed import judge_directed
 from lester_duck.rewrite.finding import Finding
 from lester_duck.rewrite.inputs import directed
 from lester_duck.rewrite.judge import Verdict
-from lester_duck.rewrite.mutants import Judged, Outcome, judge_mutants, rate_of
+from lester_duck.rewrite.mutants import Judged, Outcome, rate_of
 from lester_duck.rewrite.observation import Evidence
 from lester_duck.rewrite.observe import Setting
 from lester_duck.rewrite.rerun import Planned
+from lester_duck.rewrite.shared_mutants import judge_shared
 
 DIRECTED_SECONDS = 28.0
 SECONDS = 58.0
@@ -71,7 +72,7 @@ class Beyond:
         if self.mutants == 0 or not _worth(verdict):
             return Said(verdict=verdict, findings=findings)
         left = (ALL_SECONDS if self.mutants is None else SECONDS) - (time.monotonic() - started)
-        outcome = judge_mutants(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
+        outcome = judge_shared(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
         return Said(verdict=replace(verdict, mutants=rate_of(outcome)), mutants=outcome, findings=findings)
 
     def _in_data(self, planned: Planned) -> tuple[Finding, ...]:

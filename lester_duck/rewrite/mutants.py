@@ -65,6 +65,20 @@ class Outcome:
     tried: int
     inputs: int
 
+    def __add__(self, other: Outcome) -> Outcome:
+        """The outcomes of two shares of the same mutants, as one."""
+        return Outcome(
+            sites=self.sites,
+            told=self.told + other.told,
+            survivors=self.survivors + other.survivors,
+            equivalent=self.equivalent + other.equivalent,
+            slow=self.slow + other.slow,
+            stillborn=self.stillborn + other.stillborn,
+            untried=self.untried + other.untried,
+            tried=min(self.tried, other.tried),
+            inputs=self.inputs,
+        )
+
     @property
     def counted(self) -> int:
         """Mutants told apart or surviving, those argued equivalent left out."""
@@ -103,17 +117,23 @@ def number_of(text: str | int) -> int | None:
 
 
 def judge_mutants(
-    pipeline: Pipeline, inputs: Sequence[Judged], *, number: int | None, seconds: float, progress: Progress
+    pipeline: Pipeline,
+    inputs: Sequence[Judged],
+    *,
+    number: int | None,
+    seconds: float,
+    progress: Progress,
+    share: tuple[int, int] = (0, 1),
 ) -> Outcome:
     """Try mutants on one input after the other until each is told apart, or the time is up.
 
-    ``number`` of them are drawn with a fixed seed, all when it is None. Raises a LesterError when
-    the pipeline itself does not run.
+    ``number`` of them are drawn with a fixed seed, all when it is None; of these, ``share`` (which, of
+    how many) says which are tried here. Raises a LesterError when the pipeline itself does not run.
     """
     deadline = time.monotonic() + seconds
     planned = rerun.Planned(pipeline)
     try:
-        return _Trial(planned, inputs, deadline, progress).run(number)
+        return _Trial(planned, inputs, deadline, progress).run(number, share)
     finally:
         planned.close()
 
@@ -136,7 +156,7 @@ class _Trial:
         """Those the engine is known not to refuse whatever the data."""
         self.planned_mutants: dict[int, try_mutant.Planned] = {}
 
-    def run(self, number: int | None) -> Outcome:
+    def run(self, number: int | None, share: tuple[int, int]) -> Outcome:
         state = self.planned.state(self.inputs[0].data)
         try:
             if state.error is not None:
@@ -146,7 +166,7 @@ class _Trial:
             state.close()
         self.progress("making mutants")
         everything = mutants(self.plan.pipeline, types_of(self.plan.types))
-        chosen = everything if number is None else sample(everything, number, SEED)
+        chosen = (everything if number is None else sample(everything, number, SEED))[share[0] :: share[1]]
         rules = Arguments(self.planned.pipeline)
         self.arguments = {id(m): rules.of(m) for m in chosen}
         self.coded = many.together([m.pipeline for m in chosen if m.pipeline.code != self.plan.pipeline.code])

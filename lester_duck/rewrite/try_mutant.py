@@ -149,8 +149,8 @@ def _put(state: State, block: Block, plan: Plan, worker: Worker, *, exists: bool
     if exists:
         how = state.plan.stored[block.name].how
         state.db.execute(exp.Drop(tables=[name], kind=how.upper()))
-    same = {r: plan.relations[r] == state.plan.relations[r] for r in block.reads}
-    if block == _own_block(state, block.name) and all(same.values()) and not (block.calls or block.folds):
+    same = all(plan.relations[r] == state.plan.relations.get(r) for r in block.reads)
+    if block == _own_block(state, block.name) and same and not (block.calls or block.folds):
         if block.name not in state.texts:
             rows = compute(block, plan.relations, functions=plan.functions)
             state.texts[block.name] = sql_text(creation(plan, block, rows))

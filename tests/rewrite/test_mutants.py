@@ -12,6 +12,7 @@ from lester_duck.rewrite import mutate_declared, mutate_sql, rerun
 from lester_duck.rewrite.equivalent import argument
 from lester_duck.rewrite.mutants import Judged, describe, judge_mutants, number_of
 from lester_duck.rewrite.mutate import Mutant, mutants, sample
+from lester_duck.rewrite.shared_mutants import judge_shared
 
 TYPES = {"t": {"a": "VARCHAR", "b": "VARCHAR", "n": "BIGINT"}, "u": {"a": "VARCHAR"}}
 
@@ -226,3 +227,11 @@ def test_a_sample_is_drawn_with_a_seed(prepared):
 def test_numbers_of_mutants():
     with pytest.raises(UsageError, match="no number of mutants"):
         number_of("many")
+
+
+def test_two_processes_tell_apart_what_one_does(prepared):
+    one = judge_mutants(prepared[2], [judged(prepared)], number=30, seconds=60, progress=str)
+    two = judge_shared(prepared[2], [judged(prepared)], number=30, seconds=60, progress=str)
+    assert {m.mutant for m in two.told} == {m.mutant for m in one.told}
+    assert set(two.survivors) == set(one.survivors)
+    assert (two.counted, two.stillborn, two.untried) == (one.counted, one.stillborn, one.untried)
