@@ -86,6 +86,28 @@ def _series_largest(descending: bool) -> frames.SeriesRule:
     return rule
 
 
+def first_keys(m: Machine, series: Series, n: Value, last: bool = False) -> Series:
+    """The first or last ``n`` of a value per key, in the order of the keys, or of how often they occur."""
+    name = series.sym.name or "value"
+    frame = Frame(series.rows_, ((name, series.sym),))
+    title = series.rows_.title or series.rows_.rel.name
+    made = _first(m, frame, title, n, last)
+    known = {sqlx.text(k.sql): own for (_, k), (_, own) in zip(series.rows_.keys, made.rows_.keys, strict=True)}
+    return Series(made.rows_, known.get(sqlx.text(series.sym.sql), replace(made.columns[0][1], name=series.sym.name)))
+
+
+def _series_first(last: bool) -> frames.SeriesRule:
+    def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        n = options(kwargs, args, ("n",), "head", n=5)["n"]
+        if series.rows_.index == "keys" and series.rows_.part is None:
+            return first_keys(m, series, n, last)
+        if last:
+            raise Refused("the last values of a column", "df.tail(n)")
+        return Series(frames.FRAME_RULES["slice"](m, series.rows_, slice(None, n)), series.sym)
+
+    return rule
+
+
 def _shown(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return Poison("statistics of a column, for reading only", m.line)
 
@@ -118,7 +140,8 @@ groups.GROUPED.update(head=_of_each(False), tail=_of_each(True))
 frames.FRAME_METHODS.update(
     nlargest=_largest(True), nsmallest=_largest(False), tail=_tail, sort_index=_sort_index,
 )  # fmt: skip
+frames.FRAME_RULES["first keys"] = first_keys
 frames.SERIES_METHODS.update(
     nlargest=_series_largest(True), nsmallest=_series_largest(False), describe=_shown, to_csv=_to_csv,
-    sort_index=_series_sort_index,
+    sort_index=_series_sort_index, head=_series_first(False), tail=_series_first(True),
 )  # fmt: skip

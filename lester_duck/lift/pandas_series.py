@@ -236,6 +236,9 @@ def subscript(m: Machine, series: Series, index: Value) -> Value:
             raise Refused("the row with the label 0", "iloc[0]")
         return frames.FRAME_RULES["one"](m, series, content)
     if isinstance(content, slice):
+        rows = series.rows_
+        if rows.index == "keys" and rows.part is None and content.start in (None, 0) and type(content.stop) is int:
+            return frames.FRAME_RULES["first keys"](m, series, content.stop)
         return Series(frames.FRAME_RULES["slice"](m, series.rows_, content), series.sym)
     if isinstance(content, Sym) and series.rows_.index == "keys":
         return _by_key(m, series, content)
