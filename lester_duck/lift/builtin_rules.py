@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -13,10 +14,13 @@ from lester_duck.lift import (
     containers,
     exploded,
     files,
+    grouped,
     hashes,
     inner,
+    listed,
     lookups,
     numbered,
+    once,
     rows,
     scalars,
     shapes,
@@ -134,6 +138,9 @@ def _extreme(kind: str) -> Rule:
         content = m.content(args[0])
         if isinstance(content, v.Group):
             return _of_group(m, content)
+        parts = listed.of(m, content)
+        if parts is not None:
+            return listed.extreme(m, parts, kind)
         if isinstance(content, v.ListOf | v.View | v.Vector):
             return arrays.aggregate(m, content, kind)
         items = containers.known_items(m, args[0])
@@ -169,6 +176,9 @@ def _sum(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         if m.implied(content.present):
             return total
         return Sym(sql("coalesce(_1, 0)", total.sql), element.type, name=total.name)
+    parts = listed.of(m, content)
+    if parts is not None and len(args) == 1:
+        return listed.total(parts)
     if isinstance(content, v.ListOf | v.View | v.Vector):
         return arrays.aggregate(m, content, "sum")
     items = containers.known_items(m, args[0])
@@ -228,6 +238,9 @@ def _sorted(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
     if isinstance(content, v.Group | inner.Inner):
         return inner.ordered(m, content, lambda view: ordered(m, view, kwargs))
+    parts = listed.of(m, content)
+    if parts is not None:
+        return listed.ordered(parts, kwargs)
     if isinstance(content, v.SetOf):
         content = numbered.distinct(m, content)
     if rows.as_view(m, content) is None:
@@ -309,6 +322,11 @@ def _set(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not args:
         return m.new(v.HSet())
     content = m.content(args[0])
+    if isinstance(content, v.Group):
+        return grouped.distinct(m, content)
+    parts = listed.of(m, content)
+    if parts is not None:
+        return listed.distinct(parts)
     view = rows.as_view(m, content)
     if view is not None:
         return m.new(v.SetOf(view.rel, view.element))
@@ -379,8 +397,22 @@ def _print(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return None
 
 
+def _map(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``map(f, items)`` of items that are known: the list of what ``f`` says of each."""
+    content = m.content(args[1]) if len(args) == 2 else None
+    if isinstance(content, v.Fields | v.Pieces):
+        return replace(content, each=(*content.each, lambda field: calls.call(m, args[0], [field], {})))
+    if len(args) != 2 or rows.as_view(m, m.content(args[1])) is not None:
+        raise Refused("map() of rows, or of several lists", "a comprehension")
+    items = [calls.call(m, args[0], [item], {}) for item in containers.known_items(m, args[1])]
+    return once.generator(m, m.new(v.HList(tuple(items))))
+
+
 def _quantifier(all_of: bool) -> Rule:
     def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        parts = listed.of(m, args[0])
+        if parts is not None:
+            return Sym(listed.quantified(parts, all_of), "bool")
         tree: exp.Expression = sqlx.literal(all_of)
         for item in containers.known_items(m, args[0]):
             truth = scalars.truth(m, item)
@@ -412,6 +444,7 @@ RULES: dict[str, Rule] = {
     "set": _set,
     "dict": _dict,
     "dict.fromkeys": _fromkeys,
+    "map": _map,
     "next": _next,
     "any": _quantifier(False),
     "all": _quantifier(True),

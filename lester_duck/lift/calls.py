@@ -13,6 +13,7 @@ from lester_duck.lift import (
     containers,
     dates,
     evolving,
+    exploded,
     expressions,
     files,
     functions,
@@ -176,6 +177,8 @@ def _join(m: Machine, separator: str, items: Value) -> Value:
     content = m.content(items)
     if isinstance(content, v.Group | inner.Inner):
         return inner.joined(m, separator, content)
+    if isinstance(content, exploded.Exploded):
+        return content.joined(m, separator)
     if isinstance(content, v.Words) and separator == " ":
         return Sym(
             scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name

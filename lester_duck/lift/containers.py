@@ -14,6 +14,7 @@ from lester_duck.lift import (
     evolving,
     files,
     foreign,
+    grouped,
     inner,
     lookups,
     matrices,
@@ -172,6 +173,8 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
         return twolevels.contains(m, content, item)
     if isinstance(content, v.Group) and content.of.container == twolevels.KIND:
         return twolevels.has(m, content, item)
+    if isinstance(content, v.Group):
+        return grouped.contains(m, content, item)
     if isinstance(content, v.Slot):
         return evolving.inside(m, content, item)
     if isinstance(content, str | Sym) and (isinstance(content, Sym) or isinstance(item, Sym)):

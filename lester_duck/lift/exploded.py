@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import nested, sqlx
+from lester_duck.lift import nested, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -34,10 +34,13 @@ class Exploded(Library):
     items: Tree
     type: str
     each: tuple[Callable[[Value], Value], ...] = ()
+    kind: str = "list"
     what = "list of parts"
 
     def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], body: Callable[[], None]) -> bool:
         """The loop over the elements within the loop over the rows."""
+        if self.kind == "set":
+            raise Refused("a loop over a set, whose order differs from run to run", "sorted(...)")
         if not m.frames or node.orelse:
             raise Refused("this loop over the parts of a text", "one loop over the rows, one over the parts")
         rel = Listed(name=node.target.id if isinstance(node.target, ast.Name) else "item", items=self.items)
@@ -50,6 +53,57 @@ class Exploded(Library):
 
         nested.loop(m, node, v.View(rel, element), bound, body)
         return True
+
+    def part(self, skipped: int, left: int) -> Exploded:
+        """The list without so many elements at its beginning and at its end."""
+        items = sql("list_slice(_1, _2, len(_1) - _3)", self.items, sqlx.literal(skipped + 1), sqlx.literal(left))
+        return replace(self, items=items)
+
+    def length(self, m: Machine, ref: Value) -> Value:
+        """The number of elements."""
+        return Sym(sql("len(_1)", self.items), "int")
+
+    def truth(self, m: Machine, ref: Value) -> Tree:
+        """Whether there are any."""
+        return sql("len(_1) > 0", self.items)
+
+    def contains(self, m: Machine, item: Value) -> Tree:
+        """``x in items``, for parts that are read as they are."""
+        wanted = scalars.scalar(item)
+        if self.each or wanted.null or wanted.type != self.type:
+            raise Refused("'in' of a list of changed parts", "a loop over the parts")
+        return sql("list_contains(_1, _2)", self.items, scalars.whole(wanted).sql)
+
+    def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
+        """``items[i]`` with a constant ``i``."""
+        if isinstance(index, slice):
+            return self._cut(index)
+        if type(index) is not int or self.kind == "set":
+            raise Refused("this index into a list of parts", "items[0]")
+        needed = index + 1 if index >= 0 else -index
+        m.raise_if(sql("len(_1) < _2", self.items, sqlx.literal(needed)), "IndexError", "too few parts")
+        place = sqlx.literal(index + 1 if index >= 0 else index)
+        value: Value = Sym(sql("list_extract(_1, _2)", self.items, place), self.type)
+        for rule in self.each:
+            value = rule(value)
+        return value
+
+    def _cut(self, index: slice) -> Exploded:
+        """``items[a:b]`` with constant bounds from the start."""
+        start, stop = index.start or 0, index.stop
+        known = type(start) is int and start >= 0 and (stop is None or (type(stop) is int and stop >= 0))
+        if not known or index.step is not None or self.kind == "set":
+            raise Refused("this slice of a list of parts", "items[:n] or items[n:]")
+        end = sql("len(_1)", self.items) if stop is None else sqlx.literal(stop)
+        return replace(self, items=sql("list_slice(_1, _2, _3)", self.items, sqlx.literal(start + 1), end))
+
+    def joined(self, m: Machine, separator: str) -> Sym:
+        """``separator.join(items)``."""
+        if self.kind == "set":
+            raise Refused("join() of a set, whose order differs from run to run", "sorted(...)")
+        if self.each or self.type != "str":
+            raise Refused("join() of changed parts", "a comprehension of texts")
+        return Sym(sql("array_to_string(_1, _2)", self.items, sqlx.literal(separator)), "str")
 
 
 def of(content: Value) -> Value:

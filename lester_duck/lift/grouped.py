@@ -6,13 +6,13 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import expressions, lookups, rows, scalars, sqlx
+from lester_duck.lift import evolving, expressions, lookups, rows, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Query, SelectRel, fresh
+from lester_duck.lift.relations import GroupRel, Query, SelectRel, fresh
 from lester_duck.lift.shapes import columns_of
 from lester_duck.lift.state import Frame
-from lester_duck.lift.values import Refused, Value
+from lester_duck.lift.values import Refused, Sym, Value
 
 _NEAREST = "conditions that speak of the list's own elements"
 
@@ -54,6 +54,37 @@ def comprehension(m: Machine, group: v.Group, node: ast.ListComp | ast.Generator
     if cache_key not in m.files:
         m.files[cache_key] = _filtered(m, group.of, Query(alias, base, where=where), element, node)
     return lookups.find_group(m, m.files[cache_key], group.key, ())
+
+
+def distinct(m: Machine, group: v.Group) -> Value:
+    """``set(d[k])``: each element once."""
+    return group if group.of.container == "set" else lookups.find_group(m, _distinct(m, group.of), group.key, ())
+
+
+def contains(m: Machine, group: v.Group, item: Value) -> exp.Expression:
+    """``x in d[k]``."""
+    if any(s.null for s in evolving.leaves_of((group.of.element, item)) if isinstance(s, Sym)):
+        raise Refused("'in' of a list that may hold None")
+    of = group.of if group.of.container == "set" else _distinct(m, group.of)
+    return lookups.present(m, lookups.join(m, of.rel, (of.key, of.element), (group.key, item)))
+
+
+def _distinct(m: Machine, of: v.GroupedOf) -> v.GroupedOf:
+    """The elements of all keys, each once per key."""
+    texts = tuple(sqlx.text(s.sql) for s in lookups.leaves((of.key, of.element)))
+    known = ("distinct per key", of.rel.token, texts)
+    if known not in m.files:
+        alias = fresh("g")
+        keys, shape = columns_of(m, v.rebind((of.key, of.element), of.rel.token, alias), "item")
+        if any(s.nan for _, s in keys):
+            raise Refused("a set of numbers that may be nan")
+        rel = GroupRel(
+            name=f"{of.rel.name}_distinct", what=f"{of.rel.name}, each element once per key", lines=(m.line, m.line),
+            query=Query(alias, of.rel), keys=tuple(keys),
+        )  # fmt: skip
+        key, element = shape(rel)
+        m.files[known] = v.GroupedOf(rel, key, element, "set", "set")
+    return m.files[known]
 
 
 def _filtered(m: Machine, of: v.GroupedOf, query: Query, element: Value, node: ast.expr) -> v.GroupedOf:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import lookups, nested, scalars, shapes, sqlx, twolevels
+from lester_duck.lift import grouped, lookups, nested, scalars, shapes, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -77,6 +77,12 @@ class Inner(Library):
         if self.where:
             raise Refused("the length of a part of the list of one key")
         return lookups.size(m, self.group)
+
+    def contains(self, m: Machine, item: Value) -> exp.Expression:
+        """``x in items``."""
+        if self.where or self.group.of.container == twolevels.KIND:
+            raise Refused("'in' of a part of the list of one key", "x in items")
+        return grouped.contains(m, self.group, item)
 
     def truth(self, m: Machine, ref: Value) -> exp.Expression:
         """Whether there are any."""

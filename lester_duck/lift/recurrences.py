@@ -152,7 +152,10 @@ def exclusive(effects: list[Effect]) -> bool:
 
 def _of_slots(m: Machine, frame: Frame, effects: list[Effect], own: set[str]) -> Recurrence:
     """``d[k].append(x)``, with or without a rule that makes the list of a new key."""
-    effect = single(m, [e for e in effects if e.kind == "slot"])
+    filled = [e for e in effects if e.kind == "slot"]
+    if not filled:
+        raise Refused("lists per key that stay empty in this loop", "make the list where it is appended to")
+    effect = single(m, filled)
     plain, conditions = split_path(m, frame, effect.path, own)
     once = _is_first(m, conditions)
     made = [e for e in effects if e.kind == "default"]

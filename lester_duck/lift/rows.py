@@ -20,6 +20,7 @@ from lester_duck.lift import (
     folds,
     grouped,
     inner,
+    listed,
     lookups,
     nested,
     numbered,
@@ -282,7 +283,7 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     shortcut = _fields_comprehension(m, node)
     if shortcut is not None:
         return shortcut
-    if m.frames and kind == "list":
+    if m.frames and kind in ("list", "set"):
         iterated = m.content(_iterated(m, node.generators[0].iter))
         if isinstance(iterated, v.Group):
             kept = grouped.comprehension(m, iterated, node)
@@ -416,10 +417,33 @@ def bind_target(m: Machine, target: ast.expr, value: Value) -> None:
         m.bind(target.id, files.name_field(m, value, target.id))
         return
     if isinstance(target, ast.Tuple | ast.List):
-        for part, item in zip(target.elts, unpack(m, value, len(target.elts)), strict=True):
+        parts, items = parts_of(m, target, value)
+        for part, item in zip(parts, items, strict=True):
             bind_target(m, part, item)
         return
     raise Refused("this target of a loop")
+
+
+def parts_of(m: Machine, target: ast.Tuple | ast.List, value: Value) -> tuple[list[ast.expr], list[Value]]:
+    """The targets of an unpacking, and what each of them gets; one with a star gets a list of the rest."""
+    at = next((i for i, t in enumerate(target.elts) if isinstance(t, ast.Starred)), None)
+    if at is None:
+        return target.elts, unpack(m, value, len(target.elts))
+    targets = [t.value if isinstance(t, ast.Starred) else t for t in target.elts]
+    after = len(targets) - at - 1
+    content = m.content(value)
+    if isinstance(content, v.Words | v.Pieces):
+        parts = exploded.of(content)
+        few = sqlx.sql("_1 < _2", parts.length(m, parts).sql, sqlx.literal(at + after))
+        m.raise_if(few, "ValueError", "too few parts to unpack")
+        first = [containers.subscript(m, content, i) for i in range(at)]
+        last = [containers.subscript(m, content, i - after) for i in range(after)]
+        return targets, [*first, parts.part(at, after), *last]
+    items = containers.known_items(m, value)
+    if len(items) < at + after:
+        raise Refused(f"the script would fail here: {len(items)} items for at least {at + after} names")
+    rest = m.new(v.HList(tuple(items[at : len(items) - after])))
+    return targets, [*items[:at], rest, *items[len(items) - after :]]
 
 
 def unpack(m: Machine, value: Value, count: int) -> list[Value]:

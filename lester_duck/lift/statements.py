@@ -56,9 +56,8 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
             nested.assigned(m, target.id, value)
         m.bind(target.id, files.name_field(m, value, target.id))
     elif isinstance(target, ast.Tuple | ast.List):
-        if any(isinstance(t, ast.Starred) for t in target.elts):
-            raise Refused("unpacking with a star")
-        for part, item in zip(target.elts, rows.unpack(m, value, len(target.elts)), strict=True):
+        parts, items = rows.parts_of(m, target, value)
+        for part, item in zip(parts, items, strict=True):
             assign(m, part, item)
     elif isinstance(target, ast.Subscript):
         base, index = expressions.evaluate(m, target.value), expressions.index(m, target.slice)
