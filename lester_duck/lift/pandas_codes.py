@@ -65,7 +65,18 @@ def _code(sym: Sym, rank: sqlx.Tree) -> Sym:
 
 
 def _cat(m: Machine, series: Series) -> Accessor:
-    return Accessor(series, ".cat", {"codes!": _codes})
+    return Accessor(series, ".cat", {"codes!": _codes, "add_categories": _add_categories})
+
+
+def _add_categories(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``s.cat.add_categories(["none"])``: behind the others."""
+    series = text_of(accessor)
+    more = frames.constant(m, options(kwargs, args, ("new_categories",), "add_categories")["new_categories"])
+    more = tuple(more) if isinstance(more, list | tuple) else (more,)
+    known = series.sym.categories
+    if known is None or any(type(x) is not type(known[0]) for x in more):
+        raise Refused("add_categories of this", "pd.cut with labels, .astype(object).fillna(...)")
+    return Series(series.rows_, replace(series.sym, categories=(*known, *more)))
 
 
 def _codes(m: Machine, accessor: Accessor) -> Value:

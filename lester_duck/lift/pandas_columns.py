@@ -69,7 +69,7 @@ def fill(m: Machine, series: Series, value: Value) -> Series:
         other = sqlx.literal(float(other.name))
     categories = x.categories
     if categories is not None and isinstance(y.sql, exp.Literal) and y.sql.name not in categories:
-        raise Refused("fillna with a value that is no category")
+        raise Refused("fillna with a value that is no category", ".astype(object).fillna(...)")
     return Series(rows, Sym(sql("coalesce(_1, _2)", known, other), kind, null=y.null, nan=True, name=x.name,
                             categories=categories, whole=x.whole))  # fmt: skip
 
@@ -105,12 +105,30 @@ def _apply(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Valu
 
 def _astype(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("dtype",), "astype", copy=True)
+    if is_object(chosen["dtype"]):
+        return as_objects(series)
     return cast(m, series, type_name(chosen["dtype"]))
+
+
+def is_object(value: Value) -> bool:
+    """Whether a dtype argument is Python's ``object``."""
+    return (value.name.rsplit(".", 1)[-1] if isinstance(value, Lib) else value) in ("object", "O")
+
+
+def as_objects(series: Series) -> Series:
+    """``s.astype(object)``: the same values, no longer categories."""
+    sym = series.sym
+    if sym.type not in ("str", "int", "float") or sym.whole is not None:
+        raise Refused(f"astype(object) of a column of {sym.type}", "astype(str)")
+    return Series(series.rows_, replace(sym, categories=None))
 
 
 def cast(m: Machine, series: Series, kind: str) -> Series:
     """``s.astype(kind)``."""
     sym, rows = series.sym, series.rows_
+    if sym.categories is not None and kind != "category":
+        sym = replace(sym, categories=None)
+        series = Series(rows, sym)
     if sym.type == kind and sym.whole is None and not (kind == "bool" and sym.null):
         return series
     if kind == "category":

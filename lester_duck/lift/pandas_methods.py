@@ -245,7 +245,9 @@ def _astype(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
                 raise Refused(f"encoded columns as {kind}")
             frame = frames.put(frame, name, replace(value, kind=kind))
             continue
-        made = column_rules.cast(m, Series(frame.rows_, value), kind)
+        series = Series(frame.rows_, value)
+        objects = column_rules.is_object(wanted)
+        made = column_rules.as_objects(series) if objects else column_rules.cast(m, series, kind)
         frame = frames.put(frame, name, frames.named(m, str(name), made.sym))
     return m.new(frame)
 
