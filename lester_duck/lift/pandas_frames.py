@@ -74,6 +74,8 @@ def put(frame: Frame, name: str, value: Value) -> Frame:
 
 def assign(m: Machine, frame: Frame, name: str, series: Series) -> Frame:
     """The frame after ``df[name] = series``, matched by index."""
+    series = FRAME_RULES["aligned"](m, frame.rows_, series)
+    frame = FRAME_RULES["at rows of"](m, frame, series)
     sym = carry(m, frame.rows_, series.rows_, series.sym)
     rows = with_joins(frame.rows_, series.rows_.joins if series.rows_.rel is frame.rows_.rel else ())
     return put(replace(frame, what_rows=rows), name, named(m, name, sym))
@@ -159,8 +161,8 @@ def _raised(m: Machine, rel: SelectRel, sym: Sym) -> Tree:
 def _inlined(m: Machine, rel: SelectRel, outputs: dict[str, Sym], tree: Tree) -> Tree:
     def definition(node: Tree) -> Tree | None:
         if isinstance(node, exp.Column) and node.table == rel.token:
-            found = outputs[node.name].sql
-            if windowed(m, found):
+            found = outputs[node.name].sql if node.name in outputs else None
+            if found is None or windowed(m, found):
                 raise Refused("a window over some rows, matched to a frame with others", "a merge by key")
             return found
         return None
@@ -180,6 +182,7 @@ def _masked(sym: Sym, source: tuple[Tree, ...], target: tuple[Tree, ...]) -> Sym
 
 def both(m: Machine, a: Series, b: Series) -> tuple[Rows, Sym, Sym]:
     """Two series over one set of rows: that of the later frame."""
+    a, b = FRAME_RULES["aligned pair"](m, a, b)
     x, y = a.rows_, b.rows_
     later = between(x.rel, y.rel) is not None
     if (later and x.rel is not y.rel) or (x.rel is y.rel and len(x.where) < len(y.where)):
@@ -281,9 +284,9 @@ def close_series(m: Machine, series: Series) -> Series:
     if is_own(rows, series.sym) and not rows.where and not rows.joins and not rows.part:
         return series
     owner = m.state.heap.get(rows.owner) if rows.owner is not None else None
-    if isinstance(owner, Frame) and owner.rows_.labels == rows.labels and not rows.where and not rows.part:
+    if isinstance(owner, Frame) and owner.rows_.labels == rows.labels and not rows.part:
         later = between(owner.rows_.rel, rows.rel)
-        if later and not any(r.query.where for r in later) and not owner.rows_.where and not owner.rows_.part:
+        if later and _chosen_alike(later, rows) and not owner.rows_.where and not owner.rows_.part:
             made = Series(owner.rows_, carry(m, owner.rows_, rows, series.sym))
             return made if is_own(made.rows_, made.sym) else close_series(m, made)
     if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _same_where(owner.rows_, rows)):
@@ -298,6 +301,12 @@ def close_series(m: Machine, series: Series) -> Series:
     title = rows.title or rows.rel.name
     made = closed(m, Frame(rows, ((name, series.sym),)), title)
     return Series(made.rows_, made.columns[0][1])
+
+
+def _chosen_alike(chain: list[SelectRel], rows: Rows) -> bool:
+    """Whether the selections above some rows have just those rows."""
+    lowest = {sqlx.text(c) for c in chain[0].query.where}
+    return lowest == {sqlx.text(c) for c in rows.where} and not any(r.query.where for r in chain[1:])
 
 
 def _same_where(a: Rows, b: Rows) -> bool:

@@ -275,6 +275,9 @@ def _of_columns(m: Machine, content: v.HDict) -> Value:
             raise Refused("a DataFrame of this dict", "a dict of lists filled in a loop")
         if rows is None:
             rows = series.rows_
+        elif rows.index == series.rows_.index == "keys" and rows.labels != series.rows_.labels:
+            series = frames.FRAME_RULES["aligned pair"](m, Series(rows, rows.keys[0][1]), series)[1]
+            rows = series.rows_
         if series.rows_.rel is not rows.rel:
             raise Refused("a DataFrame of columns of different lengths")
         made.append((str(name), series.sym))

@@ -42,6 +42,7 @@ def beside(m: Machine, parts: list[Frame], aligned: bool) -> Frame:
     """Frames side by side, matched by index (pandas) or by position (NumPy)."""
     made = parts[0]
     for other in parts[1:]:
+        other = frames.FRAME_RULES["aligned frame"](m, made, other) if aligned else other
         rows = made.rows_
         if not aligned and other.rows_.labels != rows.labels:
             raise Refused("two arrays whose rows do not correspond")
