@@ -13,6 +13,7 @@ from lester_duck.lift import (
     calls,
     containers,
     exploded,
+    extremes,
     files,
     grouped,
     hashes,
@@ -131,6 +132,9 @@ def _extreme(kind: str) -> Rule:
     op = ast.Gt if kind == "max" else ast.Lt
 
     def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        view = rows.as_view(m, m.content(args[0])) if kwargs.get("key") is not None and len(args) == 1 else None
+        if view is not None:
+            return extremes.of_rows(m, view, kind, kwargs, lambda: _key(m, view, kwargs["key"]))
         if kwargs:
             raise Refused(f"{kind}() with {', '.join(kwargs)}")
         if len(args) > 1:

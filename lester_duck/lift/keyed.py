@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -38,7 +39,7 @@ def entries(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
         _codes(m, frame, id_, found, name)
         return
     rel, key, value = _grouped(m, frame, found, name)
-    m.state.heap[id_] = v.DictOf(rel, key, value, before.default)
+    m.state.heap[id_] = v.DictOf(rel, _there(key), value, before.default)
     twolevels.nest(m, id_)
     if found.kind == "first":
         _answer_after(m, frame, id_, found, rel, evolving.leaves_of(value))
@@ -82,7 +83,7 @@ def records(m: Machine, frame: Frame, id_: int, found: fields.Records) -> None:
         raise Refused("records filled from sorted rows", "rows.sort(...) before the loop")
     rel, key, value = fields.grouping(m, frame, query, found, folds.name_of(m, id_) or "records")
     _no_none(m, query, list(rel.keys), frame.lines[0])
-    m.state.heap[id_] = v.DictOf(rel, key, value, before.default)
+    m.state.heap[id_] = v.DictOf(rel, _there(key), value, before.default)
 
 
 def _which(found: Recurrence) -> str:
@@ -100,6 +101,11 @@ def _no_none(m: Machine, query: Query, keys: list[tuple[str, Sym]], line: int) -
         if s.null:
             missing = sql("_1 IS NULL", s.sql)
             m.obligations.append(Obligation(query, query.where, missing, f"a key that is missing ({name})", line))
+
+
+def _there(key: Value) -> Value:
+    """A key of a dict, of which a data check says that it is never missing."""
+    return v.map_syms(key, lambda s: replace(s, null=False, nan=False))
 
 
 def _is_count(m: Machine, leaf: Value) -> bool:
@@ -176,7 +182,7 @@ def totals(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     )
     one = isinstance(found.value.sql, exp.Literal) and found.value.sql.name == "1" and found.value.type == "int"
     value = rel.require("count", None, "int", "n") if one else _sum(rel, found.value)
-    m.state.heap[id_] = v.DictOf(rel, shape(rel), value, before.default)
+    m.state.heap[id_] = v.DictOf(rel, _there(shape(rel)), value, before.default)
     twolevels.nest(m, id_)
 
 

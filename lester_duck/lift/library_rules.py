@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 
@@ -80,6 +81,18 @@ def _counter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return made
 
 
+def _itemgetter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``operator.itemgetter(1)``: the function that takes an item out of a row."""
+    if kwargs or not args or not all(isinstance(a, int | str) for a in args):
+        return MISSING
+    items = [f"row[{a!r}]" for a in args]
+    node = ast.parse(f"lambda row: {items[0] if len(items) == 1 else ', '.join(items).join('()')}", mode="eval").body
+    for part in ast.walk(node):
+        if isinstance(part, ast.expr):
+            part.lineno = part.end_lineno = m.line
+    return v.Func("itemgetter", node, {}, False)
+
+
 # -- datetime, zlib, os, re -------------------------------------------------------------------------
 
 
@@ -130,11 +143,12 @@ def _exists(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 def _re_function(name: str) -> Rule:
     def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        if not isinstance(args[0], str | re.Pattern) or kwargs:
+        flags = kwargs.get("flags", 0)
+        if not isinstance(args[0], str | re.Pattern) or set(kwargs) - {"flags"} or not isinstance(flags, int):
             raise Refused(f"re.{name} with these parameters")
-        pattern = re.compile(args[0]) if isinstance(args[0], str) else args[0]
+        pattern = re.compile(args[0], flags) if isinstance(args[0], str) else args[0]
         answer = pattern_method(m, pattern, name, args[1:])
-        return concrete.method(m, pattern, name, args[1:], kwargs) if answer is MISSING else answer
+        return concrete.method(m, pattern, name, args[1:], {}) if answer is MISSING else answer
 
     return rule
 
@@ -155,6 +169,7 @@ RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "datetime.date": _make("date"),
     "datetime.datetime": _make("datetime"),
     "datetime.timedelta": _timedelta,
+    "operator.itemgetter": _itemgetter,
     "os.path.exists": _exists,
     "os.path.isdir": _exists,
     "os.path.isfile": _exists,
@@ -163,4 +178,5 @@ RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "re.match": _re_function("match"),
     "re.fullmatch": _re_function("fullmatch"),
     "re.findall": _re_function("findall"),
+    "re.split": _re_function("split"),
 }

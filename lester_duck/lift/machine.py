@@ -139,6 +139,7 @@ class Machine:
             if (
                 made.kind == kind
                 and made.rel is rel
+                and not made.by
                 and (sqlx.text(made.element.sql) if made.element else "") == wanted
                 and _part_text(made.part) == _part_text(part)
             ):

@@ -161,7 +161,8 @@ def table_of(m: Machine, made: Whole) -> GroupRel:
     """The relation of one row that holds an aggregate, under its kind as name."""
     if made.part is not None:
         raise Refused("an aggregate over a part of the rows, other than to scale them by it")
-    key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "", len(made.by))
+    key = ("summary of", made.rel.token, made.kind, sqlx.text(made.element.sql) if made.element else "",
+           tuple((sqlx.text(s.sql), d) for s, d in made.by))  # fmt: skip
     if key not in m.files:
         name = made.element.name if made.element is not None and made.element.name else "rows"
         short = made.kind.split(":")[0].removesuffix("_sample").removesuffix("_of")
