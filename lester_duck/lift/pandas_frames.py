@@ -248,8 +248,7 @@ def taken(m: Machine, frame: Frame, title: str) -> Frame:
     step = closed(m, put(base, "place", Sym(place, "int", name="place")), f"{title}_places")
     number = dict(step.columns)["place"].sql
     condition = sqlx.sql("_1 <= _2" if side == "train" else "_1 > _2", number, sqlx.literal(int(bound)))
-    columns = tuple((n, x) for n, x in step.columns if n != "place")
-    return Frame(restricted(step.rows_, condition), columns)
+    return Frame(restricted(step.rows_, condition), tuple((n, x) for n, x in step.columns if n != "place"))
 
 
 def replace_order(query: Query, order: tuple[tuple[Sym, bool], ...]) -> Query:
@@ -286,10 +285,11 @@ def close_series(m: Machine, series: Series) -> Series:
     owner = m.state.heap.get(rows.owner) if rows.owner is not None else None
     if isinstance(owner, Frame) and owner.rows_.labels == rows.labels and not rows.part:
         later = between(owner.rows_.rel, rows.rel)
-        if later and _chosen_alike(later, rows) and not owner.rows_.where and not owner.rows_.part:
+        chosen = later and (any(r.query.where for r in later[1:]) or not _alike(later[0].query.where, rows.where))
+        if later and not chosen and not owner.rows_.where and not owner.rows_.part:
             made = Series(owner.rows_, carry(m, owner.rows_, rows, series.sym))
             return made if is_own(made.rows_, made.sym) else close_series(m, made)
-    if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _same_where(owner.rows_, rows)):
+    if not (isinstance(owner, Frame) and owner.rows_.rel is rows.rel and _alike(owner.rows_.where, rows.where)):
         owner = None
     if owner is not None:
         made = close(m, v.Ref(rows.owner), owner)
@@ -303,20 +303,14 @@ def close_series(m: Machine, series: Series) -> Series:
     return Series(made.rows_, made.columns[0][1])
 
 
-def _chosen_alike(chain: list[SelectRel], rows: Rows) -> bool:
-    """Whether the selections above some rows have just those rows."""
-    lowest = {sqlx.text(c) for c in chain[0].query.where}
-    return lowest == {sqlx.text(c) for c in rows.where} and not any(r.query.where for r in chain[1:])
-
-
-def _same_where(a: Rows, b: Rows) -> bool:
-    return [sqlx.text(c) for c in a.where] == [sqlx.text(c) for c in b.where]
+def _alike(a: Iterable[Tree], b: Iterable[Tree]) -> bool:
+    return {sqlx.text(c) for c in a} == {sqlx.text(c) for c in b}
 
 
 def filtered(m: Machine, ref: Value, frame: Frame, condition: Series) -> Frame:
     """The rows of a frame where a condition holds."""
     if windowed(m, condition.sym.sql) and between(frame.rows_.rel, condition.rows_.rel) in (None, []):
-        condition = _apart(m, condition)
+        condition = FRAME_RULES["apart"](m, condition)
     above = between(condition.rows_.rel, frame.rows_.rel)
     if above and not frame.rows_.where and frame.rows_.part is None:
         columns = tuple((n, carried(m, condition.rows_, frame.rows_, x)) for n, x in frame.columns)
@@ -326,32 +320,6 @@ def filtered(m: Machine, ref: Value, frame: Frame, condition: Series) -> Frame:
     tree = carry(m, frame.rows_, condition.rows_, condition.sym)
     rows = with_joins(frame.rows_, condition.rows_.joins if condition.rows_.rel is frame.rows_.rel else ())
     return replace(frame, what_rows=restricted(rows, truth(tree)))
-
-
-def _apart(m: Machine, series: Series) -> Series:
-    """A series over other rows with its windows as columns of a relation, which further ones share."""
-    rows = series.rows_
-    if rows.where or rows.joins or rows.part:
-        raise Refused("a condition over other rows of a selection", "assign it to a column first")
-    key = ("windows of", rows.rel.token)
-    if key not in m.files:
-        name = f"{rows.title or rows.rel.name}_places"
-        what = f"{rows.title or rows.rel.name} with what each row is among the others"
-        m.files[key] = SelectRel(name=name, what=what, lines=(m.line, m.line), query=rows.query())
-    rel = m.files[key]
-
-    def said(node: Tree) -> Tree | None:
-        if isinstance(node, exp.Window):
-            return rel.require(Sym(node, "int"), series.sym.name or "place").sql
-        return None
-
-    tree = sqlx.replace(m.expand_tree(series.sym.sql), said)
-    tree = sqlx.replace(tree, lambda n: None if not _below(n, rel) else rel.require(Sym(n, "str"), n.name).sql)
-    return Series(replace(rows, rel=rel), replace(series.sym, sql=tree, parts=(), choices=()))
-
-
-def _below(node: Tree, rel: SelectRel) -> bool:
-    return isinstance(node, exp.Column) and node.table == rel.query.alias
 
 
 def carried(m: Machine, target: Rows, source: Rows, value: Value) -> Value:

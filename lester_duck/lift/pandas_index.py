@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlglot import exp
+
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import sqlx
@@ -11,7 +13,8 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Rows, Series
 from lester_duck.lift.pandas_lookups import find_join
 from lester_duck.lift.relations import GroupRel, Relation, SelectRel
-from lester_duck.lift.values import Refused
+from lester_duck.lift.sqlx import Tree
+from lester_duck.lift.values import Refused, Sym
 
 
 def aligned(m: Machine, target: Rows, series: Series) -> Series:
@@ -110,4 +113,32 @@ def at_rows_of(m: Machine, frame: Frame, series: Series) -> Frame:
     return Frame(replace(target, keys=keys), columns)
 
 
-frames.FRAME_RULES.update({"aligned": aligned, "aligned pair": both, "aligned frame": beside, "at rows of": at_rows_of})
+def apart(m: Machine, series: Series) -> Series:
+    """A series over other rows with its windows as columns of a relation, which further ones share."""
+    rows = series.rows_
+    if rows.where or rows.joins or rows.part:
+        raise Refused("a condition over other rows of a selection", "assign it to a column first")
+    key = ("windows of", rows.rel.token)
+    if key not in m.files:
+        name = f"{rows.title or rows.rel.name}_places"
+        what = f"{rows.title or rows.rel.name} with what each row is among the others"
+        m.files[key] = SelectRel(name=name, what=what, lines=(m.line, m.line), query=rows.query())
+    rel = m.files[key]
+
+    def said(node: Tree) -> Tree | None:
+        if isinstance(node, exp.Window):
+            return rel.require(Sym(node, "int"), series.sym.name or "place").sql
+        return None
+
+    tree = sqlx.replace(m.expand_tree(series.sym.sql), said)
+    tree = sqlx.replace(tree, lambda n: None if not _below(n, rel) else rel.require(Sym(n, "str"), n.name).sql)
+    return Series(replace(rows, rel=rel), replace(series.sym, sql=tree, parts=(), choices=()))
+
+
+def _below(node: Tree, rel: SelectRel) -> bool:
+    return isinstance(node, exp.Column) and node.table == rel.query.alias
+
+
+frames.FRAME_RULES.update(
+    {"aligned": aligned, "aligned pair": both, "aligned frame": beside, "at rows of": at_rows_of, "apart": apart}
+)

@@ -22,10 +22,28 @@ _OF_ANOTHER_ROW = exp.Window | exp.IgnoreNulls | exp.Lag | exp.Lead | exp.FirstV
 def values_of(m: Machine, series: Series) -> list[Value] | None:
     """The distinct values of a column in the observed files, sorted; None where they cannot be told.
 
-    Conditions on the rows are left out: some of the values may not occur after them.
+    Conditions on the rows are left out: some of the values may not occur after them. Where no file that
+    was read tells, one that the script wrote may: a check holds the data to the values in any case.
     """
     found = _values(m, series.rows_.rel, m.expand(series.sym).sql)
+    if found is None and series.sym.type in ("str", "int") and series.sym.name:
+        found = _written(m, series.sym.name, int if series.sym.type == "int" else str)
     return None if found is None else sorted(found)
+
+
+def _written(m: Machine, name: str, kind: type) -> set[Value] | None:
+    """The values under a heading of a table that the script wrote."""
+    for path in m.observed.writes:
+        where = m.observed.folder / path
+        if not path.endswith((".csv", ".tsv")) or not where.is_file():
+            continue
+        with where.open(newline="", encoding="utf-8", errors="replace") as f:
+            records = [r for r in csv.reader(f, delimiter="\t" if path.endswith(".tsv") else ",") if r]
+        if records and name in records[0]:
+            place = records[0].index(name)
+            cells = {r[place] for r in records[1:] if place < len(r) and r[place]}
+            return {kind(c) for c in cells} if kind is str or all(c.lstrip("-").isdigit() for c in cells) else None
+    return None
 
 
 def _values(m: Machine, rel: Relation, tree: Tree) -> set[Value] | None:
