@@ -110,6 +110,8 @@ def _one_needed(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Sele
 
 def _rows(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:
     used = {t for c in (*owed.path, owed.fails) for t in sqlx.tables(m.expand_tree(c))}
+    if any(m.expand_tree(c).find(exp.Window) for c in (*owed.path, owed.fails)):
+        return _after_windows(m, owed, emitted, used)
     query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used), (*owed.path, owed.fails))
     block = build.prepare(m, query, _shown(m, owed, emitted), emitted.columns)
     block.where = [_possible(w) for w in block.where]
@@ -117,6 +119,20 @@ def _rows(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | N
         return None
     ctes, statement = build.write(block, lambda r: emitted.names[r])
     for name, cte in _placed(ctes):
+        statement = statement.with_(name, cte)
+    return statement
+
+
+def _after_windows(m: Machine, owed: Obligation, emitted: emit.Emitted, used: set[str]) -> exp.Select:
+    """The failing rows where the condition looks at other rows: found in a step, which sees all of them."""
+    query = Query(owed.query.alias, owed.query.base, _closure(m, owed.query, used))
+    failing = sqlx.conjunction([*owed.path, owed.fails])
+    shown = [(n, t) for n, t in _shown(m, owed, emitted) if n != "failing"]
+    block = build.prepare(m, query, [*shown, ("failing", failing)], emitted.columns)
+    ctes, inner = build.write(block, lambda r: emitted.names[r])
+    step = "rows_to_check"
+    statement = exp.select(*[render.column(None, n) for n, _ in shown]).from_(step).where(exp.column("failing"))
+    for name, cte in [*_placed(ctes), (step, inner)]:
         statement = statement.with_(name, cte)
     return statement
 
