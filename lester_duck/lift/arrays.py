@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from lester_duck.lift import builtin_rules, csv_files, files, folds, lookups, matrices, scalars, sqlx
+from lester_duck.lift import extremes as extreme_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -29,6 +30,9 @@ def count(m: Machine, content: Value) -> Sym:
 
 def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> Value:
     """``rows[index]``: by the loop's position, a slice from or to a bound, or a mask."""
+    if index == slice(None, None, -1) and isinstance(content, v.ListOf | v.View):
+        view = content if isinstance(content, v.View) else v.View(content.rel, content.element)
+        return m.new(builtin_rules.settled(m, backwards(view), folds.title_of(m, content)))
     content = _in_order(m, content)
     if isinstance(index, v.Ref):
         index = m.content(index)
@@ -53,7 +57,22 @@ def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> V
         return _first_line(m, content)
     if index == 0 and _is_split(content):
         return _first_split(m, content)
+    if type(index) is int and index in (0, -1) and isinstance(content, v.ListOf | v.View):
+        return _at_end(m, content, index)
     raise Refused("this index into a collection of rows", "the position of the loop's own row, or a slice")
+
+
+def backwards(view: v.View) -> v.View:
+    """The rows of a view from the last to the first: what is equal comes in the opposite order, too."""
+    position = Sym(sqlx.column(view.rel.token, "_pos"), "int", name="position")
+    return v.View(view.rel, view.element, (*((s, not d) for s, d in view.order), (position, True)))
+
+
+def _at_end(m: Machine, content: v.ListOf, index: int) -> Value:
+    element = content.element
+    if isinstance(element, v.Fields):
+        element = v.Seq(tuple(files.all_fields(m, element)))
+    return extreme_rules.at_end(m, v.View(content.rel, element), index)
 
 
 def _in_order(m: Machine, content: Value) -> Value:

@@ -309,6 +309,21 @@ def settled(m: Machine, view: v.View, name: str | None) -> v.ListOf:
     return v.ListOf(rel, shape(rel))
 
 
+def _reversed(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    content = m.content(args[0])
+    if isinstance(content, v.SetOf | v.Group | inner.Inner | v.Part):
+        raise Refused("reversed() of this", "reversed() of a list of rows")
+    view = rows.as_view(m, content)
+    if view is None:
+        return tuple(reversed(containers.known_items(m, args[0])))
+    return arrays.backwards(view)
+
+
+def turned(m: Machine, content: v.ListOf, name: str | None) -> v.ListOf:
+    """A list from its last row to its first."""
+    return settled(m, arrays.backwards(v.View(content.rel, content.element)), name)
+
+
 def _list(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not args:
         return m.new(v.HList())
@@ -444,6 +459,7 @@ RULES: dict[str, Rule] = {
     "zip": _zip,
     "sorted": _sorted,
     "list": _list,
+    "reversed": _reversed,
     "tuple": _tuple,
     "set": _set,
     "dict": _dict,

@@ -18,6 +18,7 @@ from lester_duck.lift import (
     files,
     functions,
     inner,
+    joined,
     library_rules,
     lookups,
     models,
@@ -183,7 +184,8 @@ def _join(m: Machine, separator: str, items: Value) -> Value:
         return Sym(
             scalars.sqlx.sql("array_to_string(py_split(_1), ' ')", content.text.sql), "str", name=content.text.name
         )
-    return strings.join(m, separator, containers.known_items(m, items))
+    whole = joined.join(m, separator, items)
+    return whole if whole is not None else strings.join(m, separator, containers.known_items(m, items))
 
 
 def make_function(m: Machine, name: str, node: ast.FunctionDef | ast.Lambda) -> v.Func:
@@ -379,6 +381,17 @@ def _sort(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Valu
     return None
 
 
+def _reverse(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if m.frame_of(receiver) is not None:
+        raise Refused("a list reversed inside a loop over rows")
+    content = m.content(receiver)
+    if isinstance(content, v.HList):
+        m.update(receiver, v.HList(tuple(reversed(content.items))))
+        return None
+    m.update(receiver, builtin_rules.turned(m, content, rows.folds.name_of(m, receiver.id)))
+    return None
+
+
 def _lines(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     view = files.lines_of(m, m.content(receiver))
     return m.new(v.ListOf(view.rel, view.element))
@@ -389,7 +402,16 @@ def _readline(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
 
 
 def _file_write(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    text = m.content(args[0])
+    if isinstance(text, joined.Joined):
+        joined.write(m, receiver, text)
+        return None
     files.write(m, receiver, args[0])
+    return None
+
+
+def _writelines(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    joined.writelines(m, receiver, args[0])
     return None
 
 
@@ -412,6 +434,8 @@ METHODS = {
     (v.HList, "index"): _list_index,
     (v.HList, "sort"): _sort,
     (v.ListOf, "sort"): _sort,
+    (v.HList, "reverse"): _reverse,
+    (v.ListOf, "reverse"): _reverse,
     (v.HSet, "add"): _set_add,
     (v.HDict, "get"): _dict_get,
     (v.DictOf, "get"): _dict_get,

@@ -69,3 +69,20 @@ def _is_record(element: Value) -> bool:
     if isinstance(element, v.Rec):
         return all(_is_record(x) for _, x in element.items)
     return isinstance(element, Sym) or v.is_const(element)
+
+
+def at_end(m: Machine, view: v.View, index: int) -> Value:
+    """``rows[0]`` and ``rows[-1]``, which there must be."""
+    if not _is_record(view.element):
+        raise Refused("an index into a list of elements that are no records", "rows of scalars")
+    count = m.whole("count", view.rel, None, "int")
+    m.asserted.append((sql("_1 = 0", count.sql), m.line))
+    position = Sym(sqlx.column(view.rel.token, "_pos"), "int", name="position")
+    by = tuple((s, d is (index == 0)) for s, d in (*view.order, (position, False)))
+
+    def leaf(sym: Sym) -> Sym:
+        token = fresh("agg")
+        m.wholes[token] = Whole("first", view.rel, m.expand(sym), by)
+        return Sym(sqlx.column(token, "first"), sym.type, sym.null, name=sym.name)
+
+    return lookups.thaw(m, v.map_syms(view.element, leaf))

@@ -100,7 +100,7 @@ def digits(tree: exp.Expression) -> int | None:
     return None
 
 
-def whole(m: Machine, value: Sym, base: Value) -> Sym:
+def whole(m: Machine, value: Sym, base: Value) -> Value:
     """``int(digits, 16)`` of digits of a hash."""
     count = digits(m.expand_tree(value.sql))
     if base != 16 or count is None:

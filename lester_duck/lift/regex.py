@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from lester_duck.lift import declared, scalars, sqlx
 from lester_duck.lift import values as v
+from lester_duck.lift.exploded import Exploded
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import Tree, sql
@@ -216,6 +217,8 @@ def method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]) -> Val
         return _search(m, pattern, name, text)
     if name == "sub" and len(args) == 2 and isinstance(args[0], str):
         return _sub(m, pattern, args[0], text)
+    if name in ("findall", "split") and len(args) == 1:
+        return _pieces(m, pattern, name, text)
     raise Refused(f"the regular expression {pattern.pattern!r} with .{name}() on a text of a row", "a function of it")
 
 
@@ -250,3 +253,24 @@ def _sub(m: Machine, pattern: re.Pattern, replacement: str, text: Sym) -> Sym:
     tree = sql("regexp_replace(_1, _2, _3, 'g')", text.sql, sqlx.literal(form), sqlx.literal(replacement))
     return Sym(tree, "str", name=text.name)
 
+
+def _pieces(m: Machine, pattern: re.Pattern, name: str, text: Sym) -> Exploded:
+    """``pattern.findall(text)`` and ``pattern.split(text)``: a list of texts, of unknown length."""
+    if pattern.groups > (1 if name == "findall" else 0):
+        raise Refused(f"the regular expression {pattern.pattern!r} with .{name}() and groups", "one group, or none")
+    try:
+        form = re2(pattern)
+        narrow = _parser.parse(pattern.pattern, pattern.flags).getwidth()[0] == 0
+        if narrow or len(always(pattern)) <= pattern.groups:
+            raise Different
+    except Different:
+        if m.entire:
+            raise Refused(
+                f"the regular expression {pattern.pattern!r} on a text of a row", "a function of the text"
+            ) from None
+        body = "return {pattern}." + name + "({text})"
+        found = declared.pattern(m, pattern, text, body, ("VARCHAR[]", "texts"), False)
+        return Exploded(m.let(m.hint or "parts", found).sql, "str")
+    said = "regexp_extract_all(_1, _2, _3)" if name == "findall" else "regexp_split_to_array(_1, _2)"
+    tree = sql(said, text.sql, sqlx.literal(form), *([sqlx.literal(pattern.groups)] if name == "findall" else []))
+    return Exploded(m.let(m.hint or "parts", Sym(tree, "texts")).sql, "str")

@@ -6,7 +6,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "hashing_md5": (4, "vec() cannot be said in SQL (int() of a text with a base)"),
     "lagged_mean": (6, "a Slot of unknown length here"),
     "np_concat_rows": (3, "a list made for one row of the outer loop"),
-    "regex_findall": (4, "the regular expression '[0-9]+' with .findall() on a text of"),
     "trap_alias_row": (8, "'best' as an earlier row left it"),
     "trap_closures": (8, "an object is changed in one branch only"),
     "trap_copy_before_append": (3, "append to a ListOf"),
@@ -15,7 +14,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_generator_twice": (3, "a generator that was read before"),
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
     "trap_reinsertion": (6, "del of an element"),
-    "trap_sort_ties_reversed": (3, "this index into a collection of rows"),
     "while_pairs": (4, "the length of a list of lines and the end of the last one"),
 }
 """Refused: the line, and what the refusal says."""
