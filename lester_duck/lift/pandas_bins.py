@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import pairwise
+
 from sqlglot import exp
 
 from lester_duck.lift import pandas_aggregates as aggregates
@@ -96,10 +99,15 @@ def qcut(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     for i in range(1, parts):
         edge = aggregates.whole(m, series, "median" if i / parts == 0.5 else f"quantile:{i / parts}")
         ifs.append((edge, codes[i - 1]))
+    ends = [aggregates.whole(m, series, "min"), *[e for e, _ in ifs], aggregates.whole(m, series, "max")]
+    equal = [sql("_1 = _2", a.sql, b.sql) for a, b in pairwise(ends)]
+    m.asserted.append((reduce(sqlx.disjunction, [sql("_1 IS NULL", ends[0].sql), *equal]), m.line))
     closed = frames.close_series(m, series)
     whens = [exp.If(this=sql("_1 <= _2", closed.sym.sql, e.sql), true=sqlx.literal(c)) for e, c in ifs]
     whens.append(exp.If(this=sql("_1 IS NOT NULL", closed.sym.sql), true=sqlx.literal(codes[-1])))
     kind = "str" if isinstance(codes[0], str) else "float" if closed.sym.null else "int"
     made = Sym(exp.Case(ifs=whens), kind, null=closed.sym.null, nan=True, name=closed.sym.name,
                categories=None if labels is False else tuple(codes))  # fmt: skip
+    if kind == "float" and labels is False:
+        made = whole.unless(m, closed.rows_, made, sql("_1 IS NULL", closed.sym.sql))
     return Series(closed.rows_, made)
