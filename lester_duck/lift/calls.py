@@ -459,6 +459,7 @@ METHODS = {
     (v.HFile, "readlines"): _lines,
     (v.HFile, "readline"): _readline,
     (v.HFile, "write"): _file_write,
+    (v.HFile, "writelines"): _writelines,
     (v.HFile, "close"): _nothing,
     (v.HFile, "flush"): _nothing,
     (v.HWriter, "writerow"): _writerow,
