@@ -149,7 +149,10 @@ def cast(m: Machine, series: Series, kind: str) -> Series:
     if kind == "bool" and sym.type in ("int", "float"):
         return Series(rows, Sym(sql("coalesce(_1 <> 0, TRUE)" if sym.null else "_1 <> 0", sym.sql), "bool"))
     if kind == "str" and sym.whole is not None:
-        sym = whole.settled(m, sym)
+        if whole.is_exact(sym):
+            sym = whole.settled(m, sym)
+        else:
+            whole.as_floats(m, sym)
     if kind == "str" and sym.type in ("int", "float", "bool"):
         text = scalars.to_text(m, replace(sym, null=False))
         return Series(rows, replace(text, null=sym.null, nan=True))

@@ -27,7 +27,7 @@ def parsed(text: str) -> tuple[ast.expr, dict[str, str]]:
     'a > 1 and b == _outer_name_c'
     """
     quoted: dict[str, str] = {}
-    parts = text.replace("\\n", " ").split("`")
+    parts = text.replace("\n", " ").split("`")
     for i in range(1, len(parts), 2):
         quoted[f"_quoted_{i}"] = parts[i]
         parts[i] = f"_quoted_{i}"
@@ -35,8 +35,10 @@ def parsed(text: str) -> tuple[ast.expr, dict[str, str]]:
     words: list[tuple[int, str]] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(marked).readline):
-            if token.type != tokenize.ENDMARKER:
-                words.append((token.type, _WORDS.get(token.string, token.string)))
+            if token.string in _WORDS:
+                words.append((tokenize.NAME, _WORDS[token.string]))
+            elif token.type != tokenize.ENDMARKER:
+                words.append((token.type, token.string))
         return ast.parse(tokenize.untokenize(words).strip(), mode="eval").body, quoted
     except (SyntaxError, tokenize.TokenError):
         raise Refused(f"query({text!r})", "df[mask]") from None
