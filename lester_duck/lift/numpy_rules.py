@@ -212,6 +212,8 @@ _KNOWN = {
     "log": _log("ln"), "log1p": _log("ln", "1 + "), "log2": _log("log2"), "log10": _log("log10"),
     "sqrt": "CASE WHEN _1 >= 0 THEN sqrt(_1) ELSE CAST('nan' AS DOUBLE) END", "exp": "exp(_1)", "square": "_1 * _1",
     "floor": "floor(_1)", "ceil": "ceil(_1)", "sin": "sin(_1)", "cos": "cos(_1)", "tanh": "tanh(_1)",
+    "tan": "tan(_1)", "arctan": "atan(_1)", "deg2rad": "radians(_1)", "radians": "radians(_1)",
+    "rad2deg": "degrees(_1)", "degrees": "degrees(_1)",
 }  # fmt: skip
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from sqlglot import exp
 
 from lester_duck.lift import dates, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_observed as observed
 from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift.machine import Machine
@@ -16,9 +18,7 @@ from lester_duck.lift.pandas_text import changed, text_of
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
-_LIKE_A_DATE = (
-    "[0-9]|^(now|today)$|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
-)
+_LIKE_A_DATE = "[0-9]|^(now|today)$|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
 """What pandas might read as a date in a form of its own; other texts are missing in any case."""
 
 
@@ -53,13 +53,41 @@ def to_datetime(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Valu
     """``pd.to_datetime(series or text, format=..., errors=...)``."""
     chosen = options(kwargs, args, ("arg", "errors", "dayfirst"), "to_datetime", errors="raise", dayfirst=False,
                      format=None, utc=None)  # fmt: skip
-    frames.only(chosen, "to_datetime", dayfirst=(False,), utc=(None, False), errors=("raise", "coerce"))
+    frames.only(chosen, "to_datetime", dayfirst=(False, True), utc=(None, False), errors=("raise", "coerce"))
     content = m.content(chosen["arg"])
     if isinstance(content, str):
         return series_rules.moment(content)
     if isinstance(content, Series):
-        return to_moment(m, content, chosen["format"], chosen["errors"])
+        form = chosen["format"]
+        if form is None and content.sym.type == "str":
+            form = _guessed(m, content, chosen["dayfirst"])
+            return to_moment(m, content, form, chosen["errors"] if form is None else "raise")
+        return to_moment(m, content, form, chosen["errors"])
     raise Refused("to_datetime of this", "a column of texts")
+
+
+_PARTS_OF_A_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2\d{4}(?:( |T)\d{1,2}:\d{2}(:\d{2})?)?")
+
+
+def _guessed(m: Machine, series: Series, dayfirst: bool) -> str | None:
+    """The format pandas guesses of dates that are not in ISO form: that of all observed texts.
+
+    It is guessed of the first text; as all of them must fit it (a check says so), the first one does.
+    """
+    texts = observed.values_of(m, series)
+    if texts is None and dayfirst:
+        raise Refused("to_datetime with dayfirst=True of texts that are not those of a file", "format=...")
+    found = [_PARTS_OF_A_DATE.fullmatch(t) for t in texts or ()]
+    if not found or None in found:
+        if dayfirst:
+            raise Refused("to_datetime with dayfirst=True of texts that are not all of one form", "format=...")
+        return None
+    first, second = (max(int(f[i]) for f in found) for i in (1, 3))
+    if len({(f[2], f[4], f[5] is None) for f in found}) > 1 or (first if not dayfirst else second) > 12:
+        raise Refused("to_datetime of texts whose form pandas guesses of the first one", "format=...")
+    _, dash, _, between, seconds = found[0].groups()
+    day = dash.join(("%d", "%m", "%Y") if dayfirst else ("%m", "%d", "%Y"))
+    return day if between is None else f"{day}{between}%H:%M{'' if seconds is None else ':%S'}"
 
 
 def to_numeric(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -128,6 +156,30 @@ def _normalize(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[s
     return changed(series, sql("date_trunc('day', _1)", series.sym.sql), "datetime")
 
 
+_WIDTHS = {
+    "s": "SECOND", "sec": "SECOND", "min": "MINUTE", "T": "MINUTE", "h": "HOUR", "H": "HOUR", "D": "DAY",
+}  # fmt: skip
+
+
+def _bucket(up: bool) -> frames.SeriesRule:
+    """``.dt.floor("10min")`` and ``.dt.ceil("h")``: multiples of a width, counted from 1970."""
+
+    def rule(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        freq = options(kwargs, args, ("freq",), ".dt.floor")["freq"]
+        read = re.fullmatch(r"(\d*)([A-Za-z]+)", freq) if isinstance(freq, str) else None
+        series = text_of(accessor)
+        if read is None or read[2] not in _WIDTHS or series.sym.type not in ("date", "datetime") or read[1] == "0":
+            raise Refused(f".dt.floor({freq!r})", '.dt.floor("10min")')
+        width = f"INTERVAL '{read[1] or 1}' {_WIDTHS[read[2]]}"
+        time = series_rules.as_timestamp(series.sym) if series.sym.type == "date" else series.sym.sql
+        tree = sql(f"time_bucket({width}, _1, TIMESTAMP '1970-01-01')", time)
+        if up:
+            tree = sqlx.case(sql("_1 = _2", tree, time), time, sql(f"_1 + {width}", tree))
+        return changed(series, tree, "datetime")
+
+    return rule
+
+
 def _seconds(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     series = text_of(accessor)
     if series.sym.type not in ("timedelta", "days"):
@@ -158,7 +210,8 @@ def _dt(m: Machine, series: Series) -> Accessor:
 
 MOMENTS = {
     **{f"{name}!": _part(name, template) for name, template in _PARTS.items()},
-    "days!": _days, "date!": _date, "normalize": _normalize, "total_seconds": _seconds, "strftime": _strftime,
+    "days!": _days, "date!": _date, "normalize": _normalize, "floor": _bucket(False),
+    "ceil": _bucket(True), "total_seconds": _seconds, "strftime": _strftime,
     "day_name": _named_part("dayname(_1)"), "month_name": _named_part("monthname(_1)"),
 }  # fmt: skip
 frames.SERIES_ATTRIBUTES["dt"] = _dt

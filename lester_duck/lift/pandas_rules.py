@@ -36,6 +36,7 @@ from lester_duck.lift import (
     pandas_select,
     pandas_shape,
     pandas_text,
+    pandas_ufuncs,
     pandas_wide,
     pandas_windows,
     pandas_write,
@@ -141,6 +142,7 @@ RULES: dict[str, frames.SeriesRule] = {
     "numpy.cos": pandas_shape.numeric("cos(_1)"),
     **{f"numpy.{n}": pandas_shape.method_of(n) for n in ("mean", "median", "std", "min", "max", "sum", "round",
                                                          "clip", "isnan")},
+    **pandas_ufuncs.RULES,
     **sklearn_encoders.RULES,
     **sklearn_splits.RULES,
 }  # fmt: skip
