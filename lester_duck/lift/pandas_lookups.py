@@ -12,7 +12,7 @@ from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Series, options
-from lester_duck.lift.relations import GroupRel, Join, fresh
+from lester_duck.lift.relations import GroupRel, Join, Relation, SelectRel, fresh
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
@@ -119,9 +119,33 @@ def map_keyed(m: Machine, series: Series, keyed: Series) -> Series:
         raise Refused("map with a Series that is not indexed by a key", "df.groupby(key)[...].mean()")
     closed = frames.close_series(m, keyed)
     key = closed.rows_.keys[0][1]
+    _owe_unique(m, closed, key)
     join = find_join(m, series.rows_, closed.rows_.rel, ((series.sym, key.sql.name),))
     found = replace(closed.sym, sql=sqlx.column(join.alias, closed.sym.sql.name), null=True, nan=True)
     return _found(m, frames.with_joins(series.rows_, (join,)), found)
+
+
+def _owe_unique(m: Machine, closed: Series, key: Sym) -> None:
+    """Say that pandas looks values up in an index only where no key is there twice."""
+    rel = closed.rows_.rel
+    if _is_unique(rel, key.sql.name):
+        return
+    if key.null:
+        frames.owe(m, closed.rows_, sql("_1 IS NULL", key.sql), "a missing key, which pandas would match with another")
+    total = m.whole("count", rel, None, "int")
+    different = m.whole("count_distinct", rel, key, "int")
+    m.asserted.append((sql("_1 <> _2", total.sql, different.sql), m.line))
+
+
+def _is_unique(rel: Relation, name: str) -> bool:
+    """Whether a column is known to have each value once: it is the key of a grouping."""
+    while isinstance(rel, SelectRel):
+        made = dict(rel.outputs).get(name)
+        own = made is not None and isinstance(made.sql, exp.Column) and made.sql.table == rel.query.alias
+        if not own or any(j.always for j in rel.query.joins):
+            return False
+        rel, name = rel.query.base, made.sql.name
+    return isinstance(rel, GroupRel) and [n for n, _ in rel.keys] == [name]
 
 
 def _found(m: Machine, rows: frames.Rows, sym: Sym) -> Series:
