@@ -55,6 +55,8 @@ def known_keys(keys: list[Sym], tree: Tree) -> Tree:
 
 WITHIN_FUNCTIONS: dict[str, Callable] = {}
 """Aggregates with parameters: their kind, made of the arguments."""
+WITHIN_METHODS: dict[str, frames.SeriesRule] = {}
+"""Methods of a column that look at other rows of its group, where a grouping has none of that name."""
 ROLLED: dict[str, Callable] = {}
 """``rolling`` and ``expanding`` of a column within groups."""
 
@@ -86,6 +88,8 @@ class GroupColumn(Library):
             return replace(made, methods={n: self._within(rule) for n, rule in made.methods.items()})
         if name in WITHIN_FUNCTIONS:
             return replace(self, series=_windowed(m, self._grouped(m), WITHIN_FUNCTIONS[name](args, kwargs)))
+        if name in WITHIN_METHODS:
+            return replace(self, series=WITHIN_METHODS[name](m, self._grouped(m), args, kwargs))
         if name in _WITHIN:
             group = self._grouped(m)
             return replace(self, series=groups.GROUPED[name](m, group, args, kwargs))
