@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import branches, evolving, finals, lookups, recurrences, running, scalars, sqlx
+from lester_duck.lift import branches, evolving, finals, lookups, recurrences, restarts, running, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import SelectRel, fresh
@@ -150,7 +150,7 @@ def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: 
         value = sql("_1 + _2", first.sql, total)
         m.lets[token] = Let(f"{name}_before", Sym(value, last.type), over=(), filtered=value)
         return
-    if _restarts(m, frame, name, token, end, tree):
+    if _restarts(m, frame, name, token, end, tree) or restarts.explain(m, frame, name, token, end, tree):
         return
     found = _replaced(tree, own, exp.null(), last.null)
     if found is None:
@@ -179,10 +179,11 @@ def _same_anyway(tree: Tree, own: Tree) -> Tree:
     if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1:
         return tree
     when, default = tree.args["ifs"][0], tree.args.get("default")
-    then = sqlx.bare(when.args["true"])
+    then, differs = sqlx.bare(when.args["true"]), sqlx.bare(when.this)
+    if default is not None and sqlx.same(then, own):
+        then, default, differs = sqlx.bare(default), then, sqlx.bare(sqlx.negate(differs))
     if default is None or not sqlx.same(sqlx.bare(default), own):
         return tree
-    differs = sqlx.bare(when.this)
     inner = sqlx.bare(differs.this) if isinstance(differs, exp.Not) else differs
     negative = isinstance(inner, exp.NullSafeEQ | exp.EQ) if isinstance(differs, exp.Not) else isinstance(
         inner, exp.NullSafeNEQ | exp.NEQ
@@ -240,6 +241,7 @@ def _restarts(m: Machine, frame: Frame, name: str, token: str, end: Value, tree:
     zero = float(base.name) == 0
     value = running if zero else sql("_1 + _2", base, running)
     m.lets[end.sql.table] = Let(name, Sym(value, end.type, name=name), over=(), filtered=value)
+    restarts.before(m, frame, name, token, end, first)
     return True
 
 

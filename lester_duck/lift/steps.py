@@ -17,6 +17,7 @@ from lester_duck.lift import (
     expressions,
     finals,
     functions,
+    partition,
     purity,
     recurrences,
     scalars,
@@ -266,7 +267,8 @@ def _declare(
     m.functions[name] = functions.Declared(signature, needed, text, header)
     trees = [_given(s) for s in arguments.values()]
     call = f"{name}({', '.join(f'_{i + 1}' for i in range(len(trees)))})"
-    return recurrences.window(m, frame, call, (), "", *trees)
+    key = () if node.wanted else partition.key(node.body, node.state, arguments)
+    return recurrences.window(m, frame, call, key, "", *trees)
 
 
 def _title(captured: sequential.Captured) -> str:
