@@ -11,6 +11,7 @@ from lester_duck.lift import (
     builtin_rules,
     concrete,
     containers,
+    csv_quoted,
     dates,
     evolving,
     exploded,
@@ -410,15 +411,10 @@ def _file_write(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str
     return None
 
 
-def _writelines(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    joined.writelines(m, receiver, args[0])
-    return None
-
-
 def _writerow(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     writer = m.content(receiver)
     items = tuple(containers.known_items(m, args[0]))
-    files.write(m, writer.file, v.Cells(items, writer.delimiter, writer.line_end))
+    csv_quoted.write(m, writer, items)
     return None
 
 
@@ -459,7 +455,6 @@ METHODS = {
     (v.HFile, "readlines"): _lines,
     (v.HFile, "readline"): _readline,
     (v.HFile, "write"): _file_write,
-    (v.HFile, "writelines"): _writelines,
     (v.HFile, "close"): _nothing,
     (v.HFile, "flush"): _nothing,
     (v.HWriter, "writerow"): _writerow,

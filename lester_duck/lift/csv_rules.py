@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, containers, csv_files, files, library_rules, once, rows
+from lester_duck.lift import calls, containers, csv_files, csv_quoted, files, library_rules, once, rows
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -94,7 +94,7 @@ class DictWriter(Library):
         return None
 
     def _write(self, m: Machine, items: list[Value]) -> None:
-        files.write(m, self.writer.file, v.Cells(tuple(items), self.writer.delimiter, self.writer.line_end))
+        csv_quoted.write(m, self.writer, tuple(items))
 
     def _record(self, m: Machine, value: Value) -> None:
         content = m.content(value)
@@ -163,8 +163,9 @@ def _dict_reader(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
 
 
 def _writer(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    delimiter, end = _options("csv.writer", args, kwargs, 1)
-    return m.new(v.HWriter(_file(m, args[0], "csv.writer"), delimiter, end))
+    quoting, given = csv_quoted.mode(kwargs)
+    delimiter, end = _options("csv.writer", args, given, 1)
+    return m.new(v.HWriter(_file(m, args[0], "csv.writer"), delimiter, end, quoting))
 
 
 def _dict_writer(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -174,8 +175,9 @@ def _dict_writer(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
     names = tuple(containers.known_items(m, named)) if named is not None else ()
     if not names or not all(v.is_const(n) for n in names) or not v.is_const(rest):
         raise Refused("csv.DictWriter with these field names")
+    quoting, given = csv_quoted.mode(given)
     delimiter, end = _options("csv.DictWriter", args[:1], given, 1)
-    writer = v.HWriter(_file(m, args[0], "csv.DictWriter"), delimiter, end)
+    writer = v.HWriter(_file(m, args[0], "csv.DictWriter"), delimiter, end, quoting)
     return m.new(DictWriter(writer, names, rest, extras == "ignore"))
 
 

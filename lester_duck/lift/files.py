@@ -337,7 +337,8 @@ def line_items(m: Machine, value: Value) -> tuple[list[Value], str, str]:
     parts = [value] if isinstance(value, str) else list(value.parts or (value,))
     if not isinstance(parts[-1], str) or not parts[-1].endswith("\n"):
         raise Refused("a line written without its end", 'write(... + "\\n")')
-    parts[-1] = parts[-1][:-1]
+    end = "\r\n" if parts[-1].endswith("\r\n") else "\n"
+    parts[-1] = parts[-1].removesuffix(end)
     if parts[-1] == "":
         parts.pop()
     if any(isinstance(p, str) and "\n" in p for p in parts):
@@ -345,8 +346,8 @@ def line_items(m: Machine, value: Value) -> tuple[list[Value], str, str]:
     items, gaps = parts[0::2], parts[1::2]
     regular = all(isinstance(p, Sym) for p in items) and len(set(gaps)) <= 1 and len(items) == len(gaps) + 1
     if regular and all(isinstance(g, str) and len(g) == 1 for g in gaps):
-        return items, gaps[0] if gaps else ",", "\n"
-    return [scalars.concat(m, parts)], "\n", "\n"
+        return items, gaps[0] if gaps else ",", end
+    return [scalars.concat(m, parts)], "\n", end
 
 
 def relation_name(path: str) -> str:

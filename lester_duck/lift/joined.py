@@ -1,4 +1,4 @@
-"""Texts of a whole list: ``sep.join(rows)`` and ``f.writelines(rows)`` outside of loops."""
+"""Texts of a whole list: ``sep.join(rows)`` outside of loops."""
 
 from __future__ import annotations
 
@@ -74,20 +74,3 @@ def write(m: Machine, ref: v.Ref, text: Joined) -> None:
             m.update(ref, v.HFile(content.path, content.mode, (*content.pieces, piece)))
         else:
             files.write(m, ref, piece)
-
-
-def writelines(m: Machine, ref: v.Ref, items: Value) -> None:
-    """``f.writelines(rows)``: one write per row."""
-    view = rows.as_view(m, m.content(items))
-    held: list[Value] = []
-
-    def bind(item: Value) -> None:
-        held[:] = [item]
-
-    if view is not None and m.frames:
-        raise Refused("writelines() of a list of rows in a loop", "one write per row")
-    if view is not None:
-        rows.over_rows(m, view, (m.line, m.line), bind, lambda: files.write(m, ref, held[0]))
-        return
-    for item in rows.containers.known_items(m, items):
-        files.write(m, ref, item)

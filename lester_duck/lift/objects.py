@@ -217,11 +217,12 @@ class Written:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HWriter:
-    """A ``csv.writer`` over an open file."""
+    """A ``csv.writer`` over an open file; ``quoting``: of "all" cells, of "texts", or where it is "needed"."""
 
     file: Any
     delimiter: str
     line_end: str
+    quoting: str = "needed"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
