@@ -50,4 +50,5 @@ def only(chosen: dict[str, Value], call: str, /, **allowed: tuple) -> None:
     """Refuse options that have another value than one of those allowed."""
     for name, values in allowed.items():
         if name in chosen and not any(type(chosen[name]) is type(x) and chosen[name] == x for x in values):
-            raise Refused(f"{call} with {name}={chosen[name]!r}")
+            shown = repr(chosen[name]) if v.is_const(chosen[name]) else "a value of this kind"
+            raise Refused(f"{call} with {name}={shown}")

@@ -24,7 +24,11 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
     if not isinstance(path, str):
         raise Refused("to_csv to a path that is no constant")
     path = files.clean_path(path)
-    frames.only(chosen, "to_csv", header=(True, False), encoding=(None, "utf-8", "utf8"), lineterminator=(None, "\n"))
+    given = m.content(chosen["header"])
+    given = frames.strings(m, given) if isinstance(given, v.HList) else None
+    if given is None:
+        frames.only(chosen, "to_csv", header=(True, False))
+    frames.only(chosen, "to_csv", encoding=(None, "utf-8", "utf8"), lineterminator=(None, "\n"))
     if path in m.written:
         raise Refused("a file written twice")
     if chosen["columns"] is not None:
@@ -36,6 +40,8 @@ def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dic
         frame = places.with_index(m, ref, frame)
         rows = frame.rows_
         titles = ["" if n == places.NAME else n for n in frame.names]
+    if given is not None:
+        titles = [*titles[: len(titles) - len(given)], *given]
     if rows.part is not None:
         frame = frames.taken(m, frame, frames.title_of(m, ref, frame))
     made = m.new(v.HFile(path, "w"))
