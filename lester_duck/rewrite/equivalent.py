@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from sqlglot import exp
 
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import branches, mutate_sql
 from lester_duck.rewrite.mutate import Mutant
-from lester_duck.rewrite.points import last_views
+from lester_duck.rewrite.unread import unread
 
 
 def argument(pipeline: Pipeline, mutant: Mutant) -> str:
@@ -24,7 +23,7 @@ class Arguments:
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
         self._nodes: dict[str, list[exp.Expression]] = {}
-        self._read: Counter[str] | None = None
+        self._nothing_reads: frozenset[tuple[str, str]] | None = None
 
     def of(self, mutant: Mutant) -> str:
         """Why no input tells the mutant from the pipeline, or '' when no rule says so."""
@@ -48,14 +47,15 @@ class Arguments:
         return _dead(node) or self._unread(mutant.view, node)
 
     def _unread(self, view: str, node: exp.Expression) -> str:
-        if self._read is None:
-            self._read = columns_read(self.pipeline)
+        if self._nothing_reads is None:
+            self._nothing_reads = unread(self.pipeline)
         place = _projection(node)
-        if place is None or view in last_views(self.pipeline):
+        if place is None:
             return ""
+        cte = place.find_ancestor(exp.CTE)
+        relation = f"{view}.{cte.alias}" if cte else view
         name = place.alias_or_name.lower()
-        inside = sum(c.name.lower() == name for c in place.find_all(exp.Column))
-        return f"nothing reads the column '{name}'" if self._read[name] == inside else ""
+        return f"nothing reads the column '{name}'" if (relation.lower(), name) in self._nothing_reads else ""
 
 
 def _dead(node: exp.Expression) -> str:
@@ -101,7 +101,21 @@ def never_null(node: exp.Expression) -> bool:
 
 
 def _default(node: exp.Expression) -> str:
-    return "the value before is never NULL: the default is never reached" if never_null(node.this) else ""
+    if never_null(node.this):
+        return "the value before is never NULL: the default is never reached"
+    if isinstance(node, exp.Coalesce) and [e.sql() for e in node.expressions] == ["FALSE"] and _decides(node):
+        return "a condition that is NULL is no more met than one that is false"
+    return ""
+
+
+def _decides(node: exp.Expression) -> bool:
+    """Whether a truth value is only asked for being true: in WHERE and the like, below AND and OR only."""
+    place = node
+    while isinstance(place.parent, exp.Paren | exp.And | exp.Or):
+        place = place.parent
+    above = place.parent
+    asked = isinstance(above, exp.Where | exp.Having | exp.Qualify)
+    return asked or (isinstance(above, exp.If) and place.arg_key == "this")
 
 
 def _join(node: exp.Expression) -> str:
@@ -232,39 +246,3 @@ def _projection(node: exp.Expression) -> exp.Expression | None:
     if grouped or select.args.get("distinct") or place.find(exp.Cast, exp.Anonymous, exp.Star, exp.Unnest):
         return None
     return place if place.alias_or_name else None
-
-
-def columns_read(pipeline: Pipeline) -> Counter[str]:
-    """How often each column name (lower case) is read: in views, checks, declarations and observation points.
-
-    Where a ``*`` stands, every column may be read: each name then counts once more than it occurs.
-    """
-    found: Counter[str] = Counter()
-    names: set[str] = set()
-    for text in (*(v.sql for v in pipeline.views), *(c.sql for c in pipeline.checks)):
-        tree = mutate_sql.parsed(text)
-        found.update(c.name.lower() for c in tree.find_all(exp.Column))
-        found.update(i.name.lower() for j in tree.find_all(exp.Join) for i in j.args.get("using") or ())
-        names.update(s.alias_or_name.lower() for q in tree.find_all(exp.Select) for s in q.expressions)
-        if any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
-            names.add("*")
-    found.update(_declared(pipeline))
-    if "*" in names:
-        found.update(names)
-    return found
-
-
-def _declared(pipeline: Pipeline) -> Iterator[str]:
-    """Columns that features, label, split, files and observation points name."""
-    if pipeline.features:
-        yield from (c.lower() for f in pipeline.features.featurizers for c in f.columns)
-    if pipeline.label:
-        yield pipeline.label.column.lower()
-    for _, value in pipeline.split.params:
-        if isinstance(value, tuple):
-            yield from (str(v).lower() for v in value)
-        elif isinstance(value, str):
-            yield from (c.name.lower() for c in mutate_sql.parsed(f"SELECT {value}").find_all(exp.Column))
-    if pipeline.origin:
-        yield from (c.lower() for o in pipeline.origin.outputs for c in o.columns)
-        yield from (name.lower() for c in pipeline.origin.checkpoints for _, name in c.columns)
