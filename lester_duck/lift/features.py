@@ -138,8 +138,9 @@ class _Builder:
 
     def column(self, sym: Sym, name: str, label: bool = False) -> str:
         """The feature view's column for a scalar over the relation."""
-        if any(t != self.rel.token for t in sqlx.tables(sym.sql)):
-            raise Refused("a feature computed from an aggregate over all rows", "a z-score or min-max scaling")
+        wholes = [self.m.wholes.get(t) for t in sqlx.tables(sym.sql) if t != self.rel.token]
+        if any(w is None or w.part is not None for w in wholes):
+            raise Refused("a feature computed from an aggregate over some of the rows", "a z-score or min-max scaling")
         if sym.type == "bool":
             sym = Sym(sql("CAST(_1 AS BIGINT)", sym.sql), "int", name=sym.name)
         over = v.rebind(sym, self.rel.token, self.view.query.alias)

@@ -84,6 +84,19 @@ def _stack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return (_side_by_side if axis in (1, -1) else _below)(m, args, {})
 
 
+def _unique(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.unique(x)``: each value once, sorted."""
+    content = m.content(args[0])
+    if not isinstance(content, v.ListOf | v.Vector | v.SetOf | v.View):
+        return MISSING
+    element = content.element
+    if len(args) != 1 or kwargs or not isinstance(element, Sym) or element.type == "float" or element.null:
+        raise Refused("np.unique of this", "np.unique of texts or whole numbers")
+    given = content if isinstance(content, v.SetOf) else v.SetOf(content.rel, element)
+    made = builtin_rules.settled(m, builtin_rules.RULES["sorted"](m, [given], {}), m.hint)
+    return m.new(v.Vector(made.rel, scalars.scalar(made.element)))
+
+
 def _concatenate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if (args[1] if len(args) > 1 else kwargs.get("axis", 0)) not in (1, -1):
         raise Refused("np.concatenate along rows", "np.concatenate(blocks, axis=1)")
@@ -254,6 +267,7 @@ RULES: dict[str, library_rules.Rule] = {
     "numpy.vstack": _below,
     "numpy.stack": _stack,
     "numpy.concatenate": _concatenate,
+    "numpy.unique": _unique,
     "numpy.where": _where,
     "numpy.clip": _clip,
     "numpy.isnan": _each(_isnan),

@@ -152,7 +152,8 @@ def _block(m: Machine, item: Sym, value: Value, view: tuple[Sym, str, Relation])
     if len(own) != 1 or any(item.sql.table in sqlx.tables(s) for s in rest):
         raise Refused("an element per category that is no comparison with it", _NEAREST)
     key, order, rel = view
-    name = rest[0].name if isinstance(rest[0], exp.Column) else key.name
+    plain = isinstance(rest[0], exp.Column) and not rest[0].name.startswith("#")
+    name = rest[0].name if plain else key.name if key.name and not key.name.startswith("#") else None
     return Learned(Sym(rest[0].copy(), item.type, name=name), key, order, rel)
 
 
