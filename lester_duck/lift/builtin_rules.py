@@ -17,6 +17,7 @@ from lester_duck.lift import (
     files,
     grouped,
     hashes,
+    histories,
     inner,
     listed,
     lookups,
@@ -207,6 +208,9 @@ def _range(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 
 def _enumerate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     start = args[1] if len(args) > 1 else kwargs.get("start", 0)
+    history = histories.of(m, args[0]) if m.frames else None
+    if history is not None:
+        return histories.numbered(m, history, start)
     view = rows.as_view(m, m.content(args[0]))
     if view is None:
         return tuple((start + i, item) for i, item in enumerate(containers.known_items(m, args[0])))
@@ -220,6 +224,9 @@ def _enumerate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value
 
 def _zip(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     contents = [m.content(a) for a in args]
+    lists = [histories.of(m, c) for c in contents]
+    if lists and all(x is not None for x in lists):
+        return histories.zipped(m, lists)
     views = [rows.as_view(m, c) for c in contents]
     if all(view is None for view in views):
         return tuple(zip(*(containers.known_items(m, a) for a in args), strict=False))

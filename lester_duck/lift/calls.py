@@ -18,6 +18,7 @@ from lester_duck.lift import (
     expressions,
     files,
     functions,
+    histories,
     inner,
     joined,
     library_rules,
@@ -44,7 +45,7 @@ LIBRARIES: list[dict[str, library_rules.Rule]] = []
 def attribute(m: Machine, value: Value, name: str) -> Value:
     """``value.name``."""
     if isinstance(value, v.Choice):
-        return Method(value, name)
+        return _attribute_of_either(m, value, name)
     if isinstance(value, Lib):
         full = f"{value.name}.{name}"
         return concrete.CONSTANTS.get(full, Lib(full))
@@ -62,6 +63,20 @@ def attribute(m: Machine, value: Value, name: str) -> Value:
     if name == "shape" and isinstance(content, v.Vector | v.Matrix):
         return Poison("the shape of an array", m.line)
     return Method(value, name)
+
+
+def _attribute_of_either(m: Machine, value: v.Choice, name: str) -> Value:
+    """The attribute of one record or another, or of a record or None; a method stays one of both."""
+    known = m.implied(value.condition)
+    if known is not None:
+        return attribute(m, value.then if known else value.otherwise, name)
+    records = [x for x in (value.then, value.otherwise) if isinstance(x, v.Ref) and isinstance(m.content(x), v.Foreign)]
+    if not records or isinstance(attribute(m, records[0], name), Method):
+        return Method(value, name)
+    return scalars.spread(
+        m, value,
+        lambda x: scalars.never(m, "AttributeError", f".{name} of None") if x is None else attribute(m, x, name),
+    )  # fmt: skip
 
 
 _DATE_METHODS = frozenset(
@@ -447,6 +462,8 @@ METHODS = {
     (v.GroupedOf, "values"): _dict_values,
     (v.Slot, "get"): _slot_get,
     (v.Group, "get"): _slot_get,
+    (v.Group, "sort"): histories.sort,
+    (v.DictOf, "most_common"): histories.most_common,
     (v.Group, "items"): _group_part(None),
     (v.Group, "values"): _group_part(1),
     (v.Group, "keys"): _group_part(0),

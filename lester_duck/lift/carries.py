@@ -101,7 +101,7 @@ def finish(m: Machine, frame: Frame) -> None:
             recurrences.mentions(m, t, {frame.carried[name][0]}) for t in spoken
         ):
             continue
-        _explain(m, frame, name, frame.carried[name][0], end, tree)
+        explain(m, frame, name, frame.carried[name][0], end, tree)
     _forget_unknown(m, [t for tokens in frame.carried.values() for t in tokens])
 
 
@@ -129,7 +129,8 @@ def _last_known(m: Machine, frame: Frame, name: str, held: Held) -> None:
         m.suspicions.append((held.line, said))
 
 
-def _explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> None:
+def explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> None:
+    """Say what the row before left under a name, where ``tree`` is what a row makes of it."""
     last = scalars.scalar(end)
     first = scalars.scalar(finals.read(m, frame.start.envs[-1][name]))
     own = sqlx.column(token, "carry")

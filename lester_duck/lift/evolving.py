@@ -299,8 +299,8 @@ def shape_of(effects: list[Any]) -> Value:
             return effect.arguments[1]
         if effect.kind in ("add", "append"):
             return "member"
-        if effect.kind == "slot":
-            return "list"
+        if effect.kind in ("slot", "sorted"):
+            return "list" if effect.kind == "slot" else "sorted"
         if effect.kind == "bump":
             value: Value = scalars.scalar(effect.arguments[1])
         elif effect.kind == "put":

@@ -9,6 +9,7 @@ from sqlglot import exp
 from lester_duck.lift import (
     containers,
     explained,
+    histories,
     keyed,
     matrices,
     recurrences,
@@ -32,6 +33,8 @@ from lester_duck.lift.values import Poison, Refused, Sym, Value
 def mark_evolving(m: Machine, id_: int, shape: Value) -> None:
     """From here on, reading the collection means reading what earlier rows left in it."""
     content = m.state.heap[id_]
+    if shape == "sorted":
+        return
     if isinstance(content, v.HFile | v.Matrix | v.Vector | Evolving | v.Foreign):
         return
     m.state.heap[id_] = Evolving(id_, content, shape)
@@ -277,4 +280,5 @@ RULES: dict[str, Callable[[Machine, Frame, int, list[Effect]], None]] = {
     "write": writes.writes,
     "cell": _cell_stores,
     "hashed": _hashed,
+    "sorted": histories.sorted_after,
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import grouped, lookups, nested, scalars, shapes, sqlx, twolevels
+from lester_duck.lift import grouped, histories, lookups, nested, scalars, shapes, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -27,6 +27,9 @@ class Inner(Library):
     element: Value
     order: tuple[tuple[Sym, bool], ...] = ()
     where: tuple[Sym, ...] = ()
+    whole: Inner | None = None
+    skipped: int = 0
+    left: int = 0
     what = "list of one key"
 
     def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], body: Callable[[], None]) -> bool:
@@ -65,12 +68,16 @@ class Inner(Library):
         if self.where or index.step is not None or (start is not None and stop is not None):
             raise Refused("this slice of the list of one key", "items[:n] or items[n:]")
         bound = stop if start is None else start
+        if start is None and type(bound) is int and bound < 0:
+            some = histories.zipped(m, [replace(self, whole=self, left=-bound)])
+            return replace(some, element=some.element[0], whole=self, left=-bound)
         if type(bound) is not int or bound < 0:
             raise Refused("a slice of the list of one key to this bound", "items[:n] with a constant n")
-        rel, key, element, place = _ranked(m, self)
+        rel, key, element, place = ranked(m, self)
         test = sql("_1 <= _2" if start is None else "_1 > _2", place.sql, sqlx.literal(bound))
         order = ((place, False),) if self.order else ()
-        return replace(self, rel=rel, key=key, element=element, order=order, where=(Sym(test, "bool"),))
+        part = replace(self, rel=rel, key=key, element=element, order=order, where=(Sym(test, "bool"),))
+        return part if start is None else replace(part, whole=self, skipped=start)
 
     def length(self, m: Machine, ref: Value) -> Value:
         """The number of elements."""
@@ -144,7 +151,7 @@ def aggregated(
     return Sym(sqlx.column(group.alias, name), element.type, element.null, name=name)
 
 
-def _with_terms(m: Machine, inner: Inner) -> Inner:
+def with_terms(m: Machine, inner: Inner) -> Inner:
     """The elements with what they are sorted by as columns: a window cannot be ordered by every expression."""
     trees = [*(s.sql for s in lookups.leaves(inner.key)), *(s.sql for s, _ in inner.order)]
     if all(isinstance(t, exp.Column) for t in trees):
@@ -162,11 +169,11 @@ def _with_terms(m: Machine, inner: Inner) -> Inner:
     return replace(inner, rel=rel, key=key, element=element, order=order)
 
 
-def _ranked(m: Machine, inner: Inner) -> tuple[SelectRel, Value, Value, Sym]:
+def ranked(m: Machine, inner: Inner) -> tuple[SelectRel, Value, Value, Sym]:
     """All elements with their place within their key."""
     known = ("ranked", inner.rel.token, tuple((sqlx.text(s.sql), d) for s, d in inner.order))
     if known not in m.files:
-        inner = _with_terms(m, inner)
+        inner = with_terms(m, inner)
         alias = fresh("t")
         shape = v.rebind((inner.key, inner.element), inner.rel.token, alias)
         rel = SelectRel(

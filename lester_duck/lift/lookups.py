@@ -322,6 +322,9 @@ def freeze(m: Machine, value: Value) -> Value:
         if known is not None:
             return freeze(m, content.then if known else content.otherwise)
         return replace(content, then=freeze(m, content.then), otherwise=freeze(m, content.otherwise))
+    if isinstance(content, Sym) and content.null and not content.nan and m.frames:
+        known = m.implied(sql("_1 IS NULL", content.sql)) is False
+        return replace(content, null=False) if known else content
     if isinstance(content, Sym | v.Block) or v.is_const(content) or content is v.MISSING:
         return content
     raise Refused(f"a collection of {scalars.kind_name(content)} values")

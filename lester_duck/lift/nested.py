@@ -6,13 +6,14 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lester_duck.lift import carries, evolving, lookups, matches, pairs, recurrences, scalars, sqlx, turns
+from lester_duck.lift import carries, classes, evolving, lookups, matches, pairs, recurrences, scalars, sqlx, turns
 from lester_duck.lift import values as v
+from lester_duck.lift.carried import Run
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.matches import Wanted
 from lester_duck.lift.relations import Query, fresh
 from lester_duck.lift.sqlx import Tree, sql
-from lester_duck.lift.state import Effect, Frame
+from lester_duck.lift.state import Effect, Frame, State
 from lester_duck.lift.turns import Turn, Winner
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
@@ -24,8 +25,13 @@ class _Pass:
     """One interpretation of the inner body: its effects, the names rows leave to rows, the ways out."""
 
     frame: Frame
-    turns: list[Turn]
+    run: Run
     broken: list[tuple[Tree, ...]]
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The names rows leave to rows."""
+        return self.run.turns
 
 
 def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None], body: Callable[[], None]) -> None:
@@ -40,6 +46,10 @@ def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None],
         undo()
         shapes |= more
     frame = done.frame
+    unknown = {e.target for e in frame.effects if e.kind == "unknown"}
+    for name in unknown & m.env.keys():
+        m.env[name] = Poison(f"'{name}' as an inner loop left it", frame.lines[1])
+    frame.effects[:] = [e for e in frame.effects if e.kind != "unknown" and e.target not in unknown]
     own = {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
     wanted = _read_elsewhere(m, node) - own
     by_name: dict[str, list[Effect]] = {}
@@ -50,9 +60,11 @@ def loop(m: Machine, node: ast.For, view: v.View, bind: Callable[[Value], None],
         raise Refused("a total or collection that stops at a break")
     collected = [e for e in frame.effects if e.kind not in ("assign", "total")]
     if collected:
-        pairs.collect(m, frame, m.frames[-1], collected, known)
+        pairs.collect(m, frame, m.frames[-1], collected, known, done.run)
     for name in by_name:
-        if name in wanted:
+        if name in wanted and collected and done.turns:
+            _answer_if_known(m, done, name, by_name)
+        elif name in wanted:
             _answer(m, done, name, by_name)
         else:
             m.env[name] = Poison(f"'{name}' as the last row left it", frame.lines[1])
@@ -75,13 +87,34 @@ def _one_pass(
     m.exits.append({"break": [], "continue": [], "rows": [before]})
     try:
         bind(lookups.thaw(m, v.rebind(view.element, view.rel.token, alias)))
+        bound = m.state.path
         body()
         broken = m.exits[-1]["break"]
+        run = Run(made, _end(m, bound), bound)
     finally:
         m.exits.pop()
         m.frames.pop()
         m.state = before
-    return _Pass(frame, made, [s.path for s in broken])
+    return _Pass(frame, run, [s.path for s in broken])
+
+
+def _end(m: Machine, bound: tuple[Tree, ...]) -> State | None:
+    """What a row leaves, whichever way it went on; None where that cannot be said."""
+    ends = [m.state, *m.exits[-1]["continue"]]
+    try:
+        m.merge(bound, [s.fork() for s in ends])
+    except Refused:
+        return None
+    return m.state
+
+
+def _answer_if_known(m: Machine, done: _Pass, name: str, by_name: dict[str, list[Effect]]) -> None:
+    """A name after a loop that filled collections: unknown where no rule says it."""
+    try:
+        with m.trial():
+            _answer(m, done, name, by_name)
+    except Refused as error:
+        m.env[name] = Poison(error.reason, error.line or m.line)
 
 
 def _undone(m: Machine) -> Callable[[], None]:
@@ -102,13 +135,19 @@ def _undone(m: Machine) -> Callable[[], None]:
 def _shapes(m: Machine, done: _Pass) -> dict[str, Value]:
     """What the rows assign to names that were there before the loop."""
     known = done.frame.start.envs[-1]
-    return {e.target: e.arguments[0] for e in done.frame.effects if e.kind == "assign" and e.target in known}
+    found = {e.target: e.arguments[0] for e in done.frame.effects if e.kind == "assign" and e.target in known}
+    unknown = {e.target for e in done.frame.effects if e.kind == "unknown" and e.target in known}
+    return found | {name: Poison(f"'{name}' as an earlier row left it", done.frame.lines[0]) for name in unknown}
 
 
 def assigned(m: Machine, name: str, value: Value) -> None:
     """Remember an assignment in an inner loop: which row made it last, or first, is what counts."""
-    if isinstance(value, Sym) or v.is_const(value) or isinstance(m.content(value), v.HDict | v.HList | tuple):
+    content = value if isinstance(value, Poison) else m.content(value)
+    plain = isinstance(value, Sym) or v.is_const(value) or isinstance(content, v.HDict | v.HList | tuple)
+    if plain or isinstance(content, classes.Object):
         m.log("assign", name, lookups.freeze(m, value))
+    else:
+        m.log("unknown", name)
 
 
 def _read_elsewhere(m: Machine, node: ast.For) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import exploded, folds, matches, render, sqlx
+from lester_duck.lift import carried, exploded, folds, matches, recurrences, render, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Join, Query, SelectRel, free_name, fresh
@@ -17,7 +17,9 @@ from lester_duck.lift.values import Poison, Refused, Sym, Value
 _NEAREST = "one list filled by one loop"
 
 
-def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known: set[str]) -> None:
+def collect(
+    m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known: set[str], run: carried.Run
+) -> None:  # fmt: skip
     """What an inner loop does to older collections becomes a loop over the pairs; ``known`` are older placeholders."""
     if any(isinstance(e.target, v.Ref) and e.target.id > outer.mark for e in effects):
         raise Refused("a list made for one row of the outer loop and filled by an inner one", "a comprehension")
@@ -31,8 +33,14 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
     if listed:
         before = {sqlx.text(a) for c in frame.start.path for a in sqlx.atoms(m.expand_tree(c))}
         common = [a for a in common if sqlx.text(a) in before and not a.find(exp.Window)]
+    asked = _asked(m, frame, effects, paths) & run.tokens.keys()
+    if asked:
+        if listed:
+            raise Refused("parts of a text whose loop reads what the part before left", _NEAREST)
+        on_all = {sqlx.text(a) for c in run.bound for a in sqlx.atoms(m.expand_tree(c))}
+        common = [a for a in common if sqlx.text(a) in on_all and not a.find(exp.Window)]
     rel = _relation(m, frame, outer, effects, common)
-    say = _Saying(m, rel, fresh("t"), known, early - {frame.query.alias}, listed is not None)
+    say = _Saying(m, rel, fresh("t"), known, early - {frame.query.alias}, listed is not None, set(run.tokens))
     start = outer.start
     flat = Frame(Query(say.alias, rel), outer.mark, start, frame.lines)
     if listed:
@@ -43,6 +51,12 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
         rest = tuple(say.tree(a) for a in path if sqlx.text(a) not in kept)
         arguments = tuple(say.value(x) for x in effect.arguments)
         flat.effects.append(replace(effect, arguments=arguments, path=(*start.path, *rest)))
+    if asked:
+        flat.partition = tuple(say.value(s) for s in carried.partition(m, outer))
+        _owe(m, frame, outer, flat, say, set(kept))
+        made = carried.definitions(m, run, say, asked)
+        carried.in_turn(flat)
+        carried.explain(m, flat, made)
     targets = {e.target.id for e in effects if isinstance(e.target, v.Ref)}
     for token, read in list(m.reads.items()):
         if token not in known and read.id in targets:
@@ -51,7 +65,7 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
     if listed:
         _owe(m, frame, outer, flat, say)
         rel.outputs[0] = (rel.outputs[0][0], exploded.unnested(m, listed))
-    else:
+    elif not asked:
         matches.owe_flat(m, frame, outer)
     outer.flat.append(flat)
     outer.touched |= targets
@@ -60,11 +74,23 @@ def collect(m: Machine, frame: Frame, outer: Frame, effects: list[Effect], known
         m.state.heap[id_] = Poison(said, m.line)
 
 
-def _owe(m: Machine, frame: Frame, outer: Frame, flat: Frame, say: _Saying) -> None:
-    """What the loop over parts relies on, asked of the parts."""
+def _asked(m: Machine, frame: Frame, effects: list[Effect], paths: list[list[Tree]]) -> set[str]:
+    """What the effects of an inner loop, and what it relies on, are about."""
+    trees = [*recurrences.trees_of(effects), *(a for p in paths for a in p)]
+    trees += [t for o in m.obligations if o.query is frame.query for t in (*o.path, o.fails)]
+    return {t for tree in trees for t in sqlx.tables(m.expand_tree(tree))}
+
+
+def _owe(
+    m: Machine, frame: Frame, outer: Frame, flat: Frame, say: _Saying, kept: set[str] | None = None
+) -> None:  # fmt: skip
+    """What the inner loop relies on, asked of the pairs; all of its path where it is known what ``kept`` holds."""
     for i, owed in enumerate(m.obligations):
         if owed.query is frame.query:
-            said = tuple(say.tree(a) for a in matches.certain(m, owed.path[len(outer.start.path) :]))
+            path = owed.path[len(outer.start.path) :]
+            atoms = [a for c in path for a in sqlx.atoms(m.expand_tree(c))]
+            rest = matches.certain(m, path) if kept is None else [a for a in atoms if sqlx.text(a) not in kept]
+            said = tuple(say.tree(a) for a in rest)
             m.obligations[i] = replace(owed, query=flat.query, path=said, fails=say.tree(owed.fails))
 
 
@@ -109,7 +135,8 @@ class _Saying:
     """Says expressions of both loops over the pairs, adding the columns they need."""
 
     def __init__(
-        self, m: Machine, rel: SelectRel, alias: str, known: set[str], joined: set[str], listed: bool
+        self, m: Machine, rel: SelectRel, alias: str, known: set[str], joined: set[str], listed: bool,
+        turns: set[str],
     ) -> None:  # fmt: skip
         self.m = m
         self.rel = rel
@@ -117,6 +144,7 @@ class _Saying:
         self.known = known
         self.joined = joined
         self.listed = listed
+        self.turns = turns
 
     def value(self, value: Value) -> Value:
         """A shape over the pairs; its whole leaves become columns where they can."""
@@ -153,7 +181,7 @@ class _Saying:
 
     def _read(self, node: exp.Column) -> Tree:
         read = self.m.reads[node.table]
-        if node.table in self.known or read.kind == "turn":
+        if node.table in self.known or (read.kind == "turn" and node.table not in self.turns):
             raise Refused("an inner loop that fills a collection from what rows before left", _NEAREST)
         return node
 

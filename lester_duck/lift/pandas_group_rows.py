@@ -70,7 +70,8 @@ class GroupItems(Library):
 
     def _leave(self, m: Machine, frame: LoopFrame, assigned: set[str]) -> None:
         by_name: dict[str, list[Effect]] = {}
-        for effect in frame.effects:
+        unknown = {e.target for e in frame.effects if e.kind == "unknown"}
+        for effect in [e for e in frame.effects if e.target not in unknown]:
             if effect.kind not in ("assign", "total"):
                 raise Refused("a collection filled by a loop over the rows of a group", _NEAREST)
             by_name.setdefault(effect.target, []).append(effect)

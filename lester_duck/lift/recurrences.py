@@ -306,7 +306,12 @@ def _from_zero(first: Tree, amount: Tree) -> bool:
 
 def window(m: Machine, frame: Frame, function: str, key: Value, rows: str = "", *arguments: Tree) -> Tree:
     """A window over the loop's rows in their order, one partition per key."""
-    keys = [_column(m, scalars.whole(x)) for x in evolving.leaves_of(key) if isinstance(x, Sym)]
+    parts = (*frame.partition, *evolving.leaves_of(key))
+    keys = [_column(m, scalars.whole(x)) for x in parts if isinstance(x, Sym)]
+    if frame.turn is not None:
+        by = ", ".join(f"_{len(arguments) + 2 + i}" for i in range(len(keys)))
+        return sql(f"{function} OVER (PARTITION BY {by} ORDER BY _{len(arguments) + 1} {rows})",
+                   *arguments, frame.turn.sql, *keys)  # fmt: skip
     terms = [s.sql for s, _ in frame.query.order]
     operands = [*arguments, *keys, *terms, sqlx.column(frame.query.alias, "_pos")]
     n = len(arguments)

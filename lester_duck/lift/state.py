@@ -51,7 +51,10 @@ class Held:
 
 @dataclass(slots=True, eq=False)
 class Frame:
-    """A loop over rows being interpreted once; ``flat`` are loops over pairs of its rows and those of inner ones."""
+    """A loop over rows being interpreted once; ``flat`` are loops over pairs of its rows and those of inner ones.
+
+    Such a loop begins anew in each ``partition``, whose rows are numbered by ``turn``.
+    """
 
     query: Query
     mark: int
@@ -69,6 +72,8 @@ class Frame:
     running: dict[str, Any] = field(default_factory=dict)
     stored: dict[int, int] = field(default_factory=dict)
     flat: list[Frame] = field(default_factory=list)
+    partition: tuple[Sym, ...] = ()
+    turn: Sym | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

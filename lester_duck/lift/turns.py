@@ -57,11 +57,14 @@ def enter(m: Machine, shapes: dict[str, Value]) -> list[Turn]:
 
 def _placeholder(m: Machine, name: str, before: Value, shape: Value) -> tuple[Turn | None, Value]:
     poison = Poison(f"'{name}' as an earlier row of the inner loop left it", m.line)
+    if isinstance(shape, Poison):
+        return None, poison
     new = evolving.leaves_of(shape)
     old = [None] * len(new) if before is None else evolving.leaves_of(before)
     unknown = isinstance(before, Poison | v.Choice | v.Foreign) or any(isinstance(x, v.Choice) for x in new)
     if unknown or len(old) != len(new):
         return None, poison
+    record = before is None and not isinstance(shape, Sym) and not (v.is_const(shape) and not isinstance(shape, tuple))
     tokens, leaves = [], []
     for a, b in zip(old, new, strict=True):
         x, y = scalars.scalar(a), scalars.scalar(b)
@@ -70,8 +73,9 @@ def _placeholder(m: Machine, name: str, before: Value, shape: Value) -> tuple[Tu
             return None, poison
         tokens.append(_token(m, name, len(tokens)))
         kind = "float" if kind == "number" else kind
-        leaves.append(Sym(sqlx.column(tokens[-1], "turn"), kind, x.null or y.null, name=y.name or name))
-    if before is None and not isinstance(shape, Sym) and not (v.is_const(shape) and not isinstance(shape, tuple)):
+        null = y.null or (x.null and not record)
+        leaves.append(Sym(sqlx.column(tokens[-1], "turn"), kind, null, name=y.name or name))
+    if record:
         flag = _token(m, name, -1)
         value = lookups.thaw(m, evolving.refilled(shape, iter(leaves)))
         return Turn(name, tuple(tokens), flag, tuple(old)), v.Choice(sqlx.column(flag, "turn"), value, None)
