@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, scalars, sqlx
+from lester_duck.lift import evolving, fields, scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence, own_tokens, window
 from lester_duck.lift.sqlx import Tree, sql
@@ -54,6 +54,9 @@ def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recur
         tree = sql("CAST(_1 AS BIGINT)", total) if value.type == "int" else total
         _let(m, token, "total_before", value.type, (tree, tree, ()))
         return
+    if found.kind == "fields":
+        _explain_field(m, frame, token, found, found.fields[leaf])
+        return
     if found.kind not in ("first", "last"):
         return
     value = scalars.scalar(evolving.leaves_of(found.value)[leaf])
@@ -68,6 +71,21 @@ def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recur
         general = window(m, frame, name, found.key, before, kept)
     name = f"{'previous' if found.kind == 'last' else 'first'}_{value.name or 'value'}"
     _let(m, token, name, value.type, (general, filtered, found.where))
+
+
+def _explain_field(m: Machine, frame: Frame, token: str, found: fields.Records, field: fields.Field) -> None:
+    """A count or total of whole numbers per key, before the row."""
+    value = field.value
+    if field.kind != "sum" or value.type != "int" or field.begins is None:
+        return
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    amount = value.sql
+    if found.where:
+        amount = sqlx.case(sqlx.conjunction(found.where), amount, sqlx.literal(0))
+    total = sql("CAST(coalesce(_1, 0) AS BIGINT)", window(m, frame, "sum(_1)", found.key, before, amount))
+    begins = sqlx.bare(field.begins)
+    tree = total if sqlx.same(begins, sqlx.literal(0)) else sql("_1 + _2", field.begins, total)
+    _let(m, token, f"{value.name or 'total'}_before", "int", (tree, tree, ()))
 
 
 def forget_circles(m: Machine) -> None:

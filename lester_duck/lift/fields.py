@@ -49,15 +49,15 @@ class Records:
 
 def of(
     m: Machine, key: Value, where: tuple[Tree, ...], stored: Value, effects: list[Effect], first: list[Tree],
-    later: list[Tree], leaves: dict[str, int],
+    later: list[Tree], leaves: dict[str, int], present: Tree | None = None,
 ) -> Records:  # fmt: skip
-    """The rule of each leaf; raises Refused for one that no rule says."""
+    """The rule of each leaf; raises Refused for one that no rule says. ``present``: there was an entry before."""
     values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
     begun = [_constants(effects, i, len(values)) for i in range(len(values))]
     fields = []
     for i, value in enumerate(values):
         own = {t for t, leaf in leaves.items() if leaf == i}
-        fields.append(_field(m, value, first[i], later[i], own, set(leaves), begun[i]))
+        fields.append(_field(m, value, first[i], later[i], own, set(leaves), begun[i], present))
     return Records(key, where, stored, tuple(fields))
 
 
@@ -72,8 +72,10 @@ def _constants(effects: list[Effect], at: int, count: int) -> list[Tree]:
 
 
 def _field(
-    m: Machine, value: Sym, first: Tree, later: Tree, own: set[str], every: set[str], begun: list[Tree]
+    m: Machine, value: Sym, first: Tree, later: Tree, own: set[str], every: set[str], begun: list[Tree],
+    present: Tree | None,
 ) -> Field:  # fmt: skip
+    """How one leaf evolves, from what it is at first and what a later row makes of it."""
     first, later = sqlx.bare(first), branches.united(_oriented(later, lambda t: _is_own(t, own)))
     if not recurrences.mentions(m, later, every):
         if not sqlx.same(first, later):
@@ -96,6 +98,10 @@ def _field(
     if extreme is not None and sqlx.same(changed, first):
         return Field(extreme[0], Sym(changed, value.type, name=value.name))
     begins = next((c for c in begun if _begun(later, own, c, first) or _sum_from(c, first, later, own)), None)
+    anew = step is not None and value.type == "int" and not value.null and not recurrences.mentions(m, first, every)
+    if begins is None and anew and present is not None:
+        amount = sqlx.case(present, changed, first)
+        return Field("sum", Sym(amount, "int", True, name=value.name), sqlx.literal(0))
     if begins is None or isinstance(begins, exp.Null):
         raise _refused()
     whole = "e" not in sqlx.text(begins).lower() and "." not in sqlx.text(begins)

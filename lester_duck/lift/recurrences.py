@@ -213,8 +213,13 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
         if total is not None:
             return total
     if sqlx.same(later, at_first):
-        return fields.of(m, key, where, stored, effects, first_values, later_values, leaves)
+        return fields.of(m, key, where, stored, effects, first_values, later_values, leaves, _was_there(present))
     raise Refused("an entry computed from the entry before", "a counter, a sum, the first, last or largest")
+
+
+def _was_there(tokens: list[str]) -> Tree | None:
+    """The condition that a row found an entry of its key."""
+    return sqlx.column(min(tokens), "present") if tokens else None
 
 
 def _before_after(m: Machine, tree: Tree, id_: int) -> Tree:

@@ -267,6 +267,8 @@ def _formatted(m: Machine, value: Value, width: str, digits: str | None, kind: s
         return f"%{width}{precision}{kind}" % (value,)
     if kind == "s" and not width and digits is None:
         return scalars.to_text(m, value)
+    if kind == "r" and not width and digits is None and value.type != "str":
+        return scalars.to_text(m, value)
     tree = scalars.number(m, value)
     if kind == "f":
         number = tree if value.type == "float" else sql("CAST(_1 AS DOUBLE)", tree)
@@ -334,7 +336,7 @@ def joined(m: Machine, node: ast.JoinedStr, evaluate: Callable[[ast.expr], Value
             continue
         value = evaluate(part.value)
         spec = evaluate(part.format_spec) if part.format_spec else ""
-        if part.conversion not in (-1, 115) or not isinstance(spec, str):
+        if part.conversion not in (-1, 115, 114) or not isinstance(spec, str) or (part.conversion == 114 and spec):
             raise Refused("this conversion in an f-string")
-        pieces.append(format_value(m, value, spec))
+        pieces.append(_formatted(m, value, "", None, "r") if part.conversion == 114 else format_value(m, value, spec))
     return scalars.concat(m, pieces)

@@ -9,7 +9,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_alias_row": (8, "'best' as an earlier row left it"),
     "trap_closures": (8, "an object is changed in one branch only"),
     "trap_copy_before_append": (3, "append to a ListOf"),
-    "trap_float_sum_order": (6, "the format %r"),
     "trap_generator_function_twice": (6, "a generator that was read before"),
     "trap_generator_twice": (3, "a generator that was read before"),
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
