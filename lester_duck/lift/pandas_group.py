@@ -82,7 +82,33 @@ def part(group: Accessor, name: str) -> Value:
 
 def _picked(m: Machine, group: Accessor, index: Value) -> Value:
     names = frames.constant(m, index)
+    group = _present(m, group)
     return replace(group, extra=(*group.extra, ("columns", names)))
+
+
+def _present(m: Machine, group: Accessor) -> Accessor:
+    """The grouping over the columns that its frame has by now; the keys are those of when it was made."""
+    frame: Frame = part(group, "frame")
+    held = m.content(group.of) if isinstance(group.of, v.Ref) else None
+    if not isinstance(held, Frame) or held.rows_.part is not None or held.rows_.labels != frame.rows_.labels:
+        return group
+    known = dict(frame.columns)
+    later = frames.between(held.rows_.rel, frame.rows_.rel)
+    if later is None or all(known.get(n) is x for n, x in held.columns):
+        return group
+    chosen = [sqlx.text(c) for rows in (*[r.query for r in later], held.rows_) for c in rows.where]
+    if sorted(chosen) != sorted(sqlx.text(c) for c in frame.rows_.where):
+        return group
+    names = []
+    for key, label in zip(part(group, "keys"), part(group, "labels"), strict=True):
+        sym = frames.carry(m, held.rows_, frame.rows_, frames.syms(frame, [key])[0])
+        own = dict(held.columns).get(key)
+        if isinstance(own, Sym) and sqlx.text(own.sql) == sqlx.text(sym.sql):
+            names.append(key)
+        else:
+            names.append(free_name(f"{label}_key", set(held.names)))
+            held = frames.put(held, names[-1], frames.named(m, names[-1], sym))
+    return replace(group, extra=tuple({**dict(group.extra), "keys": tuple(names), "frame": held}.items()))
 
 
 def columns_of(group: Accessor) -> list[str]:
@@ -322,7 +348,7 @@ def _of_closed(m: Machine, series: Series) -> Series:
 GROUPED = {
     "[]": _picked, "agg": _agg, "aggregate": _agg,
     "attribute": lambda m, group, name: (
-        _picked(m, group, name) if name in part(group, "frame").names else v.Method(group, name)
+        _picked(m, group, name) if name in part(_present(m, group), "frame").names else v.Method(group, name)
     ),
     **{kind: _reduce(kind) for kind in _AGGREGATES if kind not in ("any", "all")},
 }  # fmt: skip
