@@ -53,7 +53,7 @@ def unread(pipeline: Pipeline) -> frozenset[Column]:
             if source not in read:
                 read.add(source)
                 waiting.append(source)
-    return frozenset(column for column in made if column not in read)
+    return frozenset(column for column in made if column not in read and column[1] != "*")
 
 
 def _selects(view: str, text: str) -> Iterator[tuple[str, list[str], exp.Select]]:
