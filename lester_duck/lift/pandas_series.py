@@ -282,7 +282,7 @@ def applied(m: Machine, rows: Rows, function: Value, args: list[Value], kwargs: 
         result = m.content(calls.call(m, function, args, kwargs))
         if isinstance(result, tuple | v.HList | v.HDict):
             raise Refused("a function that returns several values for a row", "one function per column")
-        sym = scalars.scalar(result)
+        sym = scalars.scalar(_text_or_none(m, result))
     rows = frames.with_joins(rows, query.joins)
     return Series(rows, settled(_without_nan(m, rows, sym)))
 
@@ -291,6 +291,15 @@ def settled(sym: Sym) -> Sym:
     """A function's result as a column: None becomes missing, whole numbers beside missing ones floats."""
     kind = {"number": "float", "none": "float"}.get(sym.type, sym.type)
     return replace(sym, type=kind, nan=True, parts=(), line=None)
+
+
+def _text_or_none(m: Machine, value: Value) -> Value:
+    """A text or NaN, as the column has it: a text or nothing."""
+    if not isinstance(value, v.Choice):
+        return value
+    sides = [_text_or_none(m, x) for x in (value.then, value.otherwise)]
+    sides = [None if not isinstance(x, Sym) and v.is_const(x) and x != x else x for x in sides]
+    return m.select(value.condition, *sides)
 
 
 def _without_nan(m: Machine, rows: Rows, sym: Sym) -> Sym:
