@@ -19,6 +19,7 @@ from lester_duck.lift import (
     flushes,
     folds,
     grouped,
+    headers,
     inner,
     listed,
     lookups,
@@ -50,6 +51,7 @@ def loop(
 ) -> None:
     """A ``for`` statement; ``run`` executes a body, ``assign`` binds the target."""
     iterable = expressions.evaluate(m, node.iter)
+    node = headers.without(m, node, iterable)
     content = m.content(iterable)
     if isinstance(content, v.Choice):
         known = m.implied(content.condition)
