@@ -107,7 +107,7 @@ def count(m: Machine, rows: Rows) -> Sym:
         plain = Frame(rows, ())
         made = plain if not rows.where and not rows.joins else frames.closed(m, plain, rows.title or rows.rel.name)
         m.files[key] = made.rows_.rel
-        m.files["rows of", made.rows_.rel.token] = rows
+    m.files["rows of", m.files[key].token] = rows
     return m.whole("count", m.files[key], None, "int")
 
 

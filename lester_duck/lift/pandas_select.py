@@ -151,7 +151,9 @@ def with_column(m: Machine, frame: Frame, name: str, value: Value) -> Frame:
         return frames.assign(m, frame, name, held)
     if isinstance(held, Frame) and len(held.columns) == 1:
         return _put(m, frame, name, held.columns[0][1], held)
-    if isinstance(held, v.ListOf | v.Vector) or (isinstance(held, v.View) and isinstance(held.element, Sym)):
+    if isinstance(held, v.View):
+        raise Refused("a column assigned from this", "np.arange(len(df)), or a list filled in a loop over the frame")
+    if isinstance(held, v.ListOf | v.Vector):
         series = Series(matching(m, frame.rows_, held.rel), series_rules.settled(scalars.scalar(held.element)))
         return frames.assign(m, frame, name, series)
     sym = scalars.scalar(held) if held == held else Sym(exp.null(), "float", null=True)
