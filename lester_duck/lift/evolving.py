@@ -219,11 +219,26 @@ def shared(m: Any, value: Value, id_: int, key: Value, present: Tree = sqlx.TRUE
     """An object that is also the entry of a key, where it is ``present``: what changes it changes the collection."""
     if isinstance(value, v.Ref):
         m.shared[value.id] = (id_, lookups.freeze(m, key), (*m.state.path, *sqlx.atoms(present)))
+        content = m.state.heap.get(value.id)
+        parts = [x for _, x in content.items] if isinstance(content, v.HDict) else getattr(content, "items", ())
+        for part in parts:
+            if isinstance(part, v.Ref):
+                m.files["inside an entry", part.id] = True
     return value
+
+
+def grown(m: Any, ref: v.Ref) -> None:
+    """A list got another element; one that is an entry, or a part of one, is refused: the entry would not follow."""
+    if ref.id in m.shared or ("inside an entry", ref.id) in m.files:
+        raise Refused(
+            "a list in a record of a dict that the loop fills", "a dict of lists of its own: lists[k].append(x)"
+        )
 
 
 def changed(m: Any, ref: v.Ref) -> None:
     """An object of the row changed in place: so did the entry that it is; other names for it are out of date."""
+    if ("inside an entry", ref.id) in m.files:
+        grown(m, ref)
     if ref.id not in m.shared:
         return
     id_, key, where = m.shared[ref.id]

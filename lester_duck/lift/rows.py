@@ -405,6 +405,8 @@ def add(m: Machine, ref: v.Ref, value: Value, how: str) -> None:
         evolving.note(m, ref, frozen if evolving.is_key(frozen) else "an element", v.MISSING)
         return
     content = m.content(ref)
+    if m.frames:
+        evolving.grown(m, ref)
     if isinstance(content, v.HList):
         m.update(ref, v.HList((*content.items, value)))
     elif isinstance(content, v.HSet) and v.is_const(value):
