@@ -300,7 +300,9 @@ def subscript(m: Machine, text: Sym, index: Value) -> Value:
         return Sym(sql("substr(_1, _2, 1)", tree, sqlx.literal(position)), "str", name=text.name)
     if isinstance(index, slice) and index.step is None:
         return Sym(_slice(m, tree, index.start, index.stop), "str", name=text.name)
-    raise Refused("this slice of a text")
+    if isinstance(index, slice):
+        raise Refused("a slice of a text with a step", "s[a:b] with constant bounds")
+    raise Refused("an index that depends on the row into a text, or into a counter per key", "d[k, x] += 1, or s[2]")
 
 
 def _slice_by_row(m: Machine, tree: exp.Expression, start: Value, stop: Value) -> exp.Expression:
