@@ -293,7 +293,7 @@ def name_field(m: Machine, value: Value, name: str) -> Value:
         return value
     for frame in m.frames:
         if frame.query.alias == value.sql.table and isinstance(frame.query.base, FileRel):
-            what = value.sql.name.partition(":")[2]
+            what = f"{value.sql.name}:".split(":")[1]
             if what.isdigit():
                 frame.query.base.names.setdefault(int(what), name)
     return value.named(name)
