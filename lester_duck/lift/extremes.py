@@ -45,7 +45,7 @@ def of_rows(m: Machine, view: v.View, kind: str, kwargs: dict[str, Value], key: 
         m.wholes[token] = Whole("first", view.rel, m.expand(sym), by)
         return Sym(sqlx.column(token, "first"), sym.type, sym.null or default is None, name=sym.name)
 
-    return lookups.thaw(m, v.map_syms(view.element, leaf))
+    return _element(m, view, v.map_syms(view.element, leaf))
 
 
 def _terms(m: Machine, key: Value, kind: str) -> tuple[tuple[Sym, bool], ...]:
@@ -59,6 +59,14 @@ def _terms(m: Machine, key: Value, kind: str) -> tuple[tuple[Sym, bool], ...]:
     if not terms:
         raise Refused(f"{kind}() with a key that is the same for all rows")
     return tuple(terms)
+
+
+def _element(m: Machine, view: v.View, shape: Value) -> Value:
+    """An element as the script sees it; it must not change in place, for the collection holds it too."""
+    before = set(m.state.heap)
+    made = lookups.thaw(m, shape)
+    m.elements.update(dict.fromkeys(set(m.state.heap) - before, view.rel))
+    return made
 
 
 def _is_record(element: Value) -> bool:
@@ -85,4 +93,4 @@ def at_end(m: Machine, view: v.View, index: int) -> Value:
         m.wholes[token] = Whole("first", view.rel, m.expand(sym), by)
         return Sym(sqlx.column(token, "first"), sym.type, sym.null, name=sym.name)
 
-    return lookups.thaw(m, v.map_syms(view.element, leaf))
+    return _element(m, view, v.map_syms(view.element, leaf))

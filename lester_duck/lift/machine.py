@@ -43,6 +43,8 @@ class Machine:
         self.files: dict[tuple, Any] = {}
         self.shared: dict[int, tuple[int, Value, Path]] = {}
         self.wholes: dict[str, Whole] = {}
+        self.elements: dict[int, Relation] = {}
+        """Heap objects that are elements of a collection as well, and the rows it holds."""
         self.asserted: list[tuple[Tree, int]] = []
         self.refusals: list[Any] = []
         self.suspicions: list[tuple[int, str]] = []
@@ -77,7 +79,9 @@ class Machine:
         return content
 
     def update(self, ref: v.Ref, content: Value) -> None:
-        """Replace a heap object's content."""
+        """Replace a heap object's content; raises Refused for an element that its collection still holds."""
+        if ref.id in self.elements:
+            raise Refused("an element taken out of a collection and changed in place: the collection sees it")
         self.state.heap[ref.id] = content
 
     def frame_of(self, ref: v.Ref) -> Frame | None:

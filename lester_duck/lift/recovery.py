@@ -134,6 +134,12 @@ def _receiver(inner: ast.AST) -> ast.expr | None:
     return target
 
 
+def _holders(m: Machine, element: v.Ref) -> list[v.Ref]:
+    """The collections that hold an element which a name was given."""
+    rel = m.elements.get(element.id)
+    return [v.Ref(id_) for id_, x in m.state.heap.items() if rel is not None and getattr(x, "rel", None) is rel]
+
+
 def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
     """Heap objects that a statement may change in place: receivers of mutating methods, indexed targets."""
     found: list[v.Ref] = []
@@ -146,6 +152,7 @@ def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
             if isinstance(value, v.Ref):
                 content = m.state.heap[value.id]
                 found.append(value)
+                found += _holders(m, value)
                 if isinstance(content, v.HWriter):
                     found.append(content.file)
     return found
