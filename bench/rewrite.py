@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measure import Goal, finish, options, table
+from measuring import Goal, finish, options, table
 
 import lester_duck as ld
 from lester_duck.demo import data, story

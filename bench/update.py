@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from measure import Goal, finish, options, p50, table
+from measuring import Goal, finish, options, p50, table
 
 import lester_duck as ld
 from lester_duck.demo import data
