@@ -11,7 +11,17 @@ from sqlglot import exp
 from lester_duck.errors import InternalError
 from lester_duck.lift import render, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import Aggregate, GroupRel, Join, Query, Relation, SelectRel, UnionRel, free_name
+from lester_duck.lift.relations import (
+    Aggregate,
+    GroupRel,
+    Join,
+    Query,
+    Relation,
+    SelectRel,
+    UnionRel,
+    free_name,
+    fresh,
+)
 from lester_duck.lift.sqlx import Tree
 from lester_duck.lift.values import Sym
 
@@ -66,6 +76,7 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
     hoisted = set(windows) | _partition_keys(m, windows) | {
         t for t, n in uses.items() if (n > 1 or spread) and _deserves_name(_inline(m, m.lets[t].value.sql, set()))
     }
+    hoisted |= {s.sql.table for j in joins for s, _ in j.keys if _is_named_call(m, s.sql)}
     by_alias = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
 
     def final(tree: Tree) -> Tree:
@@ -78,17 +89,41 @@ def prepare(m: Machine, query: Query, outputs: list[tuple[str, Tree]], columns: 
             inner.add(found.alias)
         else:
             where.append(sqlx.relaxed(final(condition)))
+    lets = {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in hoisted}
+    found_by = [replace(j, keys=tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins]
     return Block(
         query,
-        [replace(j, keys=tuple((Sym(final(s.sql), s.type), n) for s, n in j.keys)) for j in joins],
+        [_without_calls(m, j, lets) for j in found_by],
         [w for w in where if not _is_true(w)],
         [(n, final(t)) for n, t in outputs],
         [(final(s.sql), d) for s, d in query.order],
-        {t: (m.lets[t].name, final(windows.get(t, (m.lets[t].value.sql,))[0])) for t in hoisted},
+        lets,
         inner,
         {t: [final(c) for c in over] for t, (_, over) in windows.items()},
         {t for t, (tree, _) in windows.items() if _is_fold(m, tree)},
     )
+
+
+def _calls(m: Machine, tree: Tree) -> bool:
+    """Whether an expression calls a declared function."""
+    return any(n.name in m.functions for n in tree.find_all(exp.Anonymous))
+
+
+def _is_named_call(m: Machine, tree: Tree) -> bool:
+    """Whether a key of a join is a local name for what a declared function says: a step before computes it."""
+    return isinstance(tree, exp.Column) and tree.table in m.lets and _calls(m, m.expand_tree(tree))
+
+
+def _without_calls(m: Machine, j: Join, lets: dict[str, tuple[str, Tree]]) -> Join:
+    """A join by columns: what a declared function says of a row is one of a step before."""
+    keys = []
+    for s, n in j.keys:
+        if _calls(m, s.sql):
+            token = fresh("let")
+            lets[token] = (f"{n}_wanted", s.sql)
+            s = replace(s, sql=sqlx.column(token, f"{n}_wanted"))
+        keys.append((s, n))
+    return replace(j, keys=tuple(keys))
 
 
 def _is_fold(m: Machine, tree: Tree) -> bool:
@@ -355,7 +390,7 @@ def _pass(block: Block, levels: dict[str, int], level: int, key: tuple[str, str]
 
 
 def _step_name(block: Block, levels: dict[str, int], level: int) -> str:
-    made = [name for token, (name, _) in block.lets.items() if levels[token] == level + 1]
+    made = list(dict.fromkeys(name for token, (name, _) in block.lets.items() if levels[token] == level + 1))
     return "with_" + "_".join(made[:2]) if made else "joined"
 
 

@@ -84,7 +84,18 @@ def _sayable(m: Machine, owed: Obligation, emitted: emit.Emitted) -> bool:
         return False
     if any(r not in emitted.names for r in [owed.query.base, *[j.rel for j in joins]]):
         return False
-    return not any(n.name in m.functions for tree in condition for n in tree.find_all(exp.Anonymous))
+    decided = [*condition, *(m.expand(s).sql for j in joins for s, _ in j.keys)]
+    if any(n.name in m.functions for tree in decided for n in tree.find_all(exp.Anonymous)):
+        _suspect(m, owed)
+        return False
+    return True
+
+
+def _suspect(m: Machine, owed: Obligation) -> None:
+    """Say that data on which the original would end is not found, once per line."""
+    begins = "not checked, for a declared function decides about it: "
+    if not any(line == owed.line and text.startswith(begins) for line, text in m.suspicions):
+        m.suspicions.append((owed.line, begins + owed.message))
 
 
 def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:

@@ -49,3 +49,28 @@ def test_an_empty_file_ends_pandas_and_next_but_not_readline(both, tmp_path, pro
     else:
         with execute(made.lifted.pipeline, tmp_path) as ran:
             assert ran.view(made.lifted.pipeline.views[-1].name).num_rows == 0
+
+
+CLEANED = """
+    def clean(text) -> str:
+        while text.endswith("!") and len(text) > 1:
+            text = text[:-1].rstrip()
+        return text
+
+    sizes = {}
+    for line in open("sizes.csv"):
+        k, n = line.strip().split(",")
+        sizes[k] = int(n)
+    with open("out.csv", "w") as out:
+        for line in open("t.csv"):
+            k = clean(line.strip())
+            out.write("%s %d\\n" % (k, sizes[k]))
+    """
+
+
+def test_what_a_declared_function_decides_is_not_checked_and_that_is_said(both) -> None:
+    """A key that a function of the script makes may be missing: once per line, a suspicion says so."""
+    made = both(CLEANED, {"t.csv": "a ! !\nb\n", "sizes.csv": "a,1\nb,2\n"})
+    assert made.rendered == made.written and made.lifted.functions == 1
+    said = "not checked, for a declared function decides about it: a key that sizes does not have"
+    assert [(s.line, s.message) for s in made.lifted.suspicions] == [(14, said)]
