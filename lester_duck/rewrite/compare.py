@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 
 from lester_duck.rewrite.decode import Record
+from lester_duck.rewrite.discreet import contrast
 from lester_duck.rewrite.elements import Row
 
 TOLERANCE = 1e-9
 TOLERANCE_32 = 1e-6
+SHOWN = 12
+"""Columns of a matrix that are named when they differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,8 @@ class Mismatch:
     text: str
     row: int | None = None
     column: str | None = None
+    plain: str = ""
+    """The same without values of the data."""
 
 
 def same(expected: Any, found: Any, tolerance: float = TOLERANCE) -> bool:
@@ -120,18 +125,27 @@ def _order(expected: Sequence[Row], found: Sequence[Row]) -> Mismatch:
         f"the same {len(expected)} rows in another order; first at row {first + 1}: "
         f"expected {show(expected[first])}, found {show(found[first])}"
     )
-    return Mismatch(kind="order", text=text, row=first + 1)
+    plain = f"the same {len(expected)} rows in another order ({len(wrong)} stand elsewhere), first at row {first + 1}"
+    return Mismatch(kind="order", text=text, row=first + 1, plain=plain)
 
 
 def _first_cell(expected: Sequence[Row], found: Sequence[Row], names: Sequence[str]) -> Mismatch:
     wrong = [n for n, (a, b) in enumerate(zip(expected, found, strict=True)) if not _same_row(a, b)]
     first = wrong[0]
     column = next(n for n, (a, b) in enumerate(zip(expected[first], found[first], strict=True)) if not same(a, b))
+    cells = Counter(
+        names[c] for n in wrong for c, (a, b) in enumerate(zip(expected[n], found[n], strict=True)) if not same(a, b)
+    )
+    where = ", ".join(f"'{name}' ({number} rows)" for name, number in cells.items())
+    plain = (
+        f"{len(wrong)} of {len(expected)} rows differ, in {where}; "
+        f"first row {first + 1}, column '{names[column]}': {contrast(expected[first][column], found[first][column])}"
+    )
     text = (
         f"{len(wrong)} of {len(expected)} rows differ, first row {first + 1}, column '{names[column]}': "
         f"expected {show(expected[first][column])}, found {show(found[first][column])}"
     )
-    return Mismatch(kind="value", text=text, row=first + 1, column=names[column])
+    return Mismatch(kind="value", text=text, row=first + 1, column=names[column], plain=plain)
 
 
 def _counts(expected: Sequence[Row], found: Sequence[Row], missing: list[int], extra: list[int]) -> Mismatch:
@@ -144,7 +158,11 @@ def _counts(expected: Sequence[Row], found: Sequence[Row], missing: list[int], e
     if extra:
         row = show(found[extra[0]])
         parts.append(f"{len(extra)} of {len(found)} found rows are extra, first row {extra[0] + 1}: {row}")
-    return Mismatch(kind="rows", text="; ".join(parts), row=(missing[0] if missing else extra[0]) + 1)
+    plain = (
+        f"expected {len(expected)} rows, found {len(found)}: {len(missing)} are missing and {len(extra)} are extra, "
+        f"the first at row {(missing[0] if missing else extra[0]) + 1}"
+    )
+    return Mismatch(kind="rows", text="; ".join(parts), row=(missing[0] if missing else extra[0]) + 1, plain=plain)
 
 
 def _unmatched(expected: Sequence[Row], found: Sequence[Row]) -> tuple[list[int], list[int]]:
@@ -192,23 +210,27 @@ def compare_matrix(
     """The first difference of two matrices (rows x columns), order included, or None."""
     if expected.shape[1] != found.shape[1]:
         text = f"expected {expected.shape[1]} columns, found {found.shape[1]}"
-        return Mismatch(kind="columns", text=text)
+        return Mismatch(kind="columns", text=text, plain=text)
     if expected.shape[0] == found.shape[0]:
         wrong = ~np.isclose(found, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
         if not wrong.any():
             return None
         if _same_bag(expected, found, tolerance):
             row = int(np.argmax(wrong.any(axis=1)))
-            return Mismatch(kind="order", text=f"the same rows in another order, first at row {row + 1}", row=row + 1)
+            text = f"the same rows in another order, first at row {row + 1}"
+            return Mismatch(kind="order", text=text, row=row + 1, plain=text)
         row, column = (int(n[0]) for n in np.nonzero(wrong))
         name = names[column] if column < len(names) else str(column)
-        text = (
+        where = (
             f"{int(wrong.any(axis=1).sum())} of {len(expected)} rows and {int(wrong.any(axis=0).sum())} of "
             f"{expected.shape[1]} columns differ, first row {row + 1}, column {column + 1} ({name}): "
-            f"expected {expected[row, column]:.12g}, found {found[row, column]:.12g}"
         )
-        return Mismatch(kind="value", text=text, row=row + 1, column=name)
-    return Mismatch(kind="rows", text=f"expected {len(expected)} rows, found {len(found)}")
+        text = f"{where}expected {expected[row, column]:.12g}, found {found[row, column]:.12g}"
+        others = [names[n] if n < len(names) else str(n) for n in np.nonzero(wrong.any(axis=0))[0][:SHOWN].tolist()]
+        plain = f"{where}{contrast(float(expected[row, column]), float(found[row, column]))}; columns: {others}"
+        return Mismatch(kind="value", text=text, row=row + 1, column=name, plain=plain)
+    text = f"expected {len(expected)} rows, found {len(found)}"
+    return Mismatch(kind="rows", text=text, plain=text)
 
 
 def _same_bag(expected: np.ndarray, found: np.ndarray, tolerance: float) -> bool:

@@ -27,7 +27,7 @@ def compare_files(output: Output, expected: str, found: str, *, ordered: bool = 
     ragged = next((n for n, (a, b) in enumerate(zip(want, forgiven, strict=False)) if len(a) != len(b)), None)
     if ragged is not None and len(want) == len(have):
         text = f"line {ragged + 1}: expected {len(want[ragged])} fields, found {len(have[ragged])}"
-        return Mismatch(kind="columns", text=text, row=ragged + 1)
+        return Mismatch(kind="columns", text=text, row=ragged + 1, plain=text)
     width = max((len(line) for line in want), default=0)
     mismatch = compare_rows(want, forgiven, [*names, *(str(n) for n in range(len(names), width))], ordered=ordered)
     if mismatch is None and forgiven == have and ordered:
@@ -61,4 +61,13 @@ def _characters(expected: str, found: str) -> Mismatch | None:
         f"the same fields, written in another way (line ends or quotes), first in line {line}: "
         f"expected {show(expected[start : at + 20])}, found {show(found[start : at + 20])}"
     )
-    return Mismatch(kind="value", text=text, row=line)
+    where = f"the same fields, written in another way (line ends or quotes), first in line {line}"
+    plain = f"{where}: expected {_sign(expected, at)}, found {_sign(found, at)}"
+    return Mismatch(kind="value", text=text, row=line, plain=plain)
+
+
+def _sign(text: str, at: int) -> str:
+    """One character where it is no letter or digit, else what it is."""
+    if at >= len(text):
+        return "the end of the file"
+    return "a letter or digit" if text[at].isalnum() else repr(text[at])
