@@ -27,6 +27,7 @@ from lester_duck.lift import (
     scalars,
     shapes,
     sqlx,
+    tops,
 )
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -133,7 +134,10 @@ def _extreme(kind: str) -> Rule:
     op = ast.Gt if kind == "max" else ast.Lt
 
     def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        view = rows.as_view(m, m.content(args[0])) if kwargs.get("key") is not None and len(args) == 1 else None
+        by_key = kwargs.get("key") is not None and len(args) == 1
+        if by_key and tops.listed_of(m, args[0]) is not None:
+            return tops.extreme(m, kind, args[0], kwargs)
+        view = rows.as_view(m, m.content(args[0])) if by_key else None
         if view is not None:
             return extremes.of_rows(m, view, kind, kwargs, lambda: _key(m, view, kwargs["key"]))
         if kwargs:
@@ -141,6 +145,8 @@ def _extreme(kind: str) -> Rule:
         if len(args) > 1:
             return extreme(m, op, args)
         content = m.content(args[0])
+        if isinstance(content, inner.Inner) or (isinstance(content, v.Group) and content.of.container == "dict"):
+            return tops.plain(m, kind, tops.listed_of(m, content))
         if isinstance(content, v.Group):
             return _of_group(m, content)
         parts = listed.of(m, content)
@@ -173,6 +179,8 @@ def extreme(m: Machine, op: type[ast.cmpop], items: list[Value]) -> Value:
 
 def _sum(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
+    if isinstance(content, inner.Inner):
+        return tops.plain(m, "sum", content)
     if isinstance(content, v.Group):
         element = scalars.scalar(content.of.element)
         if element.type not in ("int", "float"):
@@ -248,7 +256,7 @@ def _added_columns(rel: Value) -> int:
 def _sorted(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
     if isinstance(content, v.Group | inner.Inner):
-        return inner.ordered(m, content, lambda view: ordered(m, view, kwargs))
+        return tops.ordered(m, tops.listed_of(m, content), kwargs)
     parts = listed.of(m, content)
     if parts is not None:
         return listed.ordered(parts, kwargs)

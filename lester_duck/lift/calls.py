@@ -30,6 +30,7 @@ from lester_duck.lift import (
     scalars,
     statements,
     strings,
+    tops,
     twolevels,
     wide,
 )  # fmt: skip
@@ -464,6 +465,7 @@ METHODS = {
     (v.Group, "get"): _slot_get,
     (v.Group, "sort"): histories.sort,
     (v.DictOf, "most_common"): histories.most_common,
+    (v.Group, "most_common"): tops.most_common,
     (v.Group, "items"): _group_part(None),
     (v.Group, "values"): _group_part(1),
     (v.Group, "keys"): _group_part(0),

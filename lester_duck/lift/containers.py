@@ -11,6 +11,7 @@ from sqlglot import exp
 from lester_duck.lift import (
     arrays,
     calls,
+    eafp,
     evolving,
     files,
     foreign,
@@ -119,6 +120,10 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
             return found
         if content.default and content.default != "row" and isinstance(base, v.Ref):
             made = m.new(v.HList()) if content.default == "list" else lookups.empty(content.default)
+            if content.default == twolevels.KIND:
+                made = m.new(v.HDict((), m.files.get(("inner default", base.id)) or None))
+            if made is v.MISSING:
+                raise Refused(f"an entry that a defaultdict({content.default}) makes outside a loop over rows")
             m.update(base, content.put(key, made))
             return made
         m.raise_if(exp.true(), "KeyError", f"the key {key!r}")
@@ -330,6 +335,13 @@ def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:
         container = "list" if isinstance(content, v.HList) else "set"
         m.log("default", base, key, container)
         evolving.note_container(m, base, key, container)
+        return
+    if isinstance(content, v.HList | v.HSet) and eafp.grows(m, base):
+        _put(m, base, key, m.new(type(content)()))
+        if isinstance(value, v.Ref):
+            m.files["inside an entry", value.id] = True
+        for item in content.items:
+            m.log("slot", base, key, lookups.freeze(m, item))
         return
     frozen = lookups.freeze(m, value)
     m.log("put", base, key, frozen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, expressions, lookups, rows, scalars, sqlx
+from lester_duck.lift import evolving, expressions, inner, lookups, rows, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import GroupRel, Query, SelectRel, fresh
@@ -54,6 +55,36 @@ def comprehension(m: Machine, group: v.Group, node: ast.ListComp | ast.Generator
     if cache_key not in m.files:
         m.files[cache_key] = _filtered(m, group.of, Query(alias, base, where=where), element, node)
     return lookups.find_group(m, m.files[cache_key], group.key, ())
+
+
+def of_part(m: Machine, listed: inner.Inner, node: ast.ListComp | ast.GeneratorExp) -> inner.Inner:
+    """``[f(x) for x in sorted(d[k])[:n] if p(x)]`` where ``f`` and ``p`` depend on the element alone."""
+    clause = node.generators[0]
+    if len(node.generators) != 1:
+        raise Refused("a comprehension with two loops over lists of one key")
+    alias = fresh("g")
+    path, names = m.state.path, m.env
+    m.state.path, m.state.envs[-1] = (), dict(names)
+    lines = (node.lineno, node.end_lineno or node.lineno)
+    m.frames.append(Frame(Query(alias, listed.rel), m.mark, m.state.fork(), lines))
+    try:
+        rows.bind_target(m, clause.target, lookups.thaw(m, v.rebind(listed.element, listed.rel.token, alias)))
+        where: tuple[exp.Expression, ...] = ()
+        for test in clause.ifs:
+            condition = expressions.condition(m, test)
+            m.assume(condition)
+            where = (*where, condition)
+        element = v.map_syms(lookups.freeze(m, expressions.evaluate(m, node.elt)), m.expand)
+        joins = m.frames[-1].query.joins
+    finally:
+        m.frames.pop()
+        m.state.path, m.state.envs[-1] = path, names
+    kept = tuple(Sym(a, "bool", name="kept") for c in where for a in sqlx.atoms(m.expand_tree(c)))
+    used = {t for leaf in evolving.leaves_of((element, kept)) if isinstance(leaf, Sym) for t in sqlx.tables(leaf.sql)}
+    if joins or not used <= {alias}:
+        raise Refused("a list of one key changed by something of the row", _NEAREST)
+    element, kept = v.rebind((element, kept), alias, listed.rel.token)
+    return replace(listed, element=element, where=(*listed.where, *kept), whole=None, head=None, skipped=0, left=0)
 
 
 def distinct(m: Machine, group: v.Group) -> Value:

@@ -19,7 +19,10 @@ from lester_duck.lift.values import Refused, Sym, Value
 
 @dataclass(frozen=True, eq=False)
 class Inner(Library):
-    """The elements of one key under ``where``, in ``order``, as rows of ``rel`` (a relation of all elements)."""
+    """The elements of one key under ``where``, in ``order``, as rows of ``rel`` (a relation of all elements).
+
+    ``head`` is the whole of which these are the first ones.
+    """
 
     group: v.Group
     rel: object
@@ -30,6 +33,7 @@ class Inner(Library):
     whole: Inner | None = None
     skipped: int = 0
     left: int = 0
+    head: Inner | None = None
     what = "list of one key"
 
     def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], body: Callable[[], None]) -> bool:
@@ -55,7 +59,11 @@ class Inner(Library):
         """``items[0]``, ``items[-1]``, ``items[:n]`` and ``items[n:]``."""
         if isinstance(index, slice):
             return self._cut(m, index)
-        if index not in (0, -1) or type(index) is not int or self.where:
+        if index == 0 and self.head is not None:
+            return self.head.subscript(m, ref, index)
+        if self.where:
+            return settled(m, self).subscript(m, ref, index)
+        if index not in (0, -1) or type(index) is not int:
             raise Refused("this index into the list of one key", "items[0], items[-1], items[:n]")
         group = self.group
         m.raise_if(sqlx.negate(group.present), "IndexError", "an index into an empty list")
@@ -77,13 +85,13 @@ class Inner(Library):
         test = sql("_1 <= _2" if start is None else "_1 > _2", place.sql, sqlx.literal(bound))
         order = ((place, False),) if self.order else ()
         part = replace(self, rel=rel, key=key, element=element, order=order, where=(Sym(test, "bool"),))
-        return part if start is None else replace(part, whole=self, skipped=start)
+        if start is None:
+            return replace(part, head=self if bound else None)
+        return replace(part, whole=self, skipped=start)
 
     def length(self, m: Machine, ref: Value) -> Value:
         """The number of elements."""
-        if self.where:
-            raise Refused("the length of a part of the list of one key")
-        return lookups.size(m, self.group)
+        return lookups.size(m, settled(m, self).group)
 
     def contains(self, m: Machine, item: Value) -> exp.Expression:
         """``x in items``."""
@@ -93,9 +101,7 @@ class Inner(Library):
 
     def truth(self, m: Machine, ref: Value) -> exp.Expression:
         """Whether there are any."""
-        if self.where:
-            raise Refused("the truth of a part of the list of one key")
-        return self.group.present.copy()
+        return settled(m, self).group.present.copy()
 
 
 def of(group: v.Group) -> Inner:
@@ -109,20 +115,34 @@ def entries(group: v.Group) -> Inner:
     return Inner(group, group.of.rel, group.of.key, group.of.element)
 
 
-def ordered(m: Machine, value: Value, sort: Callable[[v.View], v.View]) -> Inner:
-    """``sorted(d[k], ...)``."""
-    content = of(value) if isinstance(value, v.Group) else value
-    if content.order or content.where:
-        raise Refused("a sort of sorted rows")
-    view = sort(v.View(content.rel, content.element))
-    return replace(content, order=view.order)
+def settled(m: Machine, listed: Inner) -> Inner:
+    """A part of the list of one key as a list of its own: a relation of the elements that are kept."""
+    if not listed.where:
+        return listed
+    alias = fresh("t")
+    terms = tuple(s for s, _ in listed.order)
+    conditions = [v.rebind(s, listed.rel.token, alias).sql for s in listed.where]
+    shape = v.rebind((listed.key, listed.element, terms), listed.rel.token, alias)
+    texts = (*(sqlx.text(s.sql) for s in listed.where), *(sqlx.text(s.sql) for s in lookups.leaves(listed.element)))
+    known = ("part", listed.rel.token, *texts, *((sqlx.text(s.sql), d) for s, d in listed.order))
+    if known not in m.files:
+        rel = SelectRel(
+            name=f"{listed.rel.name}_part", what=f"a part of {listed.rel.name}, one row per element",
+            lines=(m.line, m.line), query=Query(alias, listed.rel, where=tuple(conditions)),
+        )  # fmt: skip
+        rel.outputs, seen = shapes.columns_of(m, shape, "value")
+        m.files[known] = (rel, *seen(rel))
+    rel, key, element, by = m.files[known]
+    kept = v.GroupedOf(rel, key, element, "list", "list")
+    order = tuple((s, d) for s, (_, d) in zip(by, listed.order, strict=True))
+    return Inner(lookups.find_group(m, kept, listed.group.key, ()), rel, key, element, order)
 
 
 def joined(m: Machine, separator: str, value: Value) -> Sym:
     """``separator.join(d[k])``."""
-    content = of(value) if isinstance(value, v.Group) else value
+    content = settled(m, of(value) if isinstance(value, v.Group) else value)
     element = scalars.scalar(content.element)
-    if content.where or element.type != "str" or element.null:
+    if element.type != "str" or element.null:
         raise Refused("join() of this list of one key", "texts, none of them missing")
     found = aggregated(m, content.group, f"join:{separator}", scalars.whole(element), content.order)
     if m.implied(content.group.present):

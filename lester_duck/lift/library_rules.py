@@ -51,13 +51,13 @@ def _defaultdict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
     known = {f"builtins.{n}": n for n in ("int", "float", "list", "set", "str")}
     if len(args) == 1 and isinstance(factory, v.Lib) and factory.name in known:
         return m.new(v.HDict((), known[factory.name]))
-    if len(args) == 1 and factory == v.Lib("collections.Counter"):
-        return m.new(v.HDict((), "Counter"))
     inner = twolevels.made_by(m, factory) if len(args) == 1 else None
     if inner is not None:
-        made = m.new(v.HDict())
+        made = m.new(v.HDict((), twolevels.KIND))
         twolevels.note(m, made.id)
         m.files["inner default", made.id] = inner
+        if factory == v.Lib("collections.Counter"):
+            m.files["counters", made.id] = True
         return made
     if len(args) == 1 and isinstance(factory, v.Func | v.Foreign):
         name = f"factory {len(m.files)}"
@@ -68,6 +68,7 @@ def _defaultdict(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Val
 
 def _counter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     made = m.new(v.HDict((), "int"))
+    m.files["counter", made.id] = True
     if not args:
         return made
     view = rows.as_view(m, m.content(args[0]))

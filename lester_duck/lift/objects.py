@@ -100,13 +100,17 @@ class SetOf:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GroupedOf:
-    """A dict of lists (or sets): ``rel`` has one row per element, with its key."""
+    """A dict of lists (or sets, or dicts): ``rel`` has one row per element, with its key.
+
+    ``default`` is that of the dict, ``inner`` that of the dicts in it.
+    """
 
     rel: Any
     key: Value
     element: Value
     container: str
     default: str | None = None
+    inner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

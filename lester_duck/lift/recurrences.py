@@ -126,7 +126,8 @@ def single(m: Machine, effects: list[Effect]) -> Effect:
         chain.append((condition, effect))
         tested.add(sqlx.text(condition))
     for condition, effect in reversed(chain):
-        value = tuple(m.select(condition, x, y) for x, y in zip(effect.arguments, value, strict=True))
+        pairs = zip(effect.arguments, value, strict=True)
+        value = tuple(x if _alike(m, x, y) else m.select(condition, x, y) for x, y in pairs)
         path = tuple(sqlx.atoms(either(effect.path[common:], path)))
     return Effect(effects[0].kind, effects[0].target, value, effects[0].path[:common] + path, effects[0].line)
 
@@ -138,6 +139,12 @@ def _amount(m: Machine, id_: int, amount: Sym) -> Sym:
     if getattr(before, "default", None) != "float" or amount.type not in ("int", "number"):
         return amount
     return Sym(sql("CAST(_1 AS DOUBLE)", amount.sql), "float", name=amount.name)
+
+
+def _alike(m: Machine, a: Value, b: Value) -> bool:
+    """Whether two scalars are the same expression."""
+    both = isinstance(a, Sym) and isinstance(b, Sym) and a.type == b.type and a.null == b.null
+    return both and sqlx.same(m.expand(a).sql, m.expand(b).sql)
 
 
 def exclusive(effects: list[Effect]) -> bool:
@@ -160,6 +167,7 @@ def _of_slots(m: Machine, frame: Frame, effects: list[Effect], own: set[str]) ->
     once = _is_first(m, conditions)
     made = [e for e in effects if e.kind == "default"]
     for e in made:
+        only_new(m, frame, e, own)
         needed, _ = split_path(m, frame, e.path, own)
         texts = {sqlx.text(m.expand_tree(c)) for c in needed}
         if any(sqlx.text(m.expand_tree(c)) not in texts for c in plain):
@@ -167,6 +175,18 @@ def _of_slots(m: Machine, frame: Frame, effects: list[Effect], own: set[str]) ->
     container = made[0].arguments[1] if made else None
     key = (effect.arguments[0], effect.arguments[1])
     return Recurrence("slots", key, tuple(plain), value=once, container=container)
+
+
+def only_new(m: Machine, frame: Frame, effect: Effect, own: set[str]) -> None:
+    """Refuse an empty list, set or dict that is put under a key which may be there already."""
+    text = evolving.key_text(m, effect.arguments[0])
+    for c in split_path(m, frame, effect.path, own)[1]:
+        tree = sqlx.bare(c)
+        inner = sqlx.bare(tree.this) if isinstance(tree, exp.Not) else None
+        read = m.reads.get(inner.table) if isinstance(inner, exp.Column) else None
+        if read is not None and read.kind == "present" and evolving.key_text(m, read.key) == text:
+            return
+    raise Refused("a list, set or dict of a key that is emptied again", "if k not in d: d[k] = []")
 
 
 def _is_first(m: Machine, conditions: list[Tree]) -> bool:

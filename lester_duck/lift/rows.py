@@ -287,6 +287,9 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
         return shortcut
     if m.frames and kind in ("list", "set"):
         iterated = m.content(_iterated(m, node.generators[0].iter))
+        by_entry = isinstance(iterated, v.Group) and iterated.of.container == "dict"
+        if kind == "list" and (by_entry or isinstance(iterated, inner.Inner)):
+            return grouped.of_part(m, inner.of(iterated) if by_entry else iterated, node)
         if isinstance(iterated, v.Group):
             kept = grouped.comprehension(m, iterated, node)
             return grouped.distinct(m, kept) if kind == "set" else kept

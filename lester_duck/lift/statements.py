@@ -11,6 +11,7 @@ from lester_duck.lift import (
     calls,
     classes,
     containers,
+    eafp,
     evolving,
     expressions,
     files,
@@ -124,7 +125,9 @@ def _aug_assign(m: Machine, node: ast.AugAssign) -> None:
     base = expressions.evaluate(m, node.target.value)
     index = expressions.index(m, node.target.slice)
     if isinstance(base, v.Ref) and m.frame_of(base) is not None:
-        if not isinstance(node.op, ast.Add):
+        if isinstance(node.op, ast.Sub):
+            amount = expressions.operate(m, ast.Mult, amount, -1)
+        elif not isinstance(node.op, ast.Add):
             raise Refused("a running value other than a sum", "d[k] += x")
         frozen = lookups.freeze(m, index)
         m.log("bump", base, frozen, amount)
@@ -149,7 +152,10 @@ def _is_outer(m: Machine, name: str) -> bool:
 
 
 def _expr(m: Machine, node: ast.Expr) -> None:
-    if not isinstance(node.value, ast.Constant):
+    counting = eafp.as_loop(m, node, expressions.evaluate)
+    if counting is not None:
+        statement(m, counting)
+    elif not isinstance(node.value, ast.Constant):
         expressions.evaluate(m, node.value)
 
 
@@ -249,6 +255,10 @@ def _with(m: Machine, node: ast.With) -> None:
 
 
 def _try(m: Machine, node: ast.Try) -> None:
+    branches = eafp.as_if(m, node)
+    if branches is not None:
+        statement(m, branches)
+        return
     caught = tuple(name for handler in node.handlers for name in _exception_names(handler))
     base, functions = m.state.path, len(m.state.envs)
     guard = Guard(caught, len(node.handlers))

@@ -35,7 +35,7 @@ from lester_duck.pipeline import model as ir
 
 _PLAIN = frozenset(SQL_TYPES) - {"timedelta", "days", "array"}
 _FACTORIES = {"int": "defaultdict(int)", "float": "defaultdict(float)", "list": "defaultdict(list)",
-              "set": "defaultdict(set)", "str": "defaultdict(str)", "Counter": "Counter()"}  # fmt: skip
+              "set": "defaultdict(set)", "str": "defaultdict(str)"}  # fmt: skip
 
 
 class Step(ast.stmt):
@@ -195,8 +195,10 @@ def _initial(m: Machine, frame: Frame, name: str) -> tuple[str, Kind | None]:
     content = frame.start.heap.get(value.id) if isinstance(value, v.Ref) else value
     content = content.before if isinstance(content, evolving.Evolving) else content
     if isinstance(content, v.HDict) and content.default in _FACTORIES and not content.items:
-        item = {"list": Kind("list"), "set": Kind("set"), "Counter": Kind("int")}.get(content.default)
+        item = {"list": Kind("list"), "set": Kind("set")}.get(content.default)
         return _FACTORIES[content.default], Kind("dict", item or Kind(content.default))
+    if isinstance(content, v.HDict) and (content.default == "dict" or content.default in m.files):
+        raise Refused("sequential state in a defaultdict of this factory", "a dict per value: d[k] = x")
     saved, m.state = m.state, frame.start
     try:
         plain = concrete.plain_value(m, value)

@@ -28,6 +28,8 @@ def made_by(m: Machine, factory: Value) -> str | None:
     """The inner default of ``defaultdict(factory)`` where the factory makes an empty dict; None where it does not."""
     if factory == v.Lib("builtins.dict"):
         return ""
+    if factory == v.Lib("collections.Counter"):
+        return "int"
     if not isinstance(factory, v.Func):
         return None
     with m.trial():
@@ -71,6 +73,8 @@ def without_makers(m: Machine, frame: Frame, id_: int, effects: list[Effect]) ->
     own = recurrences.own_tokens(m, id_)
     makers = [e for e in effects if e.kind == "default" and e.arguments[1] == KIND]
     rest = [e for e in effects if e not in makers]
+    for e in makers:
+        recurrences.only_new(m, frame, e, own)
     plain = [recurrences.split_path(m, frame, e.path, own)[0] for e in makers]
     for path in plain:
         texts = {sqlx.text(m.expand_tree(c)) for c in path}
@@ -89,7 +93,7 @@ def nest(m: Machine, id_: int) -> None:
         raise Refused("a dict of dicts and of other things")
     first, second = content.key
     inner = m.files.get(("inner default", id_)) or None
-    m.state.heap[id_] = v.GroupedOf(content.rel, first, (second, content.value), KIND, inner)
+    m.state.heap[id_] = v.GroupedOf(content.rel, first, (second, content.value), KIND, content.default, inner)
 
 
 def found(m: Machine, group: v.Group, index: Value, default: Value = v.MISSING) -> Value:
@@ -104,4 +108,4 @@ def has(m: Machine, group: v.Group, index: Value) -> exp.Expression:
 
 def _flat(group: v.Group) -> v.DictOf:
     of = group.of
-    return v.DictOf(of.rel, (of.key, of.element[0]), of.element[1], of.default)
+    return v.DictOf(of.rel, (of.key, of.element[0]), of.element[1], of.inner)
