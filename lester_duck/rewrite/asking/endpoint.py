@@ -35,6 +35,9 @@ CONNECT = 15.0
 """Seconds for a connection."""
 LISTING = 5.0
 """Seconds for the names of the models there are."""
+_SHORT_QUESTION = 8_000
+_CHARACTERS_AT_MOST = 8
+"""Per token, on average: code and prose have 3 to 5."""
 _AZURE = (".azure.com", ".azure-api.net")
 
 
@@ -109,8 +112,8 @@ class EndpointAsker:
             self._client = None  # its connection is still taken by the request given up
             self._record(going, None, "interrupted")
             raise
-        self._record(going, answer, None)
         self._keep(question, answer)
+        self._record(going, answer, None)
         self.accounts.check()
         return answer
 
@@ -135,6 +138,7 @@ class EndpointAsker:
                 priced = self.accounts.add(reply.spent)
                 going.spent = going.spent.plus(priced)
                 going.raw = reply.text or None
+                self._warn(reply, going)
             fault = self._fault(reply, limit)
             if fault is None:
                 assert isinstance(reply, Reply)
@@ -162,6 +166,14 @@ class EndpointAsker:
         if reply.refusal and not reply.text:
             return faults.declined(self.endpoint, reply.refusal)
         return None if reply.text else faults.no_text(self.endpoint)
+
+    def _warn(self, reply: Reply, going: _Conversation) -> None:
+        """Say that a server may have cut the question: Ollama does so, silently, to fit its context."""
+        told, length = reply.spent.prompt_tokens, characters(going.messages)
+        if length > _SHORT_QUESTION and told * _CHARACTERS_AT_MOST < length:
+            note = f"{self.endpoint.model} read {told:,} tokens of a question of {length:,} characters"
+            self._say(f"{note}; if answers miss the point, start the server with a larger context")
+            going.attempts.append(note)
 
     def _answer(self, reply: Reply, going: _Conversation) -> Answer:
         return Answer(

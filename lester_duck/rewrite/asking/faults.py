@@ -67,7 +67,8 @@ def from_status(status: int, text: str, endpoint: Endpoint, wait: float | None =
         return replace(fault, sentence=f"{endpoint.model} does not give answers as long as asked for{also}",
                        hint="set a smaller answer_tokens")  # fmt: skip
     if status in (401, 403):
-        return replace(fault, sentence=f"the endpoint refuses the API key{also}", hint=_key_hint(endpoint))
+        what = "refuses the API key" if endpoint.key else "wants an API key"
+        return replace(fault, sentence=f"the endpoint {what}{also}", hint=_key_hint(endpoint))
     if status == 404:
         return replace(fault, sentence=f"{endpoint.address} does not know '{endpoint.model}'{also}",
                        hint=_missing_hint(endpoint))  # fmt: skip

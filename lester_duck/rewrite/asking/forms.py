@@ -98,7 +98,7 @@ def messages(question: Question, manner: Manner) -> list[Message]:
     >>> [(m["role"], m["content"][:7], m["content"][-18:]) for m in messages(asked, manner)]
     [('user', 'S\\n\\nU\\n\\nA', '{"type": "object"}')]
     """
-    found = [dict(message) for message in question.messages]
+    found = [{name: _encodable(text) for name, text in message.items()} for message in question.messages]
     if manner.told or manner.form != "json_schema":
         found[-1]["content"] += _TELL + json.dumps(question.schema)
     if manner.system:
@@ -108,6 +108,15 @@ def messages(question: Question, manner: Manner) -> list[Message]:
     if head and rest:
         rest[0]["content"] = f"{head}\n\n{rest[0]['content']}"
     return rest or found
+
+
+def _encodable(text: str) -> str:
+    r"""The text with halves of surrogate pairs, which are no UTF-8, written as escapes.
+
+    >>> _encodable("ü \ud83d")
+    'ü \\ud83d'
+    """
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def adapted(manner: Manner, fault: Fault, sent: Mapping[str, Any]) -> tuple[Manner, str] | None:

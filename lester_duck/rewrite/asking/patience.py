@@ -50,13 +50,13 @@ class Pauses:
             sentence = f"{fault.sentence}; it asks to wait {fault.wait:.0f} s"
             raise NotAnswered(sentence, hint="repeat the command with --resume after that")
         self._failed += not fault.busy
-        seconds = self._next if fault.wait is None else fault.wait
+        asked = fault.wait is not None and fault.wait >= self._patience.first  # less would be no pause
+        seconds = fault.wait if asked and fault.wait is not None else self._next
         if self._failed > self._retries or self._waited + seconds > self._patience.total:
             raise NotAnswered(f"{fault.sentence} ({self._tried()})", hint=fault.hint)
         self._next = min(self._next * 2, self._patience.longest)
         self._waited += seconds
-        asked = "asked to wait" if fault.wait is not None else "asking again in"
-        self._say(f"{fault.short}; {asked} {seconds:.3g} s")
+        self._say(f"{fault.short}; {'asked to wait' if asked else 'asking again in'} {seconds:.3g} s")
         time.sleep(seconds)
 
     def _tried(self) -> str:

@@ -68,6 +68,8 @@ def error_in(body: Any) -> tuple[int | None, str]:
     >>> error_in({"error": "model 'x' not found"}), error_in({"detail": [{"msg": "Extra inputs", "loc": ["seed"]}]})
     ((None, "model 'x' not found"), (None, 'Extra inputs (seed)'))
     """
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        return error_in(body[0])  # Google's way
     if not isinstance(body, dict):
         return None, body if isinstance(body, str) else ""
     found = body.get("error") or body.get("detail") or body.get("message") or body
