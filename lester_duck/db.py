@@ -7,12 +7,16 @@ out as Arrow or Python rows, reports every statement to a tracer, and turns Duck
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Timer
 from typing import Any
 
 import duckdb
@@ -31,6 +35,18 @@ _CONFIG: dict[str, Any] = {
     "autoload_known_extensions": False,
     "preserve_insertion_order": True,
 }
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many bytes a sealed database may take: of memory, of temporary files."""
+
+    memory: int = 4 << 30
+    disk: int = 8 << 30
+
+
+class TooLong(InputError):
+    """Statements did not end within the time they were given."""
+
 
 PARSED = 512
 """Statements kept parsed per connection."""
@@ -62,6 +78,9 @@ class Database:
         self._parsed = lru_cache(maxsize=PARSED)(self._parse)
         self._threads: int | None = None
         self._one_thread = False
+        self._sealed = False
+        self._scratch: TemporaryDirectory[str] | None = None
+        self._late: list[float] = []
 
     def execute(self, statement: Statement, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run one statement; raises a LesterError for environment faults, ``Error`` for SQL faults."""
@@ -78,6 +97,8 @@ class Database:
     @contextmanager
     def _watched(self, text: str) -> Iterator[None]:
         """Report a statement to the tracer; turn environment faults into LesterErrors."""
+        if self._late:
+            raise _too_long(self._late[0])
         if self._threads is not None and not self._one_thread:
             self._restore_threads()
         if self.tracer:
@@ -148,7 +169,7 @@ class Database:
 
         The next statement after it has all threads again.
         """
-        if self._threads is None:
+        if self._threads is None and not self._sealed:
             self._threads = int(self.value("SELECT current_setting('threads')"))
             self.connection.execute("SET threads = 1")
         self._one_thread = True
@@ -187,16 +208,52 @@ class Database:
     def close(self) -> None:
         """Close the connection; the last one closed checkpoints the file."""
         self.connection.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """A limit on the time of all statements in it: the one that runs is interrupted, none is begun.
+
+        Raises TooLong.
+        """
+
+        def end() -> None:
+            self._late.append(seconds)
+            self.connection.interrupt()
+
+        timer = Timer(seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            if self._late:
+                raise _too_long(seconds) from error
+            raise
+        finally:
+            timer.cancel()
+            timer.join()
+            self._late.clear()
 
 
 def connect(
-    path: str | Path = ":memory:", *, read_only: bool = False, wait: float = 0.0, tracer: Tracer | None = None
+    path: str | Path = ":memory:",
+    *,
+    read_only: bool = False,
+    wait: float = 0.0,
+    tracer: Tracer | None = None,
+    sealed: Bounds | None = None,
 ) -> Database:
     """Open a database file (or ``:memory:``).
 
-    ``wait`` is the number of seconds to try again while another process has the file open.
+    ``wait`` is the number of seconds to try again while another process has the file open. A ``sealed``
+    database, in memory, reads and writes no file but those it spills to, loads no extension, and its
+    configuration stays as it is.
     Raises InputError when the file is locked, unreadable, or of a newer storage format.
     """
+    if sealed is not None:
+        return _sealed(sealed, tracer)
     deadline = time.monotonic() + wait
     while True:
         try:
@@ -208,6 +265,35 @@ def connect(
             if not isinstance(fault, StoreLocked) or time.monotonic() >= deadline:
                 raise fault from error
             time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
+
+
+def _sealed(bounds: Bounds, tracer: Tracer | None) -> Database:
+    scratch = TemporaryDirectory(prefix="lester-duck-")
+    db = Database(duckdb.connect(":memory:", config=_CONFIG), ":memory:", tracer)
+    settings = {
+        "temp_directory": str(Path(scratch.name) / "spilled"),
+        "max_temp_directory_size": f"{bounds.disk}B",
+        "memory_limit": f"{min(bounds.memory, _installed() * 3 // 4)}B",
+        "allow_community_extensions": False,
+        "enable_external_access": False,
+        "lock_configuration": True,
+    }
+    for name, value in settings.items():
+        setting = exp.EQ(this=exp.var(name), expression=exp.convert(value))
+        db.execute(exp.Set(expressions=[exp.SetItem(this=setting)]))
+    db._sealed, db._scratch = True, scratch
+    return db
+
+
+def _installed() -> int:
+    """Bytes of memory of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _too_long(seconds: float) -> TooLong:
+    return TooLong(
+        f"the statements took longer than {seconds:g} s in all", hint="look for a join or a series that multiplies rows"
+    )
 
 
 class StoreLocked(InputError):
