@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Callable
 
 from lester_duck.lift import arrays, builtin_rules, calls, containers, library_rules, matrices, scalars, sqlx
@@ -203,30 +204,51 @@ def _eye(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return matrices.Eye(args[0])
 
 
-def _isnan(m: Machine, x: Sym) -> Value:
-    if x.type not in ("float", "number"):
-        return Sym(sqlx.literal(False), "bool")
-    return Sym(sql("isnan(_1)", x.sql), "bool")
-
-
 def _rounded(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     raise Refused("np.round of an array, which rounds otherwise than round()", "round(x, 2) for each row")
 
 
-def _log(function: str, shift: str = "") -> str:
-    inner = f"{shift}_1"
-    return (
-        f"CASE WHEN {inner} > 0 THEN {function}({inner}) WHEN {inner} = 0 THEN CAST('-inf' AS DOUBLE) "
-        "ELSE CAST('nan' AS DOUBLE) END"
-    )
+def _sign(m: Machine, x: Sym) -> Value:
+    if x.type == "int":
+        return Sym(sql("CAST(sign(_1) AS BIGINT)", x.sql), "int", name=x.name)
+    return Sym(sql("CASE WHEN isnan(_1) THEN _1 ELSE CAST(sign(_1) AS DOUBLE) END", x.sql), "float", name=x.name)
 
 
+def _square(m: Machine, x: Sym) -> Value:
+    return scalars.binary(m, ast.Mult, x, x)
+
+
+def _test(template: str, of_whole: bool) -> library_rules.Rule:
+    def rule(m: Machine, x: Sym) -> Value:
+        known = x.type not in ("float", "number")
+        return Sym(sqlx.literal(of_whole) if known else sql(template, x.sql), "bool")
+
+    return _each(rule)
+
+
+def _nan_to_num(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.nan_to_num(x, nan=0.0)``: infinities become the largest floats."""
+    given = dict(kwargs)
+    fill, high, low = given.pop("nan", 0.0), given.pop("posinf", _LARGEST), given.pop("neginf", -_LARGEST)
+    if len(args) != 1 or given or not all(isinstance(x, int | float) for x in (fill, high, low)):
+        raise Refused("np.nan_to_num with these parameters", "np.nan_to_num(x, nan=0.0)")
+    bounds = [sqlx.literal(float(x)) for x in (fill, high, low)]
+    template = "CASE WHEN isnan(_1) THEN _2 WHEN isinf(_1) AND _1 > 0 THEN _3 WHEN isinf(_1) THEN _4 ELSE _1 END"
+
+    def rule(m: Machine, x: Sym) -> Value:
+        return x if x.type == "int" else Sym(sql(template, x.sql, *bounds), "float", name=x.name)
+
+    return _each(rule)(m, args, {})
+
+
+_LARGEST = sys.float_info.max
 _KNOWN = {
-    "log": _log("ln"), "log1p": _log("ln", "1 + "), "log2": _log("log2"), "log10": _log("log10"),
-    "sqrt": "CASE WHEN _1 >= 0 THEN sqrt(_1) ELSE CAST('nan' AS DOUBLE) END", "exp": "exp(_1)", "square": "_1 * _1",
-    "floor": "floor(_1)", "ceil": "ceil(_1)", "sin": "sin(_1)", "cos": "cos(_1)", "tanh": "tanh(_1)",
-    "tan": "tan(_1)", "arctan": "atan(_1)", "deg2rad": "radians(_1)", "radians": "radians(_1)",
-    "rad2deg": "degrees(_1)", "degrees": "degrees(_1)",
+    "log": "ln(_1)", "log1p": "py_log1p(_1)", "log2": "log2(_1)", "log10": "log10(_1)", "sqrt": "sqrt(_1)",
+    "exp": "exp(_1)", "expm1": "py_expm1(_1)", "floor": "floor(_1)", "ceil": "ceil(_1)", "trunc": "trunc(_1)",
+    "rint": "round_even(_1, 0)", "sin": "sin(_1)", "cos": "cos(_1)", "tan": "tan(_1)", "arcsin": "asin(_1)",
+    "arccos": "acos(_1)", "arctan": "atan(_1)", "sinh": "sinh(_1)", "cosh": "cosh(_1)", "tanh": "tanh(_1)",
+    "cbrt": "cbrt(_1)", "deg2rad": "radians(_1)", "radians": "radians(_1)", "rad2deg": "degrees(_1)",
+    "degrees": "degrees(_1)",
 }  # fmt: skip
 
 
@@ -270,7 +292,12 @@ RULES: dict[str, library_rules.Rule] = {
     "numpy.unique": _unique,
     "numpy.where": _where,
     "numpy.clip": _clip,
-    "numpy.isnan": _each(_isnan),
+    "numpy.isnan": _test("isnan(_1)", False),
+    "numpy.isinf": _test("isinf(_1)", False),
+    "numpy.isfinite": _test("isfinite(_1)", True),
+    "numpy.nan_to_num": _nan_to_num,
+    "numpy.sign": _each(_sign),
+    "numpy.square": _each(_square),
     "numpy.abs": _each(lambda m, x: builtin_rules.RULES["abs"](m, [x], {})),
     "numpy.absolute": _each(lambda m, x: builtin_rules.RULES["abs"](m, [x], {})),
     "numpy.maximum": _pair(_larger),

@@ -24,11 +24,19 @@ def _rule(name: str) -> frames.FrameRule:
     def rule(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
         chosen = options(kwargs, args, ("axis",), name, axis=0, skipna=True, numeric_only=False, ddof=1)
         frames.only(chosen, name, skipna=(True,))
-        if chosen["axis"] in (1, "columns"):
-            return _across(m, frame, name)
+        if frame.rows_.array and "axis" not in kwargs and not args:
+            raise Refused(f"the {name} of all cells of an array", f".{name}(axis=0)")
+        if chosen["axis"] in (1, "columns", -1):
+            return _across(m, _known(m, frame, name), name)
         return _per_column(m, frame, name, kwargs, chosen["numeric_only"] is True)
 
     return rule
+
+
+def _known(m: Machine, frame: Frame, name: str) -> Frame:
+    for sym in frames.syms(frame, frame.names):
+        frames.FRAME_RULES["known"](m, Series(frame.rows_, sym), name)
+    return frame
 
 
 def _per_column(m: Machine, frame: Frame, name: str, kwargs: dict[str, Value], numeric: bool) -> Value:

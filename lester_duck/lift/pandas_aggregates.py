@@ -58,7 +58,9 @@ def whole(m: Machine, series: Series, kind: str) -> Sym:
 
 def _rule(name: str) -> frames.SeriesRule:
     def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        chosen = frames.options(kwargs, args, (), name, ddof=1, skipna=True, axis=0)
+        array = series.rows_.array
+        chosen = frames.options(kwargs, args, (), name, ddof=0 if array else 1, skipna=True, axis=0)
+        series = frames.FRAME_RULES["known"](m, series, name)
         frames.only(chosen, name, skipna=(True,), axis=(0,))
         kind = KINDS[name]
         if kind in ("std_sample", "var_sample"):

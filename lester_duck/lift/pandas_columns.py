@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
 from dataclasses import replace
 
 from sqlglot import exp
@@ -248,6 +247,9 @@ def _replace(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Va
         if a is None or a != a:
             raise Refused("replace of a missing value", "fillna")
         missing = b is None or b != b
+        if sym.type == "int" and isinstance(a, float) and not a.is_integer():
+            continue
+        b = float(b) if sym.type == "float" and type(b) is int else b
         if not missing and unify(scalars.scalar(b).type, sym.type) not in (sym.type,):
             raise Refused(f"replace in a column of {sym.type} with {b!r}")
         if scalars.scalar(a).type != sym.type and not {scalars.scalar(a).type, sym.type} <= scalars.NUMERIC:
@@ -256,8 +258,12 @@ def _replace(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Va
         ifs.append(exp.If(this=sqlx.literal(a), true=exp.null() if missing else sqlx.literal(b)))
     if ifs:
         tree = exp.Case(this=sym.sql.copy(), ifs=ifs, default=sym.sql.copy())
-    kind = "float" if sym.type == "int" and null else sym.type
-    return Series(series.rows_, replace(sym, sql=tree, type=kind, null=null, nan=True, choices=(), parts=()))
+    made = replace(sym, sql=tree, null=null, nan=True, choices=(), parts=())
+    if any(not isinstance(b, int) for _, b in pairs):
+        made = replace(made, whole=None)
+    if sym.type == "int" and null:
+        made = whole.unless(m, series.rows_, replace(made, type="float"))
+    return Series(series.rows_, made)
 
 
 def _operator(op: type[ast.operator]) -> frames.SeriesRule:
@@ -328,23 +334,12 @@ def _reset_index(m: Machine, series: Series, args: list[Value], kwargs: dict[str
     return frames.column(m, made, m.content(made), name) if chosen["drop"] else made
 
 
-def elementwise(template: str, kind: str | None = None) -> Callable[[Machine, Series], Series]:
-    """A function of numbers as SQL."""
-
-    def rule(m: Machine, series: Series) -> Series:
-        held = series.sym.whole if kind is None else None
-        return replace(series, sym=replace(series.sym, sql=sql(template, series_rules.number(series.sym)),
-                                           type=kind or series.sym.type, parts=(), choices=(), whole=held))  # fmt: skip
-
-    return rule
-
-
 frames.SERIES_METHODS.update(
     {
         "fillna": _fillna, "isna": _is_missing(True), "isnull": _is_missing(True), "notna": _is_missing(False),
         "notnull": _is_missing(False),   "apply": _apply, "astype": _astype,
         "round": _round, "clip": _clip, "between": _between, "where": _where(True), "mask": _where(False),
-        "replace": _replace, "abs": _absolute, "dropna": _dropna, "copy": _same, "to_numpy": _same,
+        "replace": _replace, "abs": _absolute, "dropna": _dropna, "copy": _same,
         "rename": _rename, "tolist": _to_list, "to_list": _to_list, "to_dict": _to_dict, "to_frame": _to_frame,
         "reset_index": _reset_index, "add": _operator(ast.Add), "sub": _operator(ast.Sub),
         "mul": _operator(ast.Mult), "div": _operator(ast.Div), "eq": _comparison(ast.Eq), "ne": _comparison(ast.NotEq),
@@ -352,5 +347,4 @@ frames.SERIES_METHODS.update(
         "infer_objects": _same, "ravel": _same, "flatten": _same,
     }
 )  # fmt: skip
-frames.SERIES_ATTRIBUTES["values"] = lambda m, series: series
 frames.SERIES_ATTRIBUTES["array"] = lambda m, series: series

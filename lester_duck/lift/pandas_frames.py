@@ -109,7 +109,12 @@ def between(top: Relation, bottom: Relation) -> list[SelectRel] | None:
 
 
 def carry(m: Machine, target: Rows, source: Rows, sym: Sym) -> Sym:
-    """A series over ``source`` said over ``target``: matched by index, missing where it has no row."""
+    """A series over ``source`` said over ``target``: matched by index, missing where it has no row.
+
+    Arrays have no index: what is matched with one must have the same rows in the same order.
+    """
+    if source.array or target.array:
+        source = FRAME_RULES["by position"](m, target, source)
     if source.labels != target.labels:
         raise Refused("two things whose index cannot be matched", "columns of one frame, or a merge")
     if source.part != target.part and target.part is not None and source.part is not None:
@@ -233,7 +238,8 @@ def closed(m: Machine, frame: Frame, title: str, order: tuple[tuple[Sym, bool], 
     keys = tuple((n, s) for n, s in outputs[: len(rows.keys)])
     index = "subset" if order and rows.index == "range" else rows.index
     m.files["closed", rel.token] = rows
-    made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner)
+    made_rows = Rows(rel, rows.labels, index=index, keys=keys, since=m.line, title=title, owner=rows.owner,
+                     array=rows.array)  # fmt: skip
     return Frame(made_rows, tuple(outputs[len(rows.keys) :]))
 
 

@@ -23,7 +23,7 @@ def aligned(m: Machine, target: Rows, series: Series) -> Series:
     Series that are matched in other ways are left as they are.
     """
     source = series.rows_
-    if source.labels == target.labels or "keys" not in (source.index, target.index):
+    if source.array or target.array or source.labels == target.labels or "keys" not in (source.index, target.index):
         return series
     if source.index != target.index or len(source.keys) != len(target.keys) or target.part or source.part:
         raise Refused("two things whose index cannot be matched", "columns of one frame, or a merge")
@@ -76,7 +76,7 @@ def _grouped(m: Machine, rows: Rows) -> tuple | None:
 def both(m: Machine, a: Series, b: Series) -> tuple[Series, Series]:
     """Two series side by side; of two groupings only where they have the same keys."""
     x, y = a.rows_, b.rows_
-    if x.labels == y.labels or (x.index, y.index) != ("keys", "keys"):
+    if x.array or y.array or x.labels == y.labels or (x.index, y.index) != ("keys", "keys"):
         return a, b
     if not _same_groups(m, x, y):
         raise Refused("two groupings of different rows side by side", "a merge of both, after reset_index()")
@@ -87,7 +87,9 @@ def both(m: Machine, a: Series, b: Series) -> tuple[Series, Series]:
 def beside(m: Machine, first: Frame, other: Frame) -> Frame:
     """Another grouping's columns over the rows of the first one."""
     rows = first.rows_
-    if rows.labels == other.rows_.labels or (rows.index, other.rows_.index) != ("keys", "keys"):
+    if rows.array or other.rows_.array or rows.labels == other.rows_.labels:
+        return other
+    if (rows.index, other.rows_.index) != ("keys", "keys"):
         return other
     made = []
     for name, sym in zip(other.names, frames.syms(other, other.names), strict=True):

@@ -35,7 +35,7 @@ def _copy(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
 
 
 def _numpy(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    return m.new(frame)
+    return frames.FRAME_RULES["array"](m, frame)
 
 
 def _assign(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:

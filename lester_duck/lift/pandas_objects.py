@@ -28,6 +28,7 @@ class Rows:
     ``labels`` stands for the index: rows of two sets with the same labels can be matched. ``index``
     is ``range`` (0, 1, 2 ...), ``subset`` (some positions, in some order), ``keys`` (the columns
     ``keys``) or ``repeated``. ``part`` is a side of a split, ``owner`` the frame a series is from.
+    ``array`` says that they are rows of a NumPy array: without labels, and NaN is a number.
     """
 
     rel: Relation
@@ -40,6 +41,7 @@ class Rows:
     owner: int | None = None
     since: int = 0
     title: str = ""
+    array: bool = False
 
     def query(self) -> Query:
         """The rows as a query over the relation's own token."""

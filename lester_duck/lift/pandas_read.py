@@ -218,17 +218,37 @@ def _read_back(m: Machine, path: str, delimiter: str, plain: dict) -> Value:
 def frame_of(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``pd.DataFrame(records)``, of a dict of columns, or of a frame."""
     chosen = options(kwargs, args, ("data", "index", "columns"), "DataFrame", data=None, index=None, columns=None)
-    if chosen["index"] is not None:
-        raise Refused("DataFrame with index=")
     content = m.content(chosen["data"])
     columns = None if chosen["columns"] is None else frames.strings(m, chosen["columns"])
     if isinstance(content, Frame):
-        return m.new(content)
+        return m.new(_of_frame(m, content, columns, m.content(chosen["index"])))
+    if chosen["index"] is not None:
+        raise Refused("DataFrame with index=")
     if isinstance(content, v.ListOf | v.View):
         return _of_rows(m, content.rel, content.element, columns)
     if isinstance(content, v.HDict) and content.items:
         return _of_columns(m, content)
     raise Refused("a DataFrame of this", "a list of dicts filled in a loop, or a dict of lists")
+
+
+def _of_frame(m: Machine, frame: Frame, columns: list[str] | None, index: Value) -> Frame:
+    """A frame of another, or of an array, which has numbers for names and rows, unless it is given others."""
+    if not frame.rows_.array:
+        if index is not None:
+            raise Refused("DataFrame with index=")
+        return frame if columns is None else frames.FRAME_RULES["picked"](frame, columns)
+    names = list(range(len(frame.columns))) if columns is None else columns
+    if len(names) != len(frame.columns):
+        raise Refused("a DataFrame of an array with another number of columns")
+    shown = tuple((n, x) for n, (_, x) in zip(names, frame.columns, strict=True))
+    own = frame.rows_
+    if index is None:
+        rows = replace(own, labels=own.labels if own.index == "range" else fresh("index"), index="range", keys=())
+    elif isinstance(index, frames.Accessor) and isinstance(index.of, Series | Frame):
+        rows = replace(own, labels=frames.FRAME_RULES["by position"](m, index.of.rows_, own).labels)
+    else:
+        raise Refused("DataFrame with this index=", "index=df.index")
+    return Frame(replace(rows, array=False, owner=None), shown)
 
 
 def _of_rows(m: Machine, rel: Relation, element: Value, columns: list[str] | None) -> Value:

@@ -8,6 +8,7 @@ from lester_duck.lift import (
     calls,
     pandas_across,
     pandas_aggregates,
+    pandas_arrays,
     pandas_bins,
     pandas_codes,
     pandas_columns,
@@ -130,24 +131,13 @@ RULES: dict[str, frames.SeriesRule] = {
     "numpy.column_stack": pandas_shape.stack,
     "numpy.c_": pandas_shape.stack,
     "scipy.sparse.hstack": pandas_shape.stack,
-    "numpy.log": pandas_shape.numeric("ln(_1)"),
-    "numpy.log1p": pandas_shape.numeric("ln(1 + _1)"),
-    "numpy.log10": pandas_shape.numeric("log10(_1)"),
-    "numpy.log2": pandas_shape.numeric("log2(_1)"),
-    "numpy.exp": pandas_shape.numeric("exp(_1)"),
-    "numpy.sqrt": pandas_shape.numeric("sqrt(_1)"),
-    "numpy.abs": pandas_shape.numeric("abs(_1)", None),
-    "numpy.floor": pandas_shape.numeric("floor(_1)"),
-    "numpy.ceil": pandas_shape.numeric("ceil(_1)"),
-    "numpy.sin": pandas_shape.numeric("sin(_1)"),
-    "numpy.cos": pandas_shape.numeric("cos(_1)"),
-    **{f"numpy.{n}": pandas_shape.method_of(n) for n in ("mean", "median", "std", "min", "max", "sum", "round",
-                                                         "clip", "isnan")},
+    **{f"numpy.{n}": pandas_shape.method_of(n) for n in ("mean", "median", "std", "var", "min", "max", "sum", "round",
+                                                         "clip")},
     **pandas_ufuncs.RULES,
+    **pandas_arrays.RULES,
     **sklearn_encoders.RULES,
     **sklearn_splits.RULES,
 }  # fmt: skip
-frames.SERIES_METHODS["isnan"] = frames.SERIES_METHODS["isna"]
 
 
 def install() -> None:
@@ -160,6 +150,7 @@ __all__ = [
     "RULES",
     "pandas_across",
     "pandas_aggregates",
+    "pandas_arrays",
     "pandas_columns",
     "pandas_duplicates",
     "pandas_frames",

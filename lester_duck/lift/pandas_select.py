@@ -271,10 +271,10 @@ def keys_of(m: Machine, series: Series) -> Value:
 
 frames.FRAME_RULES.update(
     subscript=subscript, store=store, set_attribute=set_attribute, operate=operate, compare=compare,
-    slice=sliced,
+    slice=sliced, picked=picked,
 )
 frames.FRAME_ATTRIBUTES.update(
-    shape=_shape, values=lambda m, ref, frame: ref,
+    shape=_shape,
 )  # fmt: skip
 frames.SERIES_ATTRIBUTES.update(
     shape=lambda m, series: (count(m, series.rows_),),

@@ -27,6 +27,8 @@ _COMPARE = {
     ast.GtE: "_1 >= _2",
 }  # fmt: skip
 _TIMES = ("date", "datetime")
+_PRODUCTS = (1, 2, 3, 4)
+NAN = "CAST('nan' AS DOUBLE)"
 
 
 def operand(m: Machine, value: Value) -> Series | Sym:
@@ -49,7 +51,8 @@ def pair(m: Machine, a: Value, b: Value) -> tuple[Rows, Sym, Sym]:
     """Both sides of an operator over one set of rows."""
     x, y = operand(m, a), operand(m, b)
     if isinstance(x, Series) and isinstance(y, Series):
-        return frames.both(m, x, y)
+        rows, p, q = frames.both(m, x, y)
+        return replace(rows, array=x.rows_.array and y.rows_.array), p, q
     if isinstance(x, Series):
         return x.rows_, x.sym, y
     return y.rows_, x, y.sym
@@ -79,7 +82,7 @@ def binary(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> Sy
         made = _numeric(m, rows, op, x, y)
         exact = op in _SIMPLE or (op in (ast.FloorDiv, ast.Mod) and whole.is_exact(x) and y.type == "int")
         held = whole.together(x, y) if exact and made.type == "float" else None
-        return replace(made, null=null or op in (ast.Div, ast.Mod), nan=True, name=name, whole=held)
+        return replace(made, null=null or made.null, nan=True, name=name, whole=held)
     if x.type == "str" and y.type == "str" and op is ast.Add:
         return Sym(sql("_1 || _2", x.sql, y.sql), "str", null=null, nan=True, name=name)
     if {x.type, y.type} & {"date", "datetime", "timedelta", "days"}:
@@ -110,7 +113,8 @@ def _numeric(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> 
     if op in _SIMPLE:
         return Sym(sql(_SIMPLE[op], a, b), kind)
     if op is ast.Div:
-        return Sym(sql("_1 / _2" if _nonzero(m, y) else "py_quotient(_1, _2)", a, b), "float")
+        tree = sql("_1 / _2" if _nonzero(m, y) else "py_quotient(_1, _2)", a, b)
+        return Sym(tree, "float", null=not isinstance(b, exp.Literal) or not _nonzero(m, y))
     if op in (ast.FloorDiv, ast.Mod) and kind == "int":
         if not _nonzero(m, y):
             frames.owe(m, rows, sql("coalesce(_1 = 0, FALSE)", b), "a division of whole numbers by zero")
@@ -118,12 +122,26 @@ def _numeric(m: Machine, rows: Rows, op: type[ast.operator], x: Sym, y: Sym) -> 
     if op in (ast.FloorDiv, ast.Mod) and whole.is_exact(x) and y.type == "int" and _nonzero(m, y):
         form = "py_floordiv(CAST(_1 AS BIGINT), _2)" if op is ast.FloorDiv else "py_mod(CAST(_1 AS BIGINT), _2)"
         return Sym(sql(f"CAST({form} AS DOUBLE)", a, b), "float")
-    if op is ast.Pow and isinstance(y.sql, exp.Literal):
-        if float(y.sql.name) == 2:
-            return Sym(sql("_1 * _2", a, a), kind)
-        if kind == "float":
-            return Sym(sql("pow(_1, _2)", a, b), "float")
+    if op in (ast.FloorDiv, ast.Mod):
+        form = "py_np_floordiv(_1, _2)" if op is ast.FloorDiv else "py_np_mod(_1, _2)"
+        return Sym(sql(form, a, b), "float", null=True)
+    if op is ast.Pow:
+        return _power(a, b, kind)
     raise Refused(f"the operator {op.__name__} on columns of {x.type} and {y.type}")
+
+
+def _power(a: Tree, b: Tree, kind: str) -> Sym:
+    """``a ** b``: a product for small whole exponents, else the power of floats."""
+    exponent = float(b.name) if isinstance(b, exp.Literal) else None
+    if exponent == 2 or (kind == "int" and exponent in _PRODUCTS):
+        product = a
+        for _ in range(int(exponent) - 1):
+            product = sql("_1 * _2", product, a)
+        return Sym(product, kind)
+    if kind == "int":
+        raise Refused("a power of whole numbers with this exponent", ".astype(float) ** n")
+    made = sql("py_np_pow(_1, _2)", a, b) if exponent in (None, 0) else sql(f"nullif(pow(_1, _2), {NAN})", a, b)
+    return Sym(made, "float", null=True)
 
 
 def _nonzero(m: Machine, y: Sym) -> bool:

@@ -185,7 +185,12 @@ def where(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     condition = m.content(args[0])
     if not isinstance(condition, Series):
         raise Refused("np.where with a condition that is no column")
-    return column_rules.chosen_where(m, condition, args[1], args[2])
+    return _unlabelled(column_rules.chosen_where(m, condition, args[1], args[2]))
+
+
+def _unlabelled(series: Series) -> Series:
+    """What NumPy makes of columns: an array."""
+    return replace(series, what_rows=replace(series.rows_, array=True))
 
 
 def select(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -196,23 +201,7 @@ def select(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     made: Value = chosen["default"]
     for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
         made = column_rules.chosen_where(m, m.content(condition), choice, made)
-    return made
-
-
-def numeric(template: str, kind: str | None = "float") -> frames.SeriesRule:
-    """A NumPy function of each number."""
-
-    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        held = m.content(args[0]) if len(args) == 1 and not kwargs else None
-        if isinstance(held, Frame):
-            parts = [(n, column_rules.elementwise(template, kind)(m, Series(held.rows_, s)).sym) for n, s in
-                     zip(held.names, frames.syms(held, held.names), strict=True)]  # fmt: skip
-            return m.new(replace(held, columns=tuple(parts)))
-        if not isinstance(held, Series):
-            return v.MISSING
-        return column_rules.elementwise(template, kind)(m, held)
-
-    return rule
+    return _unlabelled(made) if isinstance(made, Series) else made
 
 
 def method_of(name: str) -> frames.SeriesRule:
@@ -224,7 +213,9 @@ def method_of(name: str) -> frames.SeriesRule:
             return v.MISSING
         given = dict(kwargs)
         if name in ("std", "var"):
-            given.setdefault("ddof", 1)
+            given.setdefault("ddof", 0)
+        if name == "median":
+            held = replace(held, what_rows=replace(held.rows_, array=True))
         return held.method(m, args[0], name, list(args[1:]), given)
 
     return rule
