@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from lester_duck.rewrite.asking.endpoint import _client
 from lester_duck.rewrite.asking.log import Log
 from lester_duck.rewrite.asking.question import NotAnswered
+from lester_duck.rewrite.asking.settings import Endpoint
 
 from .asked import GOOD, QUICK, SECRET, asker, question
 from .server import Answers, Says, Server, completion, error, in_turn, seconds, serving, unused_port
@@ -113,6 +115,8 @@ def test_what_passes_is_asked_again(broken):
         (error(500, "internal error"), "the endpoint answers with an error 500: internal error .*tried 3 times"),
         (Says(cut=0), "the connection to http://127.0.0.1.* broke: .*tried 3 times"),
         (Says(body=completion(GOOD), cut=30), "the connection to http.* broke: .*closed.*tried 3 times"),
+        (Says(body=b""), "answers with nothing .*tried 3 times"),
+        (error(500, "red \x1b[31m\nand loud"), r"red \[31m and loud"),
         (Says(body=b"pong"), "something that is no chat completion: 'pong' .*tried 3 times"),
         (Says(body=completion(None)), "m gave an empty answer .*tried 3 times"),
     ],
@@ -231,6 +235,14 @@ def test_the_key_is_nowhere_though_the_endpoint_echoes_it(tmp_path, capfd):
     everything = [*written, *said, str(raised.value), repr(asking.endpoint), *capfd.readouterr()]
     assert not [text for text in everything if SECRET in text]
     assert "(key)" in str(raised.value)
+
+
+def test_azure_gets_the_key_in_its_own_header_too_and_nobody_else_does():
+    azure = _client(Endpoint(model="m", base_url="https://x.openai.azure.com/openai/v1", key=SECRET))
+    assert azure.default_headers["api-key"] == SECRET
+    assert str(azure.base_url) == "https://x.openai.azure.com/openai/v1/"
+    for url in (None, "https://azure.com.example.org/v1"):
+        assert "api-key" not in _client(Endpoint(model="m", base_url=url, key=SECRET)).default_headers
 
 
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(monkeypatch):

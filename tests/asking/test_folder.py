@@ -33,9 +33,12 @@ def test_a_question_becomes_a_numbered_folder_that_says_what_to_do(tmp_path):
     assert request["messages"] == list(question().messages)
     assert request["answer"] == "answer.json"
     prompt = (place / "prompt.md").read_text()
-    order = ["# System", "Be short.", "-----", "# User", "Which number?", "-----", "# How to answer", '"required"']
-    places = [prompt.index(part) for part in order]
-    assert places[0] < places[1] < places[3] < places[4] < places[6] < places[7]
+    parts = prompt.split("\n----------------------------------------\n")
+    assert [part.strip().splitlines()[0] for part in parts[1:]] == [
+        "# System (instructions; without a field for them, paste this part first)", "# User", "# How to answer"
+    ]  # fmt: skip
+    wanted = ["`001-rewrite`: as `answer.json`", "Be short.", "Which number?", '"required"']
+    assert all(text in part for text, part in zip(wanted, parts, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,13 @@ def test_addresses_as_they_are_pasted(files, given, kept):
     assert files(model="m", base_url=given).base_url == kept
 
 
+@pytest.mark.parametrize("given", ["ftp://x/v1", "http://", "http://a..b/v1", "http://a b/v1", "http://x/v1\0", "http://[::1/v1",
+                                   "http://x:99999/v1"])  # fmt: skip
+def test_what_is_no_address(files, given):
+    with pytest.raises(UsageError, match="is no address; give one like http://localhost:11434/v1"):
+        files(model="m", base_url=given)
+
+
 def test_the_key_does_not_go_where_only_this_folders_file_says(files):
     near = '[model]\nname = "m"\nbase_url = "https://models.example.org/v1"\n'
     variables = {"LESTER_DUCK_API_KEY": SECRET}

@@ -136,8 +136,9 @@ def not_an_answer(endpoint: Endpoint, body: str) -> Fault:
             sentence=f"{endpoint.address} answers with a web page, not as a model does",
             hint="check --base-url: most end in /v1",
         )
+    said = f"something that is no chat completion: {_one_line(body)[:80]!r}" if body.strip() else "nothing"
     return Fault(
-        sentence=f"{endpoint.address} answers with something that is no chat completion: {_one_line(body)[:80]!r}",
+        sentence=f"{endpoint.address} answers with {said}",
         hint="check --base-url; if the server is the right one its answer was damaged on the way: try again",
         passing=True,
     )
@@ -208,4 +209,5 @@ def _missing_hint(endpoint: Endpoint) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST]
+    """Without what would steer a terminal, and not longer than a few lines of one."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _LONGEST]).split())[:_LONGEST]

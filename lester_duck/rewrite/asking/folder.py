@@ -13,12 +13,17 @@ from lester_duck.rewrite.asking.question import Answer, NotAnswered, Question
 ANSWERS = ("answer.json", "answer.md", "answer.txt")
 """Where an answer is looked for, in this order."""
 REQUEST = "request.json"
+_LINE = "\n----------------------------------------\n\n"
+_WHAT_TO_DO = """\
+Paste everything below the line into the chat window. Save the answer beside this file, in the folder
+`{folder}`: as `answer.json`, or all of it as `answer.md` or `answer.txt` (the JSON block in it is found).
+Then repeat the command.
+"""
 _HOW = """\
 # How to answer
 
-Answer with one JSON object that is valid against `schema.json` (printed below), in a block fenced with
-```` ```json ```` or as the whole answer. Put the answer into `{folder}/answer.json`, or paste all of it
-into `answer.md` or `answer.txt` there, and repeat the command.
+Answer with one JSON object and nothing else, in a block fenced with ```` ```json ````. It has to be valid
+against this JSON schema:
 
 ```json
 {schema}
@@ -88,15 +93,15 @@ class FolderAsker:
 
 
 def _prompt(place: Path, question: Question) -> str:
-    """What to paste into a chat window, part by part."""
+    """What to do, and below a line what to paste into a chat window, part by part."""
     titles = {
         "system": "System (instructions; without a field for them, paste this part first)",
         "user": "User",
         "assistant": "Assistant (its earlier answer; paste it as it is)",
     }
     parts = [f"# {titles.get(m['role'], m['role'])}\n\n{m['content'].strip()}\n" for m in question.messages]
-    how = _HOW.format(folder=place.name, schema=json.dumps(question.schema, indent=2))
-    return "\n----------------------------------------\n\n".join([*parts, how])
+    how = _HOW.format(schema=json.dumps(question.schema, indent=2))
+    return _LINE.join([_WHAT_TO_DO.format(folder=place.name), *parts, how])
 
 
 def _written(place: Path) -> str | None:

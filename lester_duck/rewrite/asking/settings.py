@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -212,11 +213,12 @@ def _url(name: str, value: Any) -> str:
     text = _text(name, value)
     try:
         parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
+        host = (parts.hostname or "").encode("idna")
+        usable = parts.scheme in ("http", "https") and host and parts.port != 0 and not re.search(r"[\s\0-\x1f]", text)
+    except ValueError:  # also what a host that no name server knows how to look up raises
         usable = False
     if not usable:
-        raise UsageError(f"'{text}' is no address", hint="give one like http://localhost:11434/v1")
+        raise UsageError(f"{text!r} is no address", hint="give one like http://localhost:11434/v1")
     if parts.username or parts.password:
         raise UsageError(f"{name} holds a password", hint=f"give it without, and set {KEY_VARIABLES[0]}")
     if {key for key, _ in parse_qsl(parts.query)} - {"api-version"}:
