@@ -49,6 +49,8 @@ def attribute(m: Machine, value: Value, name: str) -> Value:
         return _attribute_of_either(m, value, name)
     if isinstance(value, Lib):
         full = f"{value.name}.{name}"
+        if full == "sys.argv":
+            return m.new(v.HList((m.script,)))  # a script is observed without arguments
         return concrete.CONSTANTS.get(full, Lib(full))
     if isinstance(value, Sym) and value.type in ("date", "datetime", "days", "timedelta") and name not in _DATE_METHODS:
         return dates.attribute(m, value, name)

@@ -12,12 +12,14 @@ from sqlglot import exp
 
 from lester_duck.errors import InputError
 from lester_duck.lift import (
+    arguments,
     classes,
     csv_rules,
     datetexts,
     emit,
     features,
     functions,
+    harmless,
     json_rules,
     numpy_rules,
     obligations,
@@ -76,8 +78,10 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         tree = ast.parse(source)
     except SyntaxError as error:
         raise InputError(f"not valid Python: {error.msg}", where=f"{script}:{error.lineno}") from None
+    arguments.install()
     classes.install()
     csv_rules.install()
+    harmless.install()
     json_rules.install()
     numpy_rules.install()
     paths.install()
