@@ -206,7 +206,7 @@ def _in_loop(loop: ast.For | ast.While) -> Iterator[str]:
     if isinstance(loop, ast.For) and body and isinstance(body[-1], ast.Assign):
         targets = {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)}
         value = body[-1].value
-        if isinstance(value, ast.Name) and value.id in targets:
+        if isinstance(value, ast.Name) and value.id in targets and isinstance(body[-1].targets[0], ast.Name):
             yield "loop:previous"
 
 

@@ -31,7 +31,7 @@ _START = {getattr(token, name, -1) for name in ("FSTRING_START", "TSTRING_START"
 _END = {getattr(token, name, -1) for name in ("FSTRING_END", "TSTRING_END")}
 _GET = frozenset({"get", "getenv", "pop", "setdefault"})
 SHORTEST = 6
-"""A secret of that many characters, not all letters, is masked wherever it stands; others where a name tells."""
+"""A secret of that many characters, not all letters, is masked wherever it stands; others only where a name tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +53,14 @@ class Masked:
 
     def hide(self, text: str) -> str:
         """The same placeholders in another text that goes out; other personal data in it is named by kind."""
-        known = {original: placeholder for placeholder, original in self.pairs}
+        known = {original: placeholder for placeholder, original in self.pairs if _telling(original)}
         if known:
             longest = sorted(known, key=len, reverse=True)
             pattern = "|".join(rf"(?<!\w){re.escape(original)}(?!\w)" for original in longest)
             text = re.sub(pattern, lambda match: known[match[0]], text)
-        mine = {placeholder for placeholder, _ in self.pairs}
-        spans = _disjoint((f.start, f.end, f.kind) for f in find(text) if text[f.start : f.end] not in mine)
+        mine = [match.span() for p, _ in self.pairs for match in re.finditer(_guarded(p), text)]
+        found = [f for f in find(text) if all(f.end <= start or end <= f.start for start, end in mine)]
+        spans = _disjoint((f.start, f.end, f.kind) for f in found)
         for start, end, kind in reversed(spans):
             text = f"{text[:start]}<{kind}>{text[end:]}"
         return text
@@ -308,8 +309,7 @@ def _is_digest(script: str, span: Span, compared: tuple[tuple[int, int], ...]) -
 
 def _repeated(script: str, regions: tuple[_Region, ...], spans: list[Span]) -> Iterator[Span]:
     """Where else what was found stands in a text or comment."""
-    known = {script[start:end]: kind for start, end, kind in spans if end - start >= SHORTEST}
-    known = {text: kind for text, kind in known.items() if not re.fullmatch(r"[^\W\d]+", text)}
+    known = {script[start:end]: kind for start, end, kind in spans if _telling(script[start:end])}
     if not known:
         return
     longest = sorted(known, key=len, reverse=True)
@@ -319,6 +319,11 @@ def _repeated(script: str, regions: tuple[_Region, ...], spans: list[Span]) -> I
             for match in pattern.finditer(script, region.start, region.end):
                 if not _splits_escape(script, region, match.start()):
                     yield match.start(), match.end(), known[match[0]]
+
+
+def _telling(original: str) -> bool:
+    """Whether a secret is no common word, which would stand in other places for other reasons."""
+    return len(original) >= SHORTEST and not re.fullmatch(r"[^\W\d]+", original)
 
 
 def _splits_escape(script: str, region: _Region, at: int) -> bool:

@@ -2,139 +2,175 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 
-from lester_duck.rewrite.decode import Frame, Opaque, Record
-from lester_duck.rewrite.harvest import Constants, parse
-from lester_duck.rewrite.inputs import delimiter_of
+from lester_duck.rewrite.decode import Frame, Opaque, Record, Sparse
 from lester_duck.rewrite.observation import Observation, shape
+from lester_duck.rewrite.profile_files import Known, describe, known_names, read_file, written_file
 
-MAX_LINES = 5_000
+__all__ = ["calls", "describe", "profile", "sketch"]
 MAX_VARIABLES = 80
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+LOOKED_AT = 200
+"""Elements of a collection that its sketch is made from."""
+MAX_KINDS = 3
 
 
 def profile(observation: Observation, script: str, *, rows: int = 0) -> str:
     """A text that describes one run. ``rows`` is the number of sample lines per file, 0 for none."""
-    words = frozenset(_WORD.findall(script))
+    known = known_names(script)
     parts = ["Files read:"]
     for path in (*observation.reads, *observation.rereads):
-        parts.extend(_file(observation, path, words, rows))
-    parts.append("Files written: " + (", ".join(observation.writes) or "none"))
+        parts.extend(read_file(path, observation.text(path), known, rows))
+    parts.append("Files written:" if observation.writes else "Files written: none")
+    parts.extend(written_file(path, observation.text(path), known) for path in observation.writes)
     parts.append("Calls of estimators:")
-    parts.extend(dict.fromkeys(_calls(observation)))
+    parts.extend(dict.fromkeys(calls(observation)))
     parts.append("Module variables after the line given:")
-    parts.extend(list(dict.fromkeys(_variables(observation, words)))[:MAX_VARIABLES])
+    parts.extend(list(_variables(observation, known))[:MAX_VARIABLES])
     return "\n".join(parts)
 
 
-def _file(observation: Observation, path: str, words: frozenset[str], rows: int) -> Iterator[str]:
-    text = observation.text(path)
-    if text is None or "\0" in text:
-        yield f"- {path}: not text"
-        return
-    lines = text.splitlines()
-    delimiter = delimiter_of(lines) if lines else ""
-    end = "CR LF" if "\r\n" in text else "LF"
-    yield f"- {path}: {len(lines)} lines (end {end}), delimiter {delimiter!r}"
-    if delimiter:
-        table = [line.split(delimiter) for line in lines[:MAX_LINES]]
-        header = _header(table, words)
-        regular = [row for row in table[bool(header) :] if len(row) == len(table[0])]
-        for number, column in enumerate(zip(*regular, strict=True)):
-            name = f" '{header[number]}'" if header else ""
-            yield f"  - field {number}{name}: {describe(column)}"
-        yield f"  - first line is {'a header' if header else 'data'}"
-    for line in lines[:rows]:
-        yield f"  - sample: {line}"
-
-
-def _header(table: Sequence[Sequence[str]], words: frozenset[str]) -> list[str]:
-    """The first line, when it holds names the script knows and no field of it recurs below it."""
-    first = [field.strip().strip('"') for field in table[0]]
-    named = sum(field in words for field in first)
-    recurs = any(row[n] == field for row in table[1:] for n, field in enumerate(table[0]) if n < len(row))
-    if recurs or named * 2 < len(first) or len(set(first)) < len(first):
-        return []
-    return first if all(_WORD.fullmatch(field) for field in first) else []
-
-
-def describe(values: Sequence[str]) -> str:
-    """Kind of a column of text: no value of it is shown.
-
-    >>> describe(["1", "22", ""])
-    'integers of 1 to 2 characters, 1 blank, 2 distinct'
-    """
-    filled = [v for v in values if v.strip()]
-    if not filled:
-        return "always blank"
-    form = parse(filled[0].strip(), (*Constants().formats, "%d %b %Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y"))
-    if all(re.fullmatch(r"\s*[+-]?\d+\s*", v) for v in filled):
-        kind = "integers"
-    elif all(re.fullmatch(r"\s*[+-]?\d*\.?\d+(e[+-]?\d+)?\s*", v, re.IGNORECASE) for v in filled):
-        kind = "decimals"
-    elif form and all(parse(v.strip(), (form[1],)) for v in filled):
-        kind = f"dates {form[1]}"
-    else:
-        kind = "texts"
-    lengths = [len(v) for v in filled]
-    blank = f", {len(values) - len(filled)} blank" if len(filled) < len(values) else ""
-    return f"{kind} of {min(lengths)} to {max(lengths)} characters{blank}, {len(set(filled))} distinct"
-
-
-def _calls(observation: Observation) -> Iterator[str]:
+def calls(observation: Observation) -> Iterator[str]:
+    """A line per call of an estimator: what was called, with which shapes."""
     for call in observation.calls:
         x, y = shape(observation.value(call.x)), shape(observation.value(call.y))
         given = f"X {x}" + (f", y {y}" if y else "")
         yield f"- line {call.line}: {call.estimator}.{call.method}({given})"
 
 
-def _variables(observation: Observation, words: frozenset[str]) -> Iterator[str]:
-    known: dict[str, int] = {}
+def _variables(observation: Observation, known: Known) -> Iterator[str]:
+    """Collections a line each, where they change; plain values of a line together."""
+    seen: dict[str, int] = {}
+    sketches: dict[tuple[str, str], list[int]] = {}
     for snapshot in observation.snapshots:
-        if known.get(snapshot.variable) == snapshot.value:
-            continue  # as it was
-        known[snapshot.variable] = snapshot.value
+        if seen.get(snapshot.variable) == snapshot.value or snapshot.last in observation.repeated:
+            continue  # as it was, or kept from the first of several times only
+        seen[snapshot.variable] = snapshot.value
         value = observation.value(snapshot.value)
-        if not isinstance(value, Opaque) and snapshot.last not in observation.repeated:
-            yield f"- line {snapshot.last}: {snapshot.variable}: {sketch(value, words)}"
+        if not isinstance(value, Opaque) and not _empty(value):
+            sketches.setdefault((snapshot.variable, _sketch(value, known)), []).append(snapshot.last)
+    plain: dict[int, list[str]] = {}
+    listed: list[tuple[int, str]] = []
+    for (variable, said), lines in sketches.items():
+        if " " in said or said[0] in "{(":
+            numbers = ", ".join(map(str, dict.fromkeys(lines)))
+            listed.append((lines[0], f"- line {numbers}: {variable}: {said}"))
+        else:
+            plain.setdefault(lines[0], []).append(f"{variable} {said}")
+    listed += [(line, f"- line {line}: {', '.join(said)}") for line, said in plain.items()]
+    yield from (text for _, text in sorted(listed, key=lambda pair: pair[0]))
+
+
+def _empty(value: Any) -> bool:
+    return isinstance(value, list | dict | frozenset) and not value
 
 
 def sketch(value: Any, words: frozenset[str] = frozenset()) -> str:
     """The type of a value and of its parts; keys of a dict are shown only when the script names them.
 
-    >>> sketch({"x@y.org": {"bank": "a", "n": 1}}, frozenset({"bank", "n"}))
-    'dict of 1: text -> {bank: text, n: int}'
+    >>> sketch({"x@y.org": {"bank": "a", "n": 1}, "z@y.org": {"bank": None, "n": 2}}, frozenset({"bank", "n"}))
+    'dict of 2: text -> {bank: text or None, n: int}'
+    >>> sketch([(1, "a"), (2.5, "b")]), sketch({"a": [1, 2], "b": [3]})
+    ('list of 2: (int or float, text)', 'dict of 2: text -> list of 1 to 2: int')
     """
-    if isinstance(value, Record):
-        value = dict(value.fields)
+    return _sketch(value, Known(script="", words=words))
+
+
+def _sketch(value: Any, known: Known) -> str:
+    return _union([value], known)
+
+
+def _union(values: Sequence[Any], known: Known) -> str:
+    """One sketch of several values."""
+    values = [dict(v.fields) if isinstance(v, Record) else v for v in values[:LOOKED_AT]]
+    groups: dict[str, list[Any]] = {}
+    for value in values:
+        groups.setdefault(_form(value), []).append(value)
+    none = "None" in groups and len(groups) > 1
+    said = [_one(group, known) for form, group in groups.items() if not (none and form == "None")]
+    said = list(dict.fromkeys(said))
+    said = [*said[:MAX_KINDS], "others"] if len(said) > MAX_KINDS else said
+    return " or ".join([*said, "None"] if none else said)
+
+
+def _form(value: Any) -> str:
+    """Values of one form have one sketch together."""
     if isinstance(value, dict):
-        if value and all(isinstance(k, str) and k in words for k in value):
-            return "{" + ", ".join(f"{k}: {sketch(v, words)}" for k, v in value.items()) + "}"
-        inner = f": {_first(value, words)} -> {_first(value.values(), words)}" if value else ""
-        return f"dict of {len(value)}{inner}"
-    if isinstance(value, Frame):
-        kinds = [f"{n}: {_first(c, words)}" for n, c in zip(value.names, value.columns, strict=True)]
-        return f"frame of {len(value.columns[0]) if value.columns else 0} rows ({', '.join(kinds)})"
-    if isinstance(value, np.ndarray):
-        return f"array {value.shape} of {value.dtype}"
-    if isinstance(value, tuple) and len(value) <= 12:
-        return "(" + ", ".join(sketch(v, words) for v in value) + ")"
-    if isinstance(value, list | tuple | frozenset):
-        kind = "set" if isinstance(value, frozenset) else "list"
-        return f"{kind} of {len(value)}" + (f": {_first(value, words)}" if value else "")
+        return "dict"
+    if isinstance(value, list):
+        return "list"
+    if isinstance(value, frozenset):
+        return "set"
+    if isinstance(value, tuple):
+        return f"tuple of {len(value)}" if len(value) <= 12 else "tuple"
     return _scalar(value)
 
 
-def _first(values: Any, words: frozenset[str]) -> str:
-    return next((sketch(v, words) for v in values if v is not None), "None")
+def _one(values: Sequence[Any], known: Known) -> str:
+    """The sketch of values of one form."""
+    first = values[0]
+    if isinstance(first, dict):
+        return _dicts(values, known)
+    if isinstance(first, tuple) and len(first) <= 12:
+        return "(" + ", ".join(_union(column, known) for column in zip(*values, strict=True)) + ")"
+    if isinstance(first, list | tuple | frozenset):
+        kind = "set" if isinstance(first, frozenset) else "list"
+        return _sized(kind, values) + _inner(": ", chain.from_iterable(values), known)
+    if isinstance(first, Frame):
+        return _frame(first, known)
+    return _scalar(first)
+
+
+def _dicts(values: Sequence[dict[Any, Any]], known: Known) -> str:
+    keys = list(dict.fromkeys(key for value in values for key in value))
+    if keys and all(isinstance(k, str) and known.named(k) for k in keys):
+        parts = []
+        for key in keys:
+            held = [value[key] for value in values if key in value]
+            parts.append(f"{key}: {_union(held, known)}" + (" (if any)" if len(held) < len(values) else ""))
+        return "{" + ", ".join(parts) + "}"
+    held = chain.from_iterable(value.values() for value in values)
+    return _sized("dict", values) + _inner(": ", keys, known) + _inner(" -> ", held, known)
+
+
+def _sized(kind: str, values: Sequence[Any]) -> str:
+    least, most = min(map(len, values)), max(map(len, values))
+    return f"{kind} of {most}" if least == most else f"{kind} of {least} to {most}"
+
+
+def _inner(before: str, values: Any, known: Known) -> str:
+    held = list(islice(values, LOOKED_AT))
+    return before + _union(held, known) if held else ""
+
+
+def _frame(frame: Frame, known: Known) -> str:
+    """Columns that the script names, with their types and how many values are missing."""
+    size = len(frame.columns[0]) if frame.columns else 0
+    if frame.series:
+        return f"series of {size}: {_column(frame.columns[0], known)}"
+    pairs = list(zip(frame.names, frame.columns, strict=True))
+    shown = [f"{name}: {_column(column, known)}" for name, column in pairs if known.named(str(name))]
+    more = [f"{len(pairs) - len(shown)} more columns"] if len(shown) < len(pairs) else []
+    return f"frame of {size} rows ({', '.join([*shown, *more])})"
+
+
+def _column(column: Sequence[Any], known: Known) -> str:
+    there = [v for v in column if v is not None and v == v]
+    missing = len(column) - len(there)
+    return (_union(there, known) if there else "nothing") + (f", {missing} missing" if missing else "")
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, Frame):
+        return f"frame {len(value.names)}"
+    if isinstance(value, np.ndarray):
+        return f"array {value.shape} of {value.dtype}"
+    if isinstance(value, Sparse):
+        return f"sparse matrix {value.shape} of {value.data.dtype}"
     names = {str: "text", datetime: "datetime", date: "date"}
     return "None" if value is None else names.get(type(value), type(value).__name__)

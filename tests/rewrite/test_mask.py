@@ -156,6 +156,12 @@ def test_the_same_placeholders_elsewhere_and_other_addresses_by_kind():
     assert "hunter2" not in repr(masked)
 
 
+def test_hiding_leaves_placeholders_and_common_words_alone():
+    masked = mask('db = "postgresql://bob77x:s3cr3t@db.example.org/x"\npassword = "a"\n')
+    assert masked.hide(masked.text) == masked.text
+    assert masked.hide("a row of a view") == "a row of a view"
+
+
 _PIECES = st.sampled_from([
     "jan@example.org", "4111111111111111", "\\n", "\\x41", "\\\\", "'", "é", "10.1.2.3", " ", "{x}", "{{", "}}",
     "MASKED_1", "0000000000000001", "123-45-6789", "pw", "7", "+49 170 1234567", "q8Zt3LmX0vRb7YkP2sWd9NfH", "#", "\n",
