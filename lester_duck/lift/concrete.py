@@ -8,6 +8,7 @@ import math
 import os.path
 import re
 import string
+import sys
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,8 @@ CONSTANTS: dict[str, Any] = {
     "numpy.inf": math.inf,
     "numpy.pi": math.pi,
     "os.sep": "/",
+    "os.linesep": "\n",
+    "sys.maxsize": sys.maxsize,
     "string.punctuation": string.punctuation,
     "string.digits": string.digits,
     "string.ascii_lowercase": string.ascii_lowercase,
@@ -77,7 +80,9 @@ QUIET = frozenset(
         "numpy.random.seed", "logging.basicConfig", "logging.info", "logging.warning", "logging.debug",
         "logging.error", "logging.exception", "logging.critical", "logging.setLevel",
         "sys.stdout.write", "sys.stdout.flush", "sys.stderr.write", "matplotlib.use", "gc.collect", "time.sleep",
-        "pandas.set_option", "numpy.set_printoptions",
+        "pandas.set_option", "numpy.set_printoptions", "numpy.seterr", "sys.setrecursionlimit", "warnings.warn",
+        "warnings.resetwarnings", "faulthandler.enable", "pandas.reset_option", "logging.disable",
+        "logging.addHandler", "builtins.breakpoint",
     }
 )  # fmt: skip
 _METHODS: dict[type, frozenset[str]] = {

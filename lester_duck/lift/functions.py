@@ -118,13 +118,22 @@ def needed_for(m: Machine, names: set[str], who: str) -> tuple[tuple[int, int], 
         if id(top[name]) not in wanted:
             wanted[id(top[name])] = top[name]
             queue |= free_names(top[name])
-            purity.check(top[name], who)
+        purity.check(_wanted_of(top[name], name), who)
     for statement in wanted.values():
         if not isinstance(statement, ast.FunctionDef | ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign):
             raise Refused(f"{who} needs a top-level statement that is no definition")
         if isinstance(statement, ast.Assign) and not _is_constant(m, statement):
             raise Refused(f"{who} uses a value that depends on data")
     return tuple(sorted((s.lineno, s.end_lineno or s.lineno) for s in wanted.values()))
+
+
+def _wanted_of(statement: ast.stmt, name: str) -> ast.stmt:
+    """The part of an import that gives a name; other statements as they are."""
+    if not isinstance(statement, ast.Import | ast.ImportFrom):
+        return statement
+    kept = [a for a in statement.names if (a.asname or a.name.split(".")[0]) == name]
+    made = ast.Import(kept) if isinstance(statement, ast.Import) else ast.ImportFrom(statement.module, kept, 0)
+    return ast.copy_location(made, statement)
 
 
 def definitions(m: Machine) -> dict[str, ast.FunctionDef]:
@@ -169,14 +178,28 @@ def free_names(node: ast.AST) -> set[str]:
     return read - bound
 
 
+def _trimmed(snippet: str, read: set[str]) -> str:
+    """An import of several modules without those that no function reads."""
+    statement = ast.parse(snippet).body[0]
+    if not isinstance(statement, ast.Import | ast.ImportFrom):
+        return snippet
+    kept = [a for a in statement.names if (a.asname or a.name.split(".")[0]) in read]
+    if len(kept) == len(statement.names) or not kept:
+        return snippet
+    statement.names = kept
+    return ast.unparse(statement)
+
+
 def code(m: Machine, names: set[str]) -> str:
     """The text of functions.py: the needed lines of the script in their order, then what was made."""
     used = [f for name, f in m.functions.items() if name in names]
     spans = sorted({span for f in used for span in f.lines})
     lines = m.source.splitlines()
+    bodies = [f.text for f in used] + ["\n".join(lines[a - 1 : b]) for a, b in spans]
+    read = {n.id for body in bodies for n in ast.walk(ast.parse(body)) if isinstance(n, ast.Name)}
     text, previous = "".join(dict.fromkeys(f.header for f in used)), None
     for first, last in spans:
-        snippet = "\n".join(lines[first - 1 : last])
+        snippet = _trimmed("\n".join(lines[first - 1 : last]), read)
         is_definition = snippet.startswith(("def ", "class "))
         if text:
             text += "\n\n" if is_definition or previous == "definition" else ""

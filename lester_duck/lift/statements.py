@@ -15,6 +15,7 @@ from lester_duck.lift import (
     evolving,
     expressions,
     files,
+    harmless,
     lookups,
     nested,
     recovery,
@@ -74,6 +75,8 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
 def _set_attribute(m: Machine, base: Value, name: str, value: Value) -> None:
     if isinstance(base, v.Choice):
         containers.each_side(m, base, lambda x: _set_attribute(m, x, name, value))
+    elif isinstance(base, v.Lib) and harmless.is_display(f"{base.name}.{name}"):
+        return
     elif isinstance(m.content(base), v.Foreign):
         m.content(base).set_attribute(m, base, name, value)
     else:
@@ -309,6 +312,8 @@ def _raise(m: Machine, node: ast.Raise) -> None:
     elif isinstance(node.exc, ast.Name):
         name = node.exc.id
     m.raise_if(exp.true(), name, "an exception the script raises")
+    if not m.guards:
+        harmless.stopped(m)
     m.state.alive = False
 
 

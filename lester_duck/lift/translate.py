@@ -19,6 +19,7 @@ from lester_duck.lift import (
     emit,
     features,
     functions,
+    harmless,
     json_rules,
     numpy_rules,
     obligations,
@@ -80,6 +81,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     arguments.install()
     classes.install()
     csv_rules.install()
+    harmless.install()
     json_rules.install()
     numpy_rules.install()
     paths.install()
