@@ -78,7 +78,8 @@ class Database:
         self._parsed = lru_cache(maxsize=PARSED)(self._parse)
         self._threads: int | None = None
         self._one_thread = False
-        self._sealed = False
+        self.sealed = False
+        """Whether it reaches no file and keeps its configuration."""
         self._scratch: TemporaryDirectory[str] | None = None
         self._late: list[float] = []
 
@@ -106,6 +107,8 @@ class Database:
         try:
             yield
         except duckdb.Error as error:
+            if self._late:
+                raise _too_long(self._late[0]) from error
             fault = _environment_fault(error, self.path)
             if fault:
                 raise fault from error
@@ -169,7 +172,7 @@ class Database:
 
         The next statement after it has all threads again.
         """
-        if self._threads is None and not self._sealed:
+        if self._threads is None and not self.sealed:
             self._threads = int(self.value("SELECT current_setting('threads')"))
             self.connection.execute("SET threads = 1")
         self._one_thread = True
@@ -281,7 +284,7 @@ def _sealed(bounds: Bounds, tracer: Tracer | None) -> Database:
     for name, value in settings.items():
         setting = exp.EQ(this=exp.var(name), expression=exp.convert(value))
         db.execute(exp.Set(expressions=[exp.SetItem(this=setting)]))
-    db._sealed, db._scratch = True, scratch
+    db.sealed, db._scratch = True, scratch
     return db
 
 
@@ -322,6 +325,11 @@ def _environment_fault(error: duckdb.Error, path: str) -> LesterError | None:
         return InputError(
             f"the disk that holds '{path}' is full, or a limit on the size of files is reached",
             hint="free some space and repeat; the store is as it was before",
+        )
+    if text.startswith("Out of Memory Error"):
+        return InputError(
+            f"the statement takes more memory, or more temporary files, than is allowed: {first_line(error)}",
+            hint="look for a join, a list or a series that multiplies rows",
         )
     if "different version" in text or "newer version" in text or "storage version" in text.lower():
         return InputError(

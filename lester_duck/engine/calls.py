@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyarrow as pa
 from sqlglot import exp
 
@@ -17,14 +19,14 @@ from lester_duck.names import INTERNAL_SCHEMA, POS, RID, SOURCE_SCHEMA
 from lester_duck.pipeline.model import Function, Pipeline
 
 
-def make_worker(pipeline: Pipeline, timeout: float = 600.0) -> Worker:
-    """The worker of a pipeline's functions (not started yet); ``timeout`` is in seconds per batch."""
+def make_worker(pipeline: Pipeline, timeout: float = 600.0, total: float = math.inf) -> Worker:
+    """The worker of a pipeline's functions (not started yet); times are in seconds, per batch and for all."""
     db = connect()
     try:
         types = {f.name.lower(): _arrow_type(db, f) for f in pipeline.functions}
     finally:
         db.close()
-    return Worker(pipeline.code, pipeline.functions, types, timeout)
+    return Worker(pipeline.code, pipeline.functions, types, timeout, total)
 
 
 def _arrow_type(db: Database, function: Function) -> pa.DataType:

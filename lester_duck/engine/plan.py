@@ -18,11 +18,14 @@ from lester_duck import assets
 from lester_duck.algebra.block import build_blocks
 from lester_duck.algebra.compute import compute
 from lester_duck.algebra.relation import Block, Relation, quoted, source_relation, table
-from lester_duck.db import Database, Error, connect, first_line, sql_text
+from lester_duck.db import Bounds, Database, Error, connect, first_line, sql_text
 from lester_duck.errors import InputError, LesterError, Unsupported, one_of
 from lester_duck.names import INTERNAL_SCHEMA, RID, SOURCE_SCHEMA, check_name
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Check, Function, Pipeline, Source, View
+
+_BINDING = 60.0
+"""The most seconds that all statements over empty tables may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,35 +221,42 @@ def _bind(
     pipeline: Pipeline, blocks: tuple[Block, ...], relations: Mapping[str, Relation]
 ) -> dict[str, dict[str, str]]:
     """Build every block over empty tables; DuckDB checks names and gives types."""
-    views = {v.name: v for v in pipeline.views}
-    db = connect()
+    db = connect(sealed=Bounds())
     try:
-        db.execute("CREATE SCHEMA source; CREATE SCHEMA _lester")
-        install_macros(db)
-        for source in pipeline.sources:
-            _create_empty_source(db, source)
-        for function in pipeline.functions:
-            _create_stand_in(db, function)
-        types = {s.name: _describe(db, table(SOURCE_SCHEMA, s.name)) for s in pipeline.sources}
-        for block in blocks:
-            create_fold_tables(db, pipeline, block)
-            select = compute(block, relations)
-            create = exp.Create(this=table(block.schema, block.table), kind="TABLE", expression=select)
-            try:
-                db.execute(create)
-            except Error as error:
-                failed = InputError(first_line(error), where=f"views/{block.view}.sql", sql=sql_text(select))
-                _locate_binder_error(failed, str(error), views[block.view])
-                raise failed from error
-            if block.own_ids and block.family != "constant":
-                db.execute(exp.Alter(this=table(block.schema, block.table), kind="TABLE", actions=[_add_rid()]))
-            types[block.name] = _describe(db, table(block.schema, block.table))
-        db.execute("SET search_path = 'main,source'")
-        for check in pipeline.checks:
-            _bind_check(db, check)
-        return types
+        with db.within(_BINDING):
+            return _bind_in(db, pipeline, blocks, relations)
     finally:
         db.close()
+
+
+def _bind_in(
+    db: Database, pipeline: Pipeline, blocks: tuple[Block, ...], relations: Mapping[str, Relation]
+) -> dict[str, dict[str, str]]:
+    views = {v.name: v for v in pipeline.views}
+    db.execute("CREATE SCHEMA source; CREATE SCHEMA _lester")
+    install_macros(db)
+    for source in pipeline.sources:
+        _create_empty_source(db, source)
+    for function in pipeline.functions:
+        _create_stand_in(db, function)
+    types = {s.name: _describe(db, table(SOURCE_SCHEMA, s.name)) for s in pipeline.sources}
+    for block in blocks:
+        create_fold_tables(db, pipeline, block)
+        select = compute(block, relations)
+        create = exp.Create(this=table(block.schema, block.table), kind="TABLE", expression=select)
+        try:
+            db.execute(create)
+        except Error as error:
+            failed = InputError(first_line(error), where=f"views/{block.view}.sql", sql=sql_text(select))
+            _locate_binder_error(failed, str(error), views[block.view])
+            raise failed from error
+        if block.own_ids and block.family != "constant":
+            db.execute(exp.Alter(this=table(block.schema, block.table), kind="TABLE", actions=[_add_rid()]))
+        types[block.name] = _describe(db, table(block.schema, block.table))
+    db.execute("SET search_path = 'main,source'")
+    for check in pipeline.checks:
+        _bind_check(db, check)
+    return types
 
 
 def _bind_check(db: Database, check: Check) -> None:

@@ -5,6 +5,7 @@ One transaction: on any error, or Ctrl-C, the store is as it was before.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -63,13 +64,15 @@ def run(
     model: str = "now",
     progress: Progress | None = None,
     finish: Callable[[Database, Plan], None] | None = None,
+    patience: float = math.inf,
 ) -> RunSummary:
     """Run ``pipeline`` into the open store ``db``; files are looked up below ``root``.
 
     ``data`` gives the rows of sources directly. ``model`` is ``now``, or ``later`` to leave the model
-    unfitted. ``finish`` runs inside the transaction after everything is built. A store that holds an
-    earlier version of the pipeline keeps its sources; only changed views and their dependants are
-    built again. Raises InputError for faults of data or pipeline, Unsupported for a changed source.
+    unfitted. ``patience`` is how many seconds all calls of functions may take. ``finish`` runs inside
+    the transaction after everything is built. A store that holds an earlier version of the pipeline
+    keeps its sources; only changed views and their dependants are built again. Raises InputError for
+    faults of data or pipeline, Unsupported for a changed source.
     """
     clock = _Clock(progress)
     started = datetime.now(UTC).replace(tzinfo=None)
@@ -78,7 +81,7 @@ def run(
     clock.lap("read sources")
     plan = make_plan(resolved)
     clock.lap("plan")
-    worker = make_worker(resolved)
+    worker = make_worker(resolved, total=patience)
     try:
         with db.transaction():
             if live is None:

@@ -9,12 +9,14 @@ call and lives as long as the ``Worker``.
 from __future__ import annotations
 
 import json
+import math
 import selectors
 import signal
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -37,13 +39,22 @@ class Worker:
     """A lazily started process that evaluates the functions of one ``functions.py``."""
 
     def __init__(
-        self, code: str, functions: tuple[Function, ...], types: Mapping[str, pa.DataType], timeout: float = 600.0
+        self,
+        code: str,
+        functions: tuple[Function, ...],
+        types: Mapping[str, pa.DataType],
+        timeout: float = 600.0,
+        total: float = math.inf,
     ) -> None:
-        """``types`` gives the Arrow type each function returns; ``timeout`` is in seconds per batch."""
+        """``types`` gives the Arrow type each function returns.
+
+        ``timeout`` is in seconds per batch, ``total`` in seconds for all batches.
+        """
         self._code = code
         self._functions = {f.name.lower(): f for f in functions}
         self._types = types
         self._timeout = timeout
+        self._left = self._total = total
         self._running: confine.Running | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.calls = 0
@@ -126,13 +137,15 @@ class Worker:
         return self._running.process
 
     def _wait(self, process: subprocess.Popen[bytes], name: str) -> None:
+        begun = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(self._timeout):
-                self._kill()
-                raise InputError(
-                    f"function '{name}' took longer than {self._timeout:.0f} s for one batch", where="functions.py"
-                )
+            answered = selector.select(max(0.0, min(self._timeout, self._left)))
+        self._left -= time.monotonic() - begun
+        if not answered:
+            self._kill()
+            much = f"{self._timeout:g} s for one batch" if self._left > 0 else f"{self._total:g} s in all"
+            raise InputError(f"function '{name}' took longer than {much}", where="functions.py")
 
     def _end(self) -> str:
         with suppress(subprocess.TimeoutExpired):  # one that is ending by itself knows why

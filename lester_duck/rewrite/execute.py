@@ -13,17 +13,21 @@ from sqlglot import exp
 
 from lester_duck import lineage
 from lester_duck.algebra.relation import column, table
-from lester_duck.db import Database, Error, first_line
+from lester_duck.db import Bounds, Database, Error, first_line
 from lester_duck.engine import artefacts, matrix
 from lester_duck.engine import run as engine
 from lester_duck.engine.plan import Plan, make_plan
 from lester_duck.engine.read import ordered_rows
-from lester_duck.errors import InputError, one_of
+from lester_duck.errors import InputError, LesterError, one_of
 from lester_duck.names import POS, RID, SOURCE_SCHEMA
-from lester_duck.pipeline.model import Pipeline
+from lester_duck.pipeline.model import Pipeline, Split
 from lester_duck.rewrite.compare import show
 from lester_duck.store import catalog, store
 
+BOUNDS = Bounds()
+"""What a run for the judge may take."""
+SECONDS = 600.0
+"""The most seconds that a run for the judge, and reading what it made, may take."""
 SHOWN = 3
 """Source rows named with a difference."""
 
@@ -75,20 +79,37 @@ class StoreRun:
         return f"{source} row {place}: {show(tuple(values))}"
 
 
+def columns_of(pipeline: Pipeline, data: Path) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Name and type of the columns of sources and views; empty when the preparation does not run on the data."""
+    preparation = replace(pipeline, features=None, label=None, split=Split(), checks=())
+    try:
+        with execute(preparation, data) as run:
+            types = run.plan.types
+            return {
+                name: tuple((column, types[name][column]) for column in relation.columns)
+                for name, relation in run.plan.relations.items()
+                if name in types
+            }
+    except LesterError:
+        return {}
+
+
 @contextmanager
 def execute(pipeline: Pipeline, data: Path) -> Iterator[StoreRun]:
     """Run a pipeline on the files below ``data``; the model is left out, for X and y are compared.
 
-    Raises a LesterError when the pipeline, or the data, is refused.
+    The store is sealed: it reaches no file, keeps its configuration, and is bounded in memory, disk
+    and time. Raises a LesterError when the pipeline, or the data, is refused.
     """
-    db = store.create_or_open(store.MEMORY)
+    db = store.create_or_open(store.MEMORY, sealed=BOUNDS)
     try:
-        try:
-            engine.run(db, replace(pipeline, model=None), data)
-            live = catalog.get_pipeline(db)
-            found = StoreRun(db, make_plan(live if live is not None else pipeline))
-        except Error as error:
-            raise InputError(first_line(error)) from error
-        yield found
+        with db.within(SECONDS):
+            try:
+                engine.run(db, replace(pipeline, model=None), data, patience=SECONDS)
+                live = catalog.get_pipeline(db)
+                found = StoreRun(db, make_plan(live if live is not None else pipeline))
+            except Error as error:
+                raise InputError(first_line(error)) from error
+            yield found
     finally:
         db.close()

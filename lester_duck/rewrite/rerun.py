@@ -27,7 +27,7 @@ from lester_duck.engine.sources import create_source
 from lester_duck.engine.worker import Worker
 from lester_duck.errors import InputError, LesterError
 from lester_duck.pipeline.model import Pipeline, Source, fingerprint
-from lester_duck.rewrite.execute import StoreRun
+from lester_duck.rewrite.execute import BOUNDS, SECONDS, StoreRun
 from lester_duck.store import store
 
 
@@ -84,14 +84,8 @@ class Planned:
         pipeline = pipeline or self.pipeline
         db = self._empty.pop() if self._empty else self._new()
         try:
-            ingested = [_read(db, source, data) for source in pipeline.sources]
-            plan = self._plan(replace(pipeline, sources=tuple(i.source for i in ingested)))
-            state = build(db, _as_tables(plan), ingested, self.worker(plan.pipeline))
-            if state.error is not None and state.built < len(plan.blocks):
-                failed = plan.blocks[state.built].name
-                if plan.stored[failed].how == "view":  # its rows may never be read
-                    self._drop(db)
-                    state = build(db, plan, ingested, self.worker(plan.pipeline))
+            with db.within(SECONDS):
+                state = self._built(db, data, pipeline)
             state.done = self._emptied
             return state
         except LesterError:
@@ -100,6 +94,17 @@ class Planned:
         except BaseException:
             db.close()
             raise
+
+    def _built(self, db: Database, data: Path, pipeline: Pipeline) -> State:
+        ingested = [_read(db, source, data) for source in pipeline.sources]
+        plan = self._plan(replace(pipeline, sources=tuple(i.source for i in ingested)))
+        state = build(db, _as_tables(plan), ingested, self.worker(plan.pipeline))
+        if state.error is not None and state.built < len(plan.blocks):
+            failed = plan.blocks[state.built].name
+            if plan.stored[failed].how == "view":  # its rows may never be read
+                self._drop(db)
+                state = build(db, plan, ingested, self.worker(plan.pipeline))
+        return state
 
     def _new(self) -> Database:
         db = new_store()
@@ -142,7 +147,7 @@ def _as_tables(plan: Plan) -> Plan:
 
 def new_store() -> Database:
     """An empty store in memory, with the macros."""
-    db = store.create_or_open(store.MEMORY)
+    db = store.create_or_open(store.MEMORY, sealed=BOUNDS)
     try:
         install_macros(db)
     except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lester_duck.db import Database, Tracer, connect
+from lester_duck.db import Bounds, Database, Tracer, connect
 from lester_duck.errors import InputError
 from lester_duck.names import SCHEMAS
 from lester_duck.store.migrate import migrate, newest, version
@@ -25,8 +25,12 @@ def check_path(path: str | Path) -> None:
         )
 
 
-def create_or_open(path: str | Path, *, wait: float = 0.0, tracer: Tracer | None = None) -> Database:
+def create_or_open(
+    path: str | Path, *, wait: float = 0.0, tracer: Tracer | None = None, sealed: Bounds | None = None
+) -> Database:
     """Open a store for writing, making the file and the catalog when they are missing.
+
+    A ``sealed`` store is in memory, reaches no file and keeps its configuration (see ``db.connect``).
 
     Raises InputError for a clashing name, a missing folder, a file that is no store, a locked file
     or a store of a newer version.
@@ -34,7 +38,7 @@ def create_or_open(path: str | Path, *, wait: float = 0.0, tracer: Tracer | None
     check_path(path)
     if str(path) != MEMORY and not Path(path).parent.is_dir():
         raise InputError(f"no folder '{Path(path).parent}' for the store", hint="make it first")
-    db = connect(path, wait=wait, tracer=tracer)
+    db = connect(path, wait=wait, tracer=tracer, sealed=sealed)
     try:
         if version(db) is None and db.value("SELECT count(*) FROM duckdb_tables()"):
             raise InputError(

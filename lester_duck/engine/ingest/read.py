@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+from sqlglot import exp
 
-from lester_duck.algebra.relation import column
-from lester_duck.db import Database, Error, first_line
+from lester_duck.algebra.relation import column, quoted
+from lester_duck.db import Database, Error, connect, first_line
 from lester_duck.engine.ingest.lines import has_lines, read_lines, split_lines, strip_lines
 from lester_duck.errors import InputError, one_of
 from lester_duck.pipeline.model import Column, Source
@@ -228,22 +230,38 @@ def _read_jsonl(db: Database, source: Source, path: Path) -> Ingested:
 
 def _scan(db: Database, source: Source, path: Path, function: str) -> Ingested:
     try:
-        table = db.arrow(f"FROM {function}(?)", [str(path)])
+        with _reaching_files(db) as reader:
+            table = reader.arrow(f"FROM {function}(?)", [str(path)])
     except Error as error:
         raise InputError(f"not readable as {source.format}: {first_line(error)}", where=str(source.path)) from None
     resolved = _resolve_columns(source, table.schema)
     return Ingested(resolved, table.select([c.name for c in resolved.columns]))
 
 
+@contextmanager
+def _reaching_files(db: Database) -> Iterator[Database]:
+    """A database that may read files, for statements that are fixed: a sealed one may not."""
+    if not db.sealed:
+        yield db
+        return
+    reader = connect()
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
 def _read_table(db: Database, source: Source, path: Path) -> Ingested:
     """A table of another DuckDB file; the table has the source's name."""
-    db.execute("ATTACH ? AS _external (READ_ONLY)", [str(path)])
-    try:
-        table = db.arrow(f'FROM _external."{source.name}"')
-    except Error as error:
-        raise InputError(f"no table '{source.name}' in the file: {first_line(error)}", where=str(source.path)) from None
-    finally:
-        db.execute("DETACH _external")
+    with _reaching_files(db) as reader:
+        reader.execute("ATTACH ? AS _external (READ_ONLY)", [str(path)])
+        try:
+            table = reader.arrow(exp.select("*").from_(exp.table_(quoted(source.name), db=quoted("_external"))))
+        except Error as error:
+            said = f"no table '{source.name}' in the file: {first_line(error)}"
+            raise InputError(said, where=str(source.path)) from None
+        finally:
+            reader.execute("DETACH _external")
     resolved = _resolve_columns(source, table.schema)
     return Ingested(resolved, table.select([c.name for c in resolved.columns]))
 
