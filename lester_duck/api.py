@@ -25,6 +25,7 @@ from lester_duck.names import VIEW_SCHEMA
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import rewrite as rewriting
+from lester_duck.rewrite.roads import Asking
 from lester_duck.store import catalog, store
 
 Progress = Callable[[str], None]
@@ -33,11 +34,13 @@ Progress = Callable[[str], None]
 def rewrite(script: str | Path, **options: Any) -> rewriting.Rewritten:
     """Rewrite a script or notebook into a pipeline, judged by running both.
 
-    ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, rounds,
-    model, base_url, api_key, directed, keys, limits, order (of a notebook's cells), trust (no sandbox),
-    progress. Raises InputError when the original fails.
+    ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, directed,
+    mutants, keys, limits, order (of a notebook's cells), trust (no sandbox), progress; and of
+    ``lester_duck.rewrite.roads.Asking``: model, base_url, api_key, rounds, samples, max_tokens,
+    max_cost, share_rows, log, resume, request. Raises InputError when the original fails.
     """
-    return rewriting.rewrite(script, **options)
+    asking, others = Asking.of(options)
+    return rewriting.rewrite(script, asking=asking, **others)
 
 
 def verify(folder: str | Path, script_root: str | Path | None = None, **options: Any) -> rewriting.Rewritten:

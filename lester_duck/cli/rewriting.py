@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from lester_duck.cli.asking import asking_options
 from lester_duck.cli.command import Command, assignments, json_option
 from lester_duck.cli.output import emit, progress
 from lester_duck.errors import Disagreement, InputError, Unsupported, UsageError
 from lester_duck.pipeline import codec
 
 REPORT = "REWRITE.md"
+ANSWERS = "answers"
 MUTANTS = click.option(
     "--mutants",
     default="50",
@@ -33,6 +35,9 @@ TRUST = click.option("--trust", is_flag=True, help="Run the original without a s
         "lester-duck rewrite old.py -o old/ --python /opt/old-pandas/bin/python --engine static",
         "lester-duck rewrite notebook.ipynb -o churn/ --order executed",
         "lester-duck rewrite hard.py -o hard/ --engine llm --model qwen3-coder --base-url http://localhost:11434/v1",
+        "lester-duck rewrite hard.py -o hard/ --model gpt-5 --max-tokens 60000",
+        "lester-duck rewrite hard.py -o hard/ --resume --max-tokens 120000",
+        "lester-duck rewrite hard.py -o hard/ --engine files",
     ),
 )
 @click.argument("script", type=click.Path(dir_okay=False))
@@ -46,9 +51,7 @@ TRUST = click.option("--trust", is_flag=True, help="Run the original without a s
     "files: write the request to a folder and read the answer from it.",
 )
 @click.option("--python", metavar="PATH", help="Interpreter that runs the original.  [default: this one]")
-@click.option("--model", metavar="NAME", help="Model to ask, with --engine llm or auto.")
-@click.option("--base-url", metavar="URL", help="OpenAI-compatible endpoint of the model.")
-@click.option("--rounds", type=click.IntRange(min=0), default=2, show_default=True, help="Repairs at most.")
+@asking_options
 @click.option("--key", "keys", multiple=True, metavar="SOURCE=COLUMN[,COLUMN]", help="The columns that name a row.")
 @click.option(
     "--order",
@@ -64,15 +67,13 @@ def rewrite(
     output: str,
     engine: str,
     python: str | None,
-    model: str | None,
-    base_url: str | None,
-    rounds: int,
     keys: tuple[str, ...],
     order: str | None,
     trust: bool,
     mutants: str,
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Rewrite SCRIPT (.py or .ipynb) into a pipeline folder, judged by running both.
 
@@ -84,13 +85,13 @@ def rewrite(
     folder = Path(output)
     if not Path(script).is_file():
         raise InputError(f"no file '{script}'")
-    if (folder / codec.MANIFEST).exists() and not force:
+    if (folder / codec.MANIFEST).exists() and not (force or options["resume"]):
         raise InputError(f"'{output}' holds a pipeline already", hint="give another folder, or --force")
     named = {name: tuple(columns.split(",")) for name, columns in assignments("--key", keys).items()}
     with progress(f"running {script}") as shown:
         result = api.rewrite(
-            script, engine=engine, python=python, model=model, base_url=base_url, rounds=rounds, keys=named,
-            order=order, trust=trust, mutants=mutants, progress=shown,
+            script, engine=engine, python=python, keys=named, order=order, trust=trust, mutants=mutants,
+            log=folder / ANSWERS, progress=shown, **options,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)
@@ -204,6 +205,8 @@ def facts_of(result: Any, folder: Path) -> dict[str, Any]:
         "suspicions": [str(suspicion) for suspicion in result.suspicions],
         "warnings": list(result.notes),
         "mutants": described(result.mutants),
+        "stopped": result.stopped or None,
+        "tokens": sum(e.prompt_tokens + e.completion_tokens for e in result.exchanges),
         "report": str(folder / REPORT),
     }
 
@@ -228,6 +231,8 @@ def text_of(facts: dict[str, Any]) -> str:
 
 def refuse(result: Any, folder: Path) -> None:
     """Raise what the exit code has to say about a rewrite that did not agree."""
+    if result.stopped and not (result.verdict and result.verdict.agreed):
+        raise InputError(result.stopped, hint=f"what was answered is kept in {folder / ANSWERS}; --resume goes on")
     if result.refusals:
         raise Unsupported(
             f"{len(result.refusals)} step(s) could not be translated; first: {result.refusals[0]}",

@@ -11,28 +11,40 @@ import numpy as np
 
 from lester_duck.rewrite.decode import Frame, Opaque, Record, Sparse
 from lester_duck.rewrite.observation import Observation, shape
-from lester_duck.rewrite.profile_files import Known, describe, known_names, read_file, written_file
+from lester_duck.rewrite.profile_files import Known, describe, known_names, read_file, shown_paths, written_file
 
-__all__ = ["calls", "describe", "profile", "sketch"]
+__all__ = ["calls", "describe", "paths", "profile", "sketch"]
 MAX_VARIABLES = 80
 LOOKED_AT = 200
 """Elements of a collection that its sketch is made from."""
 MAX_KINDS = 3
+LONG = 60
 
 
 def profile(observation: Observation, script: str, *, rows: int = 0) -> str:
     """A text that describes one run. ``rows`` is the number of sample lines per file, 0 for none."""
     known = known_names(script)
+    shown = dict.fromkeys(_paths(observation)) if rows else shown_paths(_paths(observation), script)
     parts = ["Files read:"]
     for path in (*observation.reads, *observation.rereads):
-        parts.extend(read_file(path, observation.text(path), known, rows))
+        parts.extend(read_file(shown[path] or path, observation.text(path), known, rows))
     parts.append("Files written:" if observation.writes else "Files written: none")
-    parts.extend(written_file(path, observation.text(path), known) for path in observation.writes)
+    parts.extend(written_file(shown[path] or path, observation.text(path), known) for path in observation.writes)
     parts.append("Calls of estimators:")
     parts.extend(dict.fromkeys(calls(observation)))
     parts.append("Module variables after the line given:")
     parts.extend(list(_variables(observation, known))[:MAX_VARIABLES])
     return "\n".join(parts)
+
+
+def paths(observation: Observation, script: str) -> tuple[tuple[str, str], ...]:
+    """Paths that are not shown as they are: what is shown, and the path; for a mask to put back in what comes."""
+    shown = shown_paths(_paths(observation), script)
+    return tuple((place, path) for path, place in shown.items() if place != path)
+
+
+def _paths(observation: Observation) -> tuple[str, ...]:
+    return (*observation.reads, *observation.rereads, *observation.writes)
 
 
 def calls(observation: Observation) -> Iterator[str]:
@@ -56,14 +68,25 @@ def _variables(observation: Observation, known: Known) -> Iterator[str]:
             sketches.setdefault((snapshot.variable, _sketch(value, known)), []).append(snapshot.last)
     plain: dict[int, list[str]] = {}
     listed: list[tuple[int, str]] = []
+    bodies: dict[str, str] = {}
     for (variable, said), lines in sketches.items():
         if " " in said or said[0] in "{(":
             numbers = ", ".join(map(str, dict.fromkeys(lines)))
-            listed.append((lines[0], f"- line {numbers}: {variable}: {said}"))
+            listed.append((lines[0], f"- line {numbers}: {variable}: {_shorter(variable, said, bodies)}"))
         else:
             plain.setdefault(lines[0], []).append(f"{variable} {said}")
     listed += [(line, f"- line {line}: {', '.join(said)}") for line, said in plain.items()]
     yield from (text for _, text in sorted(listed, key=lambda pair: pair[0]))
+
+
+def _shorter(variable: str, said: str, bodies: dict[str, str]) -> str:
+    """A sketch without the fields that another variable's sketch listed before."""
+    start = min((at for at in (said.find("{"), said.find("(")) if at >= 0), default=len(said))
+    body = said[start:]
+    if len(body) < LONG:
+        return said
+    before = bodies.setdefault(body, variable)
+    return said if before == variable else f"{said[:start]}{body[0]}as {before}{body[-1]}"
 
 
 def _empty(value: Any) -> bool:

@@ -10,11 +10,12 @@ from lester_duck import assets
 from lester_duck.errors import InternalError
 
 _VARIABLE = re.compile(r"\{\{([a-z_]+)\}\}")
+_INCLUDE = re.compile(r"\{\{> ([a-z]+/v\d+)\}\}\n?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A rendered prompt; ``sha256`` is the hash of the prompt file, not of the rendered text."""
+    """A rendered prompt; ``sha256`` is the hash of the prompt file with what it includes, not of the rendered text."""
 
     task: str
     version: str
@@ -23,9 +24,12 @@ class Prompt:
     user: str
 
 
-def render(task: str, version: str = "v1", **variables: str) -> Prompt:
-    """Fill a prompt file; raises InternalError when a variable is missing or unknown."""
-    text = assets.text(f"prompts/{task}/{version}.md")
+def render(task: str, version: str = "v001", **variables: str) -> Prompt:
+    """Fill a prompt file; raises InternalError when a variable is missing or unknown.
+
+    ``{{> sql/v001}}`` includes another file before anything is filled in.
+    """
+    text = _INCLUDE.sub(lambda m: assets.text(f"prompts/{m[1]}.md"), assets.text(f"prompts/{task}/{version}.md"))
     system, separator, user = text.partition("\n---\n")
     if not separator:
         raise InternalError(f"prompt {task}/{version} has no line '---'")

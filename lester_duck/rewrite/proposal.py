@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
-
-from pydantic import ValidationError
 
 from lester_duck.errors import InputError, one_of
-from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Origin, Pipeline
 from lester_duck.rewrite.judge import Verdict
 from lester_duck.rewrite.observation import Evidence
@@ -51,7 +47,8 @@ class Proposal:
     refusals: tuple[str, ...] = ()
     suspicions: tuple[str, ...] = ()
     problem: str = ""
-    exchange: Exchange | None = None
+    exchanges: tuple[Exchange, ...] = ()
+    """Questions to a model since the attempt before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,44 +65,6 @@ class Attempt:
             return (-1, 0)
         agreeing = self.verdict.points - len({d.point for d in self.verdict.differences})
         return ({"agreed": 2, "not comparable": 1, "differs": 0}[self.verdict.status], agreeing)
-
-
-class Engine(Protocol):
-    """A road from a task to a proposal."""
-
-    name: str
-    repairs: bool
-    """Whether it can make something of an earlier attempt's difference."""
-
-    def propose(self, task: Task, earlier: Sequence[Attempt]) -> Proposal:
-        """A proposal, given the attempts made so far (oldest first)."""
-
-
-def validated(raw: Any) -> tuple[Pipeline | None, str]:
-    """The pipeline in a structured answer, or the first few reasons why it is none."""
-    raw = _tuples(raw)
-    if isinstance(raw, dict) and isinstance(raw.get("origin"), dict):
-        raw = {**raw, "origin": {"script": "", "sha256": "", "engine": "", **raw["origin"]}}
-    try:
-        return codec.adapter().validate_python(raw), ""
-    except ValidationError as error:
-        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()[:5]]
-        return None, "the answer is not a pipeline: " + "; ".join(lines)
-
-
-def _tuples(raw: Any) -> Any:
-    """JSON as the IR holds it: lists are tuples, and parameters given as an object are pairs.
-
-    >>> _tuples({"steps": [{"kind": "bins", "params": {"edges": [1, 2]}}]})
-    {'steps': ({'kind': 'bins', 'params': (('edges', (1, 2)),)},)}
-    """
-    if isinstance(raw, list):
-        return tuple(_tuples(item) for item in raw)
-    if isinstance(raw, dict):
-        found = {key: _tuples(value) for key, value in raw.items()}
-        params = found.get("params")
-        return {**found, "params": tuple(params.items())} if isinstance(params, dict) else found
-    return raw
 
 
 def complete(pipeline: Pipeline, task: Task, engine: str) -> Pipeline:

@@ -131,17 +131,15 @@ def _ran(evidence: Evidence) -> list[str]:
 
 
 def _exchanges(attempts: Sequence[Attempt]) -> list[str]:
-    lines = []
-    for number, attempt in enumerate(attempts, 1):
-        asked = attempt.proposal.exchange
-        if asked is None:
-            continue
-        outcome = attempt.verdict.status if attempt.verdict else "no pipeline"
-        tokens = f", {asked.prompt_tokens} + {asked.completion_tokens} tokens" if asked.prompt_tokens else ""
-        lines.append(
-            f"{number}: prompt {asked.task}/{asked.version} ({asked.prompt_sha256[:12]}), {asked.model}, "
-            f"as {asked.form}{tokens}: {outcome}"
-        )
+    lines: list[str] = []
+    for attempt in attempts:
+        outcome = attempt.verdict.status if attempt.verdict else "not usable"
+        for asked in attempt.proposal.exchanges:
+            tokens = f", {asked.prompt_tokens} + {asked.completion_tokens} tokens" if asked.prompt_tokens else ""
+            lines.append(
+                f"{len(lines) + 1}: prompt {asked.task}/{asked.version} ({asked.prompt_sha256[:12]}), {asked.model}, "
+                f"as {asked.form}{tokens}: {outcome}"
+            )
     return lines
 
 

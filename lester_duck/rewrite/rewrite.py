@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from lester_duck.errors import InputError, UsageError, one_of
+from lester_duck.errors import InputError, UsageError
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import engines, llm, suspicions
+from lester_duck.rewrite import suspicions
+from lester_duck.rewrite.asking.question import Asker
 from lester_duck.rewrite.beyond import Beyond, Said
 from lester_duck.rewrite.changed import Changed, Rerun, changed_files
 from lester_duck.rewrite.code import Code, Order
+from lester_duck.rewrite.course import Course, Ended, EngineName
 from lester_duck.rewrite.execute import execute
 from lester_duck.rewrite.judge import Verdict, judge
 from lester_duck.rewrite.mutants import Outcome, number_of
 from lester_duck.rewrite.notebook import order_of
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, observe, setting, workspace
-from lester_duck.rewrite.proposal import Attempt, Engine, Exchange, Proposal, Task
-from lester_duck.rewrite.repair import converge
+from lester_duck.rewrite.proposal import Attempt, Exchange, Proposal, Task
 from lester_duck.rewrite.report import report
+from lester_duck.rewrite.roads import Asking, endpoint_asker, folder_asker
 from lester_duck.rewrite.sandbox import Limits
 
 Progress = Callable[[str], None]
-EngineName = Literal["auto", "static", "llm", "files"]
 REPORT = "REWRITE.md"
-ANSWERS = "answers"
 MUTANTS = 50
 """Mutants tried unless another number is asked for."""
 
@@ -56,6 +54,8 @@ class Rewritten:
     mutants: Outcome | None = None
     problem: str = ""
     """Why there is no pipeline, or no verdict, where that is not a refusal."""
+    stopped: str = ""
+    """Why a model was not asked to the end: what failed, or what was spent."""
 
 
 def rewrite(
@@ -64,23 +64,21 @@ def rewrite(
     engine: EngineName = "auto",
     python: str | None = None,
     root: str | Path | None = None,
-    rounds: int = 2,
-    model: str | None = None,
-    base_url: str | None = None,
-    api_key: str | None = None,
+    asking: Asking | None = None,
     directed: bool = True,
     mutants: int | str = MUTANTS,
     keys: Mapping[str, tuple[str, ...]] | None = None,
-    exchange: str | Path | None = None,
     limits: Limits | None = None,
     order: Order | None = None,
     trust: bool = False,
     progress: Progress | None = None,
 ) -> Rewritten:
-    """Observe the original, propose a pipeline, compare, and repair at most ``rounds`` times.
+    """Observe the original, propose a pipeline, compare, and repair what a model proposed.
 
     ``root`` (default: the script's folder) is copied and is the working folder of the runs.
-    ``exchange`` is the folder of the files engine (default: beside the script, ``NAME.request``).
+    ``engine``: the translator alone (static), a model for everything (llm), a folder that something
+    else answers (files), or the translator and a model for what it refuses, where one is configured (auto).
+    ``asking`` says which model, how often, and at what cost.
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
     ``trust`` runs the original without a sandbox, which the report then says.
     ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
@@ -91,57 +89,30 @@ def rewrite(
     say = progress or (lambda _: None)
     number = number_of(mutants)
     script = Path(script)
+    asking = asking or Asking()
     how = setting(script, root=Path(root) if root else None, python=python, limits=limits, order=order, trust=trust)
-    roads = _roads(engine, script, model=model, base_url=base_url, api_key=api_key, exchange=exchange)
+    asked = _asker(engine, asking, script, say)
     with workspace() as space, closing(how):
         say("running the original twice")
         evidence = observe(how, space)
         task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
-        best, attempts = _try(roads, task, how, rounds, say)
-        said = None
-        if best.verdict and best.proposal.pipeline and directed:
-            beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
-            said = beyond.judge(best.proposal.pipeline, best.verdict)
-        proposal = _suspected(best.proposal, how, evidence, said)
-        return _rewritten(how.code, proposal, said or best.verdict, evidence, attempts)
+        course = Course(
+            task=task, how=how, space=space, progress=say, directed=directed, mutants=number,
+            rows=asking.share_rows, rounds=asking.rounds, samples=asking.samples,
+        )  # fmt: skip
+        if engine == "static":
+            ended = course.translate()
+        else:
+            ended = course.translate_then_ask(asked) if engine == "auto" else course.ask(asked)
+        proposal = _suspected(ended.best.proposal, how, evidence, ended.said)
+        return _rewritten(how.code, proposal, ended, evidence)
 
 
-def _roads(
-    engine: str,
-    script: Path,
-    *,
-    model: str | None,
-    base_url: str | None,
-    api_key: str | None,
-    exchange: str | Path | None,
-) -> list[Engine]:
-    if engine == "static":
-        return [engines.Static()]
-    if engine == "files":
-        return [engines.Files(Path(exchange) if exchange else script.with_suffix(".request"))]
-    if engine == "llm":
-        return [engines.Model(llm.endpoint(model, base_url, api_key))]
-    if engine == "auto":
-        asked = model is not None or llm.configured()
-        return [engines.Static(), *([engines.Model(llm.endpoint(model, base_url, api_key))] if asked else [])]
-    raise UsageError(one_of("engine", engine, ["auto", "static", "llm", "files"]))
-
-
-def _try(
-    roads: list[Engine], task: Task, how: Setting, rounds: int, say: Progress
-) -> tuple[Attempt, tuple[Attempt, ...]]:
-    """The best attempt of the roads, a later road being taken only when the earlier did not do."""
-    everything: list[Attempt] = []
-    for road in roads:
-        best, attempts = converge(
-            road, task, lambda p: judge(p, task.evidence, execute, how.root), rounds=rounds, progress=say
-        )
-        everything.extend(attempts)
-        if best.verdict and best.verdict.agreed and not best.proposal.refusals:
-            break
-        if isinstance(road, engines.Files):
-            road.request_repair(task, best)
-    return max(everything, key=lambda a: (not a.proposal.refusals, a.rank)), tuple(everything)
+def _asker(engine: EngineName, asking: Asking, script: Path, say: Progress) -> Asker | None:
+    """Who is asked; known before the original runs, so that a missing key is told at once."""
+    if engine == "llm" or (engine == "auto" and asking.configured):
+        return endpoint_asker(asking, say)
+    return folder_asker(asking, script) if engine == "files" else None
 
 
 def _suspected(proposal: Proposal, how: Setting, evidence: Evidence, said: Said | None) -> Proposal:
@@ -154,10 +125,9 @@ def _suspected(proposal: Proposal, how: Setting, evidence: Evidence, said: Said 
     return replace(proposal, suspicions=suspicions.merged(proposal.suspicions, found))
 
 
-def _rewritten(
-    code: Code, proposal: Proposal, said: Said | Verdict | None, evidence: Evidence, attempts: tuple[Attempt, ...]
-) -> Rewritten:
-    verdict, outcome = (said.verdict, said.mutants) if isinstance(said, Said) else (said, None)
+def _rewritten(code: Code, proposal: Proposal, ended: Ended, evidence: Evidence) -> Rewritten:
+    said = ended.said
+    verdict, outcome = (said.verdict, said.mutants) if said else (ended.best.verdict, None)
     proposal = _located(proposal, code)
     return Rewritten(
         pipeline=proposal.pipeline,
@@ -165,10 +135,11 @@ def _rewritten(
         refusals=proposal.refusals,
         suspicions=proposal.suspicions,
         observation=evidence.first,
-        report=report(code.name, proposal, verdict, evidence, attempts, outcome),
+        report=report(code.name, proposal, verdict, evidence, ended.attempts, outcome),
         mutants=outcome,
         problem=proposal.problem,
-        exchanges=tuple(a.proposal.exchange for a in attempts if a.proposal.exchange),
+        stopped=ended.stopped,
+        exchanges=tuple(exchange for a in ended.attempts for exchange in a.proposal.exchanges),
         notes=evidence.notes,
     )
 
@@ -191,16 +162,12 @@ def _located(proposal: Proposal, code: Code) -> Proposal:
 
 
 def save(rewritten: Rewritten, folder: str | Path) -> None:
-    """Write the pipeline folder, REWRITE.md and the raw answers of a model."""
+    """Write the pipeline folder and REWRITE.md."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if rewritten.pipeline is not None:
         codec.dump(rewritten.pipeline, folder)
     (folder / REPORT).write_text(rewritten.report, encoding="utf-8")
-    for number, exchange in enumerate(rewritten.exchanges, 1):
-        (folder / ANSWERS).mkdir(exist_ok=True)
-        text = json.dumps(asdict(exchange), indent=2) + "\n"
-        (folder / ANSWERS / f"{number}.json").write_text(text, encoding="utf-8")
 
 
 def verify(
@@ -240,7 +207,8 @@ def verify(
             beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
             said = beyond.judge(pipeline, verdict)
         proposal = _suspected(Proposal(pipeline=pipeline), how, evidence, said)
-        return _rewritten(how.code, proposal, said or verdict, evidence, ())
+        attempt = Attempt(proposal=proposal, verdict=verdict)
+        return _rewritten(how.code, proposal, Ended(best=attempt, attempts=(), said=said), evidence)
 
 
 def verify_changed(

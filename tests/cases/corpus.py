@@ -14,13 +14,10 @@ from tempfile import TemporaryDirectory
 
 from lester_duck.errors import InputError
 from lester_duck.rewrite.code import Code
-from lester_duck.rewrite.engines import Static
-from lester_duck.rewrite.execute import execute
-from lester_duck.rewrite.judge import judge
+from lester_duck.rewrite.course import Course
 from lester_duck.rewrite.observation import Evidence
 from lester_duck.rewrite.observe import SHIFT, Setting, copy_folder, outcome, run, setting, workspace
 from lester_duck.rewrite.proposal import Attempt, Task
-from lester_duck.rewrite.repair import converge
 from lester_duck.rewrite.sandbox import Job, Limits
 
 HERE = Path(__file__).parent
@@ -190,10 +187,7 @@ def propose(seen: Seen) -> Attempt:
         raise InputError(f"the program of {seen.case.name} fails: {seen.failed}")
     evidence, how = seen.evidence, seen.how
     task = Task(script=how.root / how.script, name=how.script, text=how.code.text, evidence=evidence)
-    best, _ = converge(
-        Static(), task, lambda p: judge(p, evidence, execute, how.root), rounds=0, progress=lambda _: None
-    )
-    return best
+    return Course(task=task, how=how, space=how.root, progress=lambda _: None, directed=False).translate().best
 
 
 def judged(seen: Seen) -> Outcome:

@@ -12,11 +12,11 @@ import pytest
 
 from lester_duck.demo import data
 from lester_duck.pipeline.model import Featurizer, Pipeline
-from lester_duck.rewrite.engines import Static
 from lester_duck.rewrite.execute import execute
 from lester_duck.rewrite.judge import judge
 from lester_duck.rewrite.observe import observe, setting, workspace
 from lester_duck.rewrite.proposal import Task
+from lester_duck.rewrite.translator import translated
 
 CUSTOMERS = 120
 TWICE = "30000,{email},Harbour Bank,AT,basic\n"
@@ -73,7 +73,7 @@ def lifted(tmp_path_factory):
     with workspace() as space, closing(setting(folder / "script.py", root=None, python=None, limits=None)) as how:
         evidence = observe(how, space)
         task = Task(script=folder / "script.py", name=how.script, text=how.code.text, evidence=evidence)
-        yield folder, evidence, Static().propose(task, ()).pipeline
+        yield folder, evidence, translated(task).pipeline
 
 
 def _append(path: Path, lines: str) -> None:
