@@ -232,8 +232,9 @@ def write(block: Block, names: Names) -> tuple[list[tuple[str, exp.Select]], exp
                     _alias(here.say(_pass(block, levels, level, (table, name))), shown), copy=False
                 )
         for j in joins:
+            matches = "_1 IS NOT DISTINCT FROM _2" if j.known else "_1 = _2"
             on = sqlx.conjunction(
-                sqlx.sql("_1 = _2", here.say(s.sql), render.column(aliases[j.alias], n)) for s, n in j.keys
+                sqlx.sql(matches, here.say(s.sql), render.column(aliases[j.alias], n)) for s, n in j.keys
             )
             kind = "JOIN" if j.alias in block.inner else "LEFT JOIN"
             if not j.keys:

@@ -167,11 +167,13 @@ def remember(m: Machine, rel: GroupRel, rows: Rows) -> None:
     m.files.setdefault(_place(rows, tuple(k for _, k in rel.keys)), rel)
 
 
-def grouping(m: Machine, frame: Frame, keys: tuple[Sym, ...]) -> GroupRel:
-    """The grouping of a frame's rows by some columns, made once."""
+def grouping(m: Machine, frame: Frame, keys: tuple[Sym, ...], missing_too: bool = False) -> GroupRel:
+    """The grouping of a frame's rows by some columns, made once; without the rows whose key is missing or with."""
     if frame.rows_.part is not None:
         raise Refused("a grouping of a part of a split", "the grouping before the split")
-    place = _place(frame.rows_, keys)
+    place = (*_place(frame.rows_, keys), *(["missing too"] if missing_too else []))
+    if missing_too:
+        keys = tuple(replace(k, null=False) for k in keys)
     if place not in m.files:
         names = [k.name or f"key_{i + 1}" for i, k in enumerate(keys)]
         m.files[place] = _relation(frame, names, list(keys), frame.rows_.title or frame.rows_.rel.name, m.line)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_observed as observed
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Series, options
-from lester_duck.lift.relations import Join, fresh
+from lester_duck.lift.relations import Join, SelectRel, fresh
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -83,16 +85,18 @@ def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[
         left = frames.close(m, left_ref, left)
     table = right if frames.is_closed(right) else frames.closed(m, right, frames.title_of(m, right_ref, right))
     keys = list(zip(frames.syms(left, left_on), frames.syms(table, right_on), strict=True))
+    alike = _both_miss(m, left, table, keys)
     for a, b in keys:
         if a.type != b.type and not {a.type, b.type} <= scalars.NUMERIC:
             raise Refused(f"a merge of a column of {a.type} with one of {b.type}")
-        if a.null and b.null:
+        if a.null and b.null and not alike:
             frames.owe(m, table.rows_, sql("_1 IS NULL", b.sql), "a missing key, which pandas would match with another")
     rel = table.rows_.rel
-    join = Join(fresh("j"), rel, tuple((a, b.sql.name) for a, b in keys), always=True)
+    known = rel.require(v.constant(1), "found").sql.name if alike else ""
+    join = Join(fresh("j"), rel, tuple((a, b.sql.name) for a, b in keys), always=True, known=known)
     shared = {n for n in left.names if n in table.names and n not in drop}
     unmatched = how == "left"
-    found = set() if unmatched else {sqlx.text(a.sql) for a, _ in keys}
+    found = set() if unmatched or alike else {sqlx.text(a.sql) for a, _ in keys}
     after = replace(left.rows_, joins=(*left.rows_.joins, join))
     columns: list[tuple[str, Value]] = []
     for name, value in left.columns:
@@ -115,6 +119,16 @@ def joined(m: Machine, left_side: tuple, right_side: tuple, how: str, drop: set[
         owner=None, since=left.rows_.since or m.line,
     )  # fmt: skip
     return Frame(rows, tuple(columns))
+
+
+def _both_miss(m: Machine, left: Frame, right: Frame, keys: list[tuple[Sym, Sym]]) -> bool:
+    """Whether keys were seen to be missing on both sides: pandas matches them with each other."""
+    if not isinstance(right.rows_.rel, SelectRel):
+        return False
+    return any(
+        a.null and b.null and observed.misses(m, Series(left.rows_, a)) and observed.misses(m, Series(right.rows_, b))
+        for a, b in keys
+    )
 
 
 def merge(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:

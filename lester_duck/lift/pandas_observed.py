@@ -105,7 +105,7 @@ def _moved(node: Tree, old: str, new: str) -> Tree | None:
     return sqlx.column(new, node.name) if isinstance(node, exp.Column) and node.table == old else None
 
 
-def _cells(m: Machine, rel: FileRel, name: str) -> set[Value] | None:
+def _cells(m: Machine, rel: FileRel, name: str, kept: bool = False) -> set[Value] | None:
     where = m.observed.folder / rel.path
     if rel.mode != "records" or name not in rel.header or not where.is_file():
         return None
@@ -113,7 +113,30 @@ def _cells(m: Machine, rel: FileRel, name: str) -> set[Value] | None:
     with where.open(newline="", encoding=rel.encoding) as f:
         records = [r for r in csv.reader(f, delimiter=rel.delimiter) if r]
     cells = {r[place] for r in records[1 if rel.has_header else 0 :]}
-    return cells - set(rel.null)
+    return cells if kept else cells - set(rel.null)
+
+
+def misses(m: Machine, series: Series) -> bool:
+    """Whether the column was read from a file in which cells of it were seen to be missing."""
+    rel, tree = series.rows_.rel, sqlx.bare(m.expand(series.sym).sql)
+    while True:
+        if isinstance(tree, exp.Anonymous) and tree.name in _READ:
+            tree = sqlx.bare(tree.expressions[0])
+            continue
+        if not isinstance(tree, exp.Column):
+            return False
+        if isinstance(rel, FileRel):
+            cells = _cells(m, rel, tree.name, kept=True)
+            return cells is not None and not cells.isdisjoint(rel.null)
+        made = {**dict(getattr(rel, "keys", ())), **dict(rel.outputs)} if isinstance(rel, SelectRel | GroupRel) else {}
+        if tree.name not in made:
+            return False
+        tree, query = sqlx.bare(m.expand(made[tree.name]).sql), rel.query
+        rels = {query.alias: query.base, **{j.alias: j.rel for j in query.joins}}
+        tables = sqlx.tables(tree)
+        if len(tables) != 1 or not tables <= rels.keys():
+            return False
+        rel = rels[tables.pop()]
 
 
 def owe_values(m: Machine, series: Series, values: list[Value], message: str) -> None:
@@ -136,4 +159,4 @@ def is_one(sym: Sym, value: Value) -> Tree:
     return sql("coalesce(_1, FALSE)", tree) if sym.null else tree
 
 
-__all__ = ["is_one", "owe_values", "values_of"]
+__all__ = ["is_one", "misses", "owe_values", "values_of"]

@@ -25,10 +25,13 @@ def outer(m: Machine, left: tuple, right: tuple, drop: set[str], suffixes: tuple
     right_frame = frames.close(m, right_ref, right_frame)
     both = join_rules.joined(m, (left_ref, left_frame, left_on), (right_ref, right_frame, right_on), "left", drop,
                              suffixes)  # fmt: skip
+    missing_too = bool(both.rows_.joins[-1].known)
+    known = groups.grouping(m, left_frame, tuple(frames.syms(left_frame, left_on)), missing_too)
     both = join_rules.marked(both, indicator, "left_only")
-    known = groups.grouping(m, left_frame, tuple(frames.syms(left_frame, left_on)))
     wanted = frames.syms(right_frame, right_on)
-    join = Join(fresh("j"), known, tuple((s, n) for s, (n, _) in zip(wanted, known.keys, strict=True)))
+    keys = tuple((s, n) for s, (n, _) in zip(wanted, known.keys, strict=True))
+    counted = known.require("count", None, "int", "rows").sql.name if missing_too else ""
+    join = Join(fresh("j"), known, keys, known=counted)
     rows = frames.restricted(frames.with_joins(right_frame.rows_, [join]), sqlx.negate(join.present))
     shared = {n for n in left_frame.names if n in right_frame.names and n not in drop}
     columns = tuple((f"{n}{suffixes[1] or ''}" if n in shared else n, x) for n, x in right_frame.columns)

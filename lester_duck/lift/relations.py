@@ -29,19 +29,22 @@ class Join:
     """A relation looked up by key for each row: at most one match, ``present`` where there is one.
 
     One that may have several matches is ``always`` there, whether its columns are used or not.
+    ``known`` is a column that is never missing there; with it a missing key matches a missing one.
     """
 
     alias: str
     rel: Relation
     keys: tuple[tuple[Sym, str], ...]
     always: bool = False
+    known: str = ""
 
     @property
     def present(self) -> exp.Expression:
         """True where the key was found."""
         if not self.keys:
             return exp.true()
-        return exp.Not(this=exp.Is(this=exp.column(self.keys[0][1], table=self.alias), expression=exp.null()))
+        shown = exp.column(self.known or self.keys[0][1], table=self.alias)
+        return exp.Not(this=exp.Is(this=shown, expression=exp.null()))
 
 
 @dataclass(slots=True, eq=False)
