@@ -18,7 +18,7 @@ import re
 import token
 import tokenize
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, count
 
 from lester_duck.rewrite.mask_forms import ADDRESS, NETWORK, SECRET, find, luhn, secret_name
@@ -41,6 +41,11 @@ class Masked:
     text: str
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     notes: tuple[str, ...] = ()
+
+    def also(self, pairs: Iterable[tuple[str, str]]) -> Masked:
+        """With more placeholders and originals, such as paths that the script does not spell."""
+        safe = tuple((p, o) for p, o in pairs if not _CUT.search(o) and p not in self.text)
+        return replace(self, pairs=(*self.pairs, *safe))
 
     def restore(self, text: str) -> str:
         """Put the originals back, in any text: a script, SQL, or the JSON text of an answer."""

@@ -10,7 +10,7 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from lester_duck.rewrite.inputs import delimiter_of
 MAX_LINES = 5_000
 MAX_FIELDS = 60
 MAX_NAME = 40
+MAX_ENDING = 8
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_MISSING = frozenset({"", "-", "?", "n/a", "na", "nan", "null", "none", "unknown", "missing", "true", "false"})
 _FORMATS = (*Constants().formats, "%d %b %Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y")
 
 
@@ -37,26 +39,36 @@ class Known:
             return False
         return name in self.words or any(f"{q}{name}{q}" in self.script for q in "'\"")
 
-    def path(self, path: str) -> str:
-        """A path with the words of it that the script does not hold as stars.
-
-        >>> Known("open(f'data/sales_{year}.csv')", frozenset()).path("data/sales_2024_of_jan.csv")
-        'data/sales_2024_*_*.csv'
-        """
-        held = self.script.lower()
-        stem, dot, ending = path.rpartition(".")
-        shown = re.sub(r"[^\W\d_]+", lambda m: m[0] if m[0].lower() in held else "*", stem if dot else path)
-        return f"{shown}.{ending}" if dot and len(ending) <= 8 else shown
-
 
 def known_names(script: str) -> Known:
     """What a script names."""
     return Known(script=script, words=frozenset(_NAME.findall(script)))
 
 
-def read_file(path: str, text: str | None, known: Known, rows: int) -> Iterator[str]:
-    """Lines about one file the script reads; ``rows`` sample lines of it."""
-    shown = path if rows else known.path(path)
+def shown_paths(paths: Iterable[str], script: str) -> dict[str, str]:
+    """Paths as they may be shown: words that the script does not hold are numbered, in order.
+
+    >>> shown_paths(["data/sales_2024_jan.csv", "data/sales_2024_feb.csv"], "open(f'data/sales_{year}_{month}.csv')")
+    {'data/sales_2024_jan.csv': 'data/sales_2024_word1.csv', 'data/sales_2024_feb.csv': 'data/sales_2024_word2.csv'}
+    """
+    held = script.lower()
+    numbers: dict[str, int] = {}
+
+    def word(match: re.Match[str]) -> str:
+        if match[0].lower() in held:
+            return match[0]
+        return f"word{numbers.setdefault(match[0], len(numbers) + 1)}"
+
+    shown = {}
+    for path in paths:
+        stem, dot, ending = path.rpartition(".")
+        kept = bool(dot) and len(ending) <= MAX_ENDING
+        shown[path] = re.sub(r"[^\W\d_]+", word, stem if kept else path) + (f".{ending}" if kept else "")
+    return shown
+
+
+def read_file(shown: str, text: str | None, known: Known, rows: int) -> Iterator[str]:
+    """Lines about one file the script reads, under the path ``shown``; ``rows`` sample lines of it."""
     if text is None or "\0" in text:
         yield f"- {shown}: not text"
         return
@@ -78,9 +90,8 @@ def read_file(path: str, text: str | None, known: Known, rows: int) -> Iterator[
         yield f"  - sample: {line}"
 
 
-def written_file(path: str, text: str | None, known: Known) -> str:
+def written_file(shown: str, text: str | None, known: Known) -> str:
     """A line about one file the script writes: its header only as far as the script itself spells it."""
-    shown = known.path(path)
     if text is None or "\0" in text:
         return f"- {shown}: not text"
     lines = text.splitlines()
@@ -153,6 +164,8 @@ def _header(table: Sequence[Sequence[str]], usual: int, known: Known) -> list[st
         return []
     columns = [[v for v in column if v.strip()] for column in zip(*below, strict=True)]
     named = sum(known.named(field) for field in first) * 2 >= len(first)
+    if not named and any(field.lower() in _MISSING for field in first):
+        return []
     above = any(column and _kind(column)[0] != "texts" for column in columns)
     if not (named or above):
         return []

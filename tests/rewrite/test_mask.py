@@ -11,6 +11,7 @@ from cases import corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lester_duck import assets
 from lester_duck.errors import LesterError
 from lester_duck.rewrite.code import read_code
 from lester_duck.rewrite.mask import mask
@@ -154,6 +155,11 @@ def test_the_same_placeholders_elsewhere_and_other_addresses_by_kind():
     expected = f"3 rows: {names['jan@example.org']}, <an e-mail address>, {names['hunter2']}, 2024-01-02, 17.5"
     assert hidden == expected
     assert "hunter2" not in repr(masked)
+
+
+def test_hiding_leaves_what_we_say_ourselves_alone():
+    prompts = "\n".join(p.read_text(encoding="utf-8") for p in sorted(assets.folder("prompts").rglob("*.*")))
+    assert mask('password = "hunter2"').hide(prompts) == prompts
 
 
 def test_hiding_leaves_placeholders_and_common_words_alone():
