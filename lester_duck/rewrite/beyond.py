@@ -24,6 +24,8 @@ SECONDS = 58.0
 """What directed inputs and mutants may take together."""
 ALL_SECONDS = 900.0
 """The same where all mutants are asked for."""
+ALL_ROUNDS = 3
+"""How often mixtures are made where all mutants are asked for, and how much longer directed inputs may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Beyond:
         if not _worth(verdict):
             return Said(verdict=verdict)
         started = time.monotonic()
+        rounds = ALL_ROUNDS if self.mutants is None else 1
         pipeline = _without_keys(pipeline)
         kept = [Judged(name="", data=self.how.root, evidence=self.evidence)]
         planned = Planned(pipeline)
@@ -58,11 +61,11 @@ class Beyond:
                 pipeline,
                 self.evidence,
                 verdict,
-                directed(self.how.root, self.evidence.first.reads, self.how.code.text),
+                directed(self.how.root, self.evidence.first.reads, self.how.code.text, rounds),
                 how=self.how,
                 execute=planned,
                 space=self.space,
-                seconds=DIRECTED_SECONDS,
+                seconds=DIRECTED_SECONDS * rounds,
                 progress=self.progress,
                 keep=kept.append,
             )

@@ -8,8 +8,14 @@ from sqlglot import exp
 
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import branches, mutate_sql
+from lester_duck.rewrite.alike import alike
+from lester_duck.rewrite.known import Known
 from lester_duck.rewrite.mutate import Mutant
-from lester_duck.rewrite.unread import unread
+from lester_duck.rewrite.unordered import keys_of, name_of
+from lester_duck.rewrite.unread import made_by_views, unordered_in, unread
+
+_ONE = (exp.First, exp.Last, exp.Min, exp.Max, exp.ArgMin, exp.ArgMax)
+"""Aggregates that are the value of the row in a group of one row."""
 
 
 def argument(pipeline: Pipeline, mutant: Mutant) -> str:
@@ -22,8 +28,11 @@ class Arguments:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
+        self._known = Known(pipeline)
         self._nodes: dict[str, list[exp.Expression]] = {}
-        self._nothing_reads: frozenset[tuple[str, str]] | None = None
+        self._nothing_reads = unread(pipeline)
+        self._unordered = unordered_in(pipeline)
+        self._keys = keys_of(made_by_views(pipeline))
 
     def of(self, mutant: Mutant) -> str:
         """Why no input tells the mutant from the pipeline, or '' when no rule says so."""
@@ -44,18 +53,56 @@ class Arguments:
             why = branches.implied(node, list(mutate_sql.parsed(text).walk())[mutant.node])
             if why:
                 return why
-        return _dead(node) or self._unread(mutant.view, node)
+        place = self._relation(mutant.view, node)
+        return (
+            _dead(node)
+            or self._unread(place, node)
+            or self._any_order(place, mutant.operator, node)
+            or self._alone(place, mutant.operator, node)
+            or self._alike(mutant, node)
+        )
 
-    def _unread(self, view: str, node: exp.Expression) -> str:
-        if self._nothing_reads is None:
-            self._nothing_reads = unread(self.pipeline)
-        place = _projection(node)
-        if place is None:
+    def _relation(self, view: str, node: exp.Expression) -> str:
+        cte = node.find_ancestor(exp.CTE)
+        return (f"{view}.{cte.alias}" if cte else view).lower()
+
+    def _any_order(self, relation: str, operator: str, node: exp.Expression) -> str:
+        """The ORDER BY of a relation whose order nothing reads."""
+        place = node
+        while place.parent is not None and not isinstance(place, exp.Query):
+            if isinstance(place, exp.Order) and isinstance(place.parent, exp.Query):
+                break
+            place = place.parent
+        ordering = isinstance(place, exp.Order) or (operator == "order" and place is node)
+        if ordering and relation in self._unordered and not place.find(exp.Limit):
+            return f"nothing reads the order of {relation}"
+        return ""
+
+    def _alone(self, relation: str, operator: str, node: exp.Expression) -> str:
+        """First, last, least and most of a group of one row are its value."""
+        aggregate = node if isinstance(node, exp.AggFunc) else node.find_ancestor(exp.AggFunc)
+        select = node.find_ancestor(exp.Select)
+        ordered = operator == "order" and isinstance(node, exp.Ordered)
+        if not isinstance(aggregate, _ONE) or aggregate.find_ancestor(exp.Select) is not select or select is None:
             return ""
-        cte = place.find_ancestor(exp.CTE)
-        relation = f"{view}.{cte.alias}" if cte else view
-        name = place.alias_or_name.lower()
-        return f"nothing reads the column '{name}'" if (relation.lower(), name) in self._nothing_reads else ""
+        if not (ordered or (operator == "aggregate" and node is aggregate)) or isinstance(aggregate.parent, exp.Window):
+            return ""
+        group, read = select.args.get("group"), select.args.get("from_")
+        if group is None or select.args.get("joins") or not isinstance(read.this, exp.Table):
+            return ""
+        below = name_of(read.this, relation.split(".")[0], set(self._keys))
+        named = {k.name.lower() for k in group.expressions if isinstance(k, exp.Column)}
+        key = self._keys.get(below)
+        return f"{below} has one row for each {', '.join(sorted(key))}" if key and key <= named else ""
+
+    def _alike(self, mutant: Mutant, node: exp.Expression) -> str:
+        text = next(v.sql for v in mutant.pipeline.views if v.name == mutant.view)
+        return alike(self._known, mutant.view, node, self._nodes[mutant.view][0], mutate_sql.parsed(text))
+
+    def _unread(self, relation: str, node: exp.Expression) -> str:
+        place = _projection(node)
+        name = place.alias_or_name.lower() if place is not None else ""
+        return f"nothing reads the column '{name}'" if (relation, name) in self._nothing_reads else ""
 
 
 def _dead(node: exp.Expression) -> str:

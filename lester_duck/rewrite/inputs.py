@@ -11,12 +11,13 @@ import ast
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
+from lester_duck.rewrite.groups import groups
 from lester_duck.rewrite.harvest import Constants, harvest, parse
 from lester_duck.rewrite.mixes import Table, mixes
 
@@ -83,15 +84,17 @@ class _Lines:
         return DirectedInput(name=f"{self.path}: {what}", changed={self.path: text.encode("utf-8")})
 
 
-def directed(root: Path, reads: Sequence[str], script: str) -> tuple[DirectedInput, ...]:
+def directed(root: Path, reads: Sequence[str], script: str, rounds: int = 1) -> tuple[DirectedInput, ...]:
     """The directed inputs of a script, the files taken in turn, most telling changes first.
 
-    Files that are not text, or larger than 64 MB, are left alone. Deterministic.
+    Mixtures are made ``rounds`` times, each with a seed of its own. Files that are not text, or larger
+    than 64 MB, are left alone. Deterministic.
     """
     constants = harvest(ast.parse(script))
     files = [file for file in (_read(root, path) for path in reads) if file and len(file.lines) > 2]
-    rounds = zip_longest(*(_changes(file, constants) for file in files))
-    return tuple(change for turn in rounds for change in turn if change is not None)
+    further = (_mixed(file, constants, f"{file.path}:{n}") for n in range(1, rounds) for file in files)
+    turns = zip_longest(*(_changes(file, constants) for file in files))
+    return tuple(change for turn in chain(turns, zip_longest(*further)) for change in turn if change is not None)
 
 
 def _read(root: Path, path: str) -> _Lines | None:
@@ -137,9 +140,7 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     if file.lines[0].startswith("{"):
         yield from _json_lines(file)
     yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
-    table = Table(lines=file.lines, delimiter=file.delimiter, is_json=file.lines[0].startswith("{"))
-    for what, lines in mixes(table, constants, not table.is_json, file.path):
-        yield file.change(what, lines)
+    yield from _mixed(file, constants, file.path)
     middle = len(file.lines) // 2
     if file.delimiter:
         yield from _fields(file, file.regular(middle))
@@ -147,6 +148,12 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     yield file.change("the last line without its end", file.lines, last_end=False)
     yield file.change("only the first line", file.lines[:1])
     yield file.change("empty", [])
+
+
+def _mixed(file: _Lines, constants: Constants, seed: str) -> Iterator[DirectedInput]:
+    table = Table(lines=file.lines, delimiter=file.delimiter, is_json=file.lines[0].startswith("{"))
+    for what, lines in chain(*(make(table, constants, not table.is_json, seed) for make in (groups, mixes))):
+        yield file.change(what, lines)
 
 
 def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]]:
@@ -168,6 +175,10 @@ def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]
     marked = list(_marked(file, constants))
     if marked:
         yield "marks of the script before and after a line", marked
+    for what, odd in (("dates that do not exist", _impossible), ("dates written otherwise", _otherwise)):
+        lines = list(_odd_dates(file, constants, odd))
+        if lines:
+            yield what, lines
     for what, dates in (("dates", True), ("other fields", False)):
         padded = list(_padded(file, constants, dates=dates))
         if padded:
@@ -299,6 +310,51 @@ def _dates(file: _Lines, constants: Constants) -> Iterator[_Edit]:
         for date in constants.dates[:6]:
             for shift in (timedelta(days=-1), timedelta(seconds=-1), timedelta(0), timedelta(days=1)):
                 yield _Edit(line=middle, column=column, value=(date + shift).strftime(read[1]))
+
+
+def _odd_dates(
+    file: _Lines, constants: Constants, odd: Callable[[datetime, str, str], Iterator[str]]
+) -> Iterator[str]:
+    """Lines with odd dates in the place of a date, for each column and each form of a date in it."""
+    seen: set[tuple[int, str]] = set()
+    for number in range(1, min(len(file.lines), MAX_LOOKED_AT)):
+        fields = file.fields(number) if file.delimiter else []
+        for column, field in enumerate(fields[:MAX_COLUMNS]):
+            read = parse(field.strip(), constants.formats)
+            if read is None or (column, read[1]) in seen:
+                continue
+            seen.add((column, read[1]))
+            for n, value in enumerate(odd(*read, field)):
+                other = file.fields(file.regular(1 + (number + 7 * n) % (len(file.lines) - 1)))
+                like = other if len(other) == len(fields) else fields
+                yield file.join([*like[:column], value, *like[column + 1 :]])
+
+
+def _impossible(date: datetime, form: str, _: str) -> Iterator[str]:
+    """Dates in a form that no calendar has.
+
+    >>> list(_impossible(datetime(2023, 3, 1), "%d.%m.%Y", ""))
+    ['30.02.2023', '31.04.2023', '00.03.2023', '01.13.2023', '01.03.0000']
+    """
+    for changes in ({"%d": "30", "%m": "02"}, {"%d": "31", "%m": "04"}, {"%d": "00"}, {"%m": "13"}, {"%Y": "0000"},
+                    {"%H": "24"}, {"%M": "60"}):  # fmt: skip
+        if all(code in form for code in changes):
+            text = form
+            for code, value in changes.items():
+                text = text.replace(code, value)
+            yield date.strftime(text)
+
+
+def _otherwise(date: datetime, form: str, field: str) -> Iterator[str]:
+    """A date in another case, without leading zeros, with spaces, with the first day of a year, and cut off.
+
+    >>> list(_otherwise(datetime(2023, 3, 1), "%d.%m.%Y", "01.03.2023"))
+    ['1.3.2023', '01.03.2023 ', ' 01.03.2023', '01.03.0001', '01.03.202']
+    """
+    plain = re.sub(r"(?<!\d)0(?=\d)", "", field)
+    first = re.sub(str(date.year).zfill(4), "0001", field)
+    yield from (v for v in (field.lower(), field.upper(), plain, f"{field} ", f" {field}", first, field[:-1])
+                if v != field)  # fmt: skip
 
 
 def _fields(file: _Lines, number: int) -> Iterator[DirectedInput]:

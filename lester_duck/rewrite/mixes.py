@@ -20,8 +20,10 @@ from lester_duck.rewrite.harvest import Constants, parse
 SHARE = 0.15
 MAX_EDITS = 300
 FEW = 12
+_SHORT = 12
 MAX_FAR = 1000
 _SAMPLE = 200
+_KNOWN = 2000
 KINDS = (
     ("values of the data and the script moved", ("other", "twin", "constant", "near"), False),
     ("few lines, values moved", ("other", "twin", "constant", "near"), True),
@@ -30,8 +32,10 @@ KINDS = (
     ("values moved, some blank", ("other", "blank", "constant", "key"), False),
     ("lines repeated and left out", ("repeat", "drop", "key", "swap"), False),
     ("few lines, some blank", ("other", "near", "blank", "key"), True),
+    ("few lines, texts of the script put in, left out and in another case", ("text", "text", "case", "pad"), True),
 )
 
+Names = tuple[str, ...]
 Row = list[Any]
 """The fields of a line; of a JSON line the values of the record, with its names beside."""
 
@@ -72,11 +76,11 @@ class Table:
 def mixes(table: Table, constants: Constants, header: bool, seed: str) -> Iterator[tuple[str, list[str]]]:
     """What was mixed, and the lines; ``header`` says that the first line holds names."""
     for number, (what, kinds, few) in enumerate(KINDS):
-        yield what, _Mix(table, constants, int(header), Random(f"{seed}:{number}")).lines(kinds, few)
+        yield what, Mix(table, constants, int(header), Random(f"{seed}:{number}")).lines(kinds, few)
 
 
-class _Mix:
-    """One mixture in the making."""
+class Mix:
+    """One mixture in the making: the rows of a file that can be written again, and what their columns hold."""
 
     def __init__(self, table: Table, constants: Constants, start: int, random: Random) -> None:
         self.table = table
@@ -95,7 +99,25 @@ class _Mix:
         for _ in range(min(MAX_EDITS, max(4, int(len(rows) * share)))):
             if rows:
                 self._edit(rows, self.random.choice(kinds))
+        return self.written(rows)
+
+    def written(self, rows: Sequence[tuple[Names, Row]]) -> list[str]:
+        """The lines of a file that holds these rows."""
         return self.head + [self.table.text(names, row) for names, row in rows]
+
+    def known_texts(self) -> dict[int, list[str]]:
+        """The values of each column, among the first rows, that the script names."""
+        texts = set(self.constants.texts)
+        sample = self.rows[:_KNOWN]
+        return {
+            column: sorted({row[column] for _, row in sample if column < len(row) and isinstance(row[column], str)}
+                           & texts)
+            for column in range(self.width)
+        }  # fmt: skip
+
+    def blank_columns(self) -> list[int]:
+        """The columns in which some row is blank."""
+        return [c for c in range(self.width) if any(c < len(r) and r[c] in ("", None) for _, r in self.rows)]
 
     def _edit(self, rows: list[tuple[tuple[str, ...], Row]], kind: str) -> None:
         at = self.random.randrange(len(rows))
@@ -132,9 +154,27 @@ class _Mix:
             return self._moved(value, what)
         if what == "text" and isinstance(value, str) and kind == "case":
             return self.random.choice((value.upper(), value.lower(), value.swapcase()))
+        if what == "text" and isinstance(value, str) and kind == "text":
+            return self._with_text(value)
         if what == "text" and isinstance(value, str) and kind == "pad" and value:
             return self.random.choice((f" {value}", f"{value} ", f"  {value} "))
         return self._other(column, value)
+
+    def _with_text(self, value: str) -> str:
+        """A text of the script left out, doubled or in another case where the value holds it, else put at its end."""
+        plain = [t for t in self.constants.texts if self._is_plain(t)]
+        held = [t for t in plain if t.lower() in value.lower()]
+        if not held:
+            return value + self.random.choice(plain) if plain and self.random.random() < 0.5 else value.swapcase()
+        text = self.random.choice(held)
+        at = value.lower().index(text.lower())
+        there = value[at : at + len(text)]
+        new = self.random.choice(("", there * 2, there.upper(), there.lower(), f" {there} "))
+        return value[:at] + new + value[at + len(there) :]
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether a text is short and can be put into a field as it is."""
+        return len(text) <= _SHORT and not any(c in text for c in ('"', self.table.delimiter or '"', "\n", "%"))
 
     def _other(self, column: int, value: Any) -> Any:
         _, other = self.random.choice(self.rows)
@@ -147,7 +187,7 @@ class _Mix:
     def _constant(self, value: Any, what: str) -> Any:
         if what == "number" and self.constants.numbers:
             number = self.random.choice(self.constants.numbers) + self.random.choice((-1, 0, 1))
-            return number if not isinstance(value, str) else _as_text(number, value)
+            return number if not isinstance(value, str) else as_text(number, value)
         if what == "date" and self.constants.dates and isinstance(value, str):
             read = parse(value.strip(), self.constants.formats)
             date = self.random.choice(self.constants.dates) + timedelta(days=self.random.choice((-1, 0, 1)))
@@ -171,7 +211,7 @@ class _Mix:
         if isinstance(value, int | float):
             return value + step
         if what == "number" and _is_number(value):
-            return _as_text(float(value) + step, value)
+            return as_text(float(value) + step, value)
         read = parse(value.strip(), self.constants.formats) if what == "date" and isinstance(value, str) else None
         return (read[0] + timedelta(days=step)).strftime(read[1]) if read else value
 
@@ -195,10 +235,10 @@ def _is_number(value: Any) -> bool:
     return True
 
 
-def _as_text(number: float, like: str) -> str:
+def as_text(number: float, like: str) -> str:
     """A number written as the text it replaces: with a point only when that has one.
 
-    >>> _as_text(3.0, "12"), _as_text(3.0, "1.5"), _as_text(2.25, "1.50")
+    >>> as_text(3.0, "12"), as_text(3.0, "1.5"), as_text(2.25, "1.50")
     ('3', '3.0', '2.25')
     """
     if "." not in like:

@@ -167,8 +167,8 @@ class _Trial:
         self.progress("making mutants")
         everything = mutants(self.plan.pipeline, types_of(self.plan.types))
         chosen = (everything if number is None else sample(everything, number, SEED))[share[0] :: share[1]]
-        rules = Arguments(self.planned.pipeline)
-        self.arguments = {id(m): rules.of(m) for m in chosen}
+        self.rules = Arguments(self.planned.pipeline)
+        self.arguments: dict[int, str] = {}
         self.coded = many.together([m.pipeline for m in chosen if m.pipeline.code != self.plan.pipeline.code])
         self.empty = rerun.empty_state(self.plan, self.planned.worker(self.plan.pipeline))
         try:
@@ -186,17 +186,23 @@ class _Trial:
         tried, known = 0, []
         for turn, judged in enumerate(self._ordered()):
             if turn == FEW + 1:
-                known = [m for m in living if self.arguments[id(m)]]
-                living = [m for m in living if not self.arguments[id(m)]]
+                known = [m for m in living if self._argument(m)]
+                living = [m for m in living if not self._argument(m)]
             if not living or time.monotonic() > self.deadline:
                 break
             living, finished = self._next(judged, living)
             tried += finished
         return [*living, *known], tried if living else len(self.inputs)
 
+    def _argument(self, mutant: Mutant) -> str:
+        """Why no data can tell a mutant apart, or ''; looked for once, when the first inputs did not."""
+        if id(mutant) not in self.arguments:
+            self.arguments[id(mutant)] = self.rules.of(mutant)
+        return self.arguments[id(mutant)]
+
     def _outcome(self, sites: int, living: list[Mutant], tried: int) -> Outcome:
         left = [m for m in living if id(m) in self.tries]
-        arguments = self.arguments
+        arguments = {id(m): self._argument(m) for m in left}
         return Outcome(
             sites=sites,
             told=tuple(self.told),

@@ -9,6 +9,7 @@ from sqlglot import exp
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import mutate_sql
 from lester_duck.rewrite.points import last_views
+from lester_duck.rewrite.unordered import Select, unordered
 
 Column = tuple[str, str]
 """A relation (a view, or ``view.cte``) and one of its columns, in lower case."""
@@ -22,14 +23,15 @@ def unread(pipeline: Pipeline) -> frozenset[Column]:
     declared (features, label, split, files, observation points), where it may fail, and where a
     column that is read is made of it.
     """
-    selects = [found for view in pipeline.views for found in _selects(view.name.lower(), view.sql)]
+    made_by = made_by_views(pipeline)
+    free = unordered_in(pipeline)
     made: dict[Column, list[Column]] = {}
     read = set(_declared(pipeline))
     whole: set[str] = set()
     ends = {name.lower() for name in last_views(pipeline)}
     ends |= {o.view.lower() for o in pipeline.origin.outputs if not o.columns} if pipeline.origin else set()
-    for relation, names, select in selects:
-        scope = _Scope(relation, select, {r for r, _, _ in selects})
+    for relation, names, select in made_by:
+        scope = _Scope(relation, select, {r for r, _, _ in made_by})
         decides = bool(select.args.get("distinct")) or relation in ends
         if any(place.is_star for place in select.expressions):
             whole.update(scope.relations.values())
@@ -41,9 +43,9 @@ def unread(pipeline: Pipeline) -> frozenset[Column]:
                 read.add((relation, name))
                 read.update(own)
         for key, part in select.args.items():
-            if key not in ("expressions", "with_", "from_"):
+            if key not in ("expressions", "with_", "from_", "order") or (key == "order" and relation not in free):
                 read.update(scope.columns(part))
-        read.update((relation, name) for name in scope.said_again(select))
+        read.update((relation, name) for name in scope.said_again(select, order=relation not in free))
         for inner in _nested(select):
             read.update(scope.anywhere(inner))
     read.update(column for column in made if column[0] in whole)
@@ -56,7 +58,26 @@ def unread(pipeline: Pipeline) -> frozenset[Column]:
     return frozenset(column for column in made if column not in read and column[1] != "*")
 
 
-def _selects(view: str, text: str) -> Iterator[tuple[str, list[str], exp.Select]]:
+def made_by_views(pipeline: Pipeline) -> list[Select]:
+    """The SELECTs of all views and their CTEs."""
+    return [found for view in pipeline.views for found in selects(view.name.lower(), view.sql)]
+
+
+def unordered_in(pipeline: Pipeline) -> frozenset[str]:
+    """The relations of a pipeline whose rows may come in any order."""
+    compared = {name.lower() for name in last_views(pipeline)}
+    if pipeline.features:
+        compared.add(pipeline.features.view.lower())
+    if pipeline.origin:
+        compared |= {c.view.lower() for c in (*pipeline.origin.outputs, *pipeline.origin.checkpoints)}
+    return unordered(made_by_views(pipeline), _asked_by_checks(pipeline), frozenset(compared))
+
+
+def _asked_by_checks(pipeline: Pipeline) -> list[Select]:
+    return [found for n, check in enumerate(pipeline.checks) for found in selects(f"check {n}", check.sql)]
+
+
+def selects(view: str, text: str) -> Iterator[Select]:
     """Each SELECT of a view: the relation it makes, the names of its columns there, and itself."""
     tree = mutate_sql.parsed(text)
     with_ = tree.args.get("with_")
@@ -65,7 +86,7 @@ def _selects(view: str, text: str) -> Iterator[tuple[str, list[str], exp.Select]
     yield from _branches(view, tree)
 
 
-def _branches(relation: str, query: exp.Expression) -> Iterator[tuple[str, list[str], exp.Select]]:
+def _branches(relation: str, query: exp.Expression) -> Iterator[Select]:
     """The branches of a union have the column names of the first."""
     selects = [query] if isinstance(query, exp.Select) else [s for s in query.find_all(exp.Select) if _branch(s, query)]
     names = [e.alias_or_name.lower() for e in selects[0].expressions] if selects else []
@@ -112,9 +133,9 @@ class _Scope:
                 for name in join.args.get("using") or ():
                     yield from ((relation, name.name.lower()) for relation in self.relations.values())
 
-    def said_again(self, select: exp.Select) -> Iterator[str]:
+    def said_again(self, select: exp.Select, *, order: bool) -> Iterator[str]:
         """Names without a table in ORDER BY and the like, which may be those of the SELECT's own columns."""
-        for key in ("order", "qualify", "having", "group"):
+        for key in ("order", "qualify", "having", "group", "where")[0 if order else 1 :]:
             part = select.args.get(key)
             yield from (c.name.lower() for c in part.find_all(exp.Column) if not c.table) if part else ()
 
@@ -125,10 +146,11 @@ class _Scope:
 
 
 def _declared(pipeline: Pipeline) -> Iterator[Column]:
-    views = {v.name.lower() for v in pipeline.views}
-    for check in pipeline.checks:
-        names = {c.name.lower() for c in mutate_sql.parsed(check.sql).find_all(exp.Column)}
-        yield from ((view, name) for view in views for name in names)
+    known = {relation for relation, _, _ in made_by_views(pipeline)}
+    for relation, _, select in _asked_by_checks(pipeline):
+        scope = _Scope(relation, select, known)
+        yield from scope.columns(select)
+        yield from (column for inner in _nested(select) for column in scope.anywhere(inner))
     if pipeline.features:
         view = pipeline.features.view.lower()
         yield from ((view, c.lower()) for f in pipeline.features.featurizers for c in f.columns)
