@@ -96,3 +96,9 @@ def test_a_folder_that_was_not_finished_is_not_taken_for_a_question(tmp_path):
     (tmp_path / "001-rewrite").mkdir()
     (tmp_path / "001-rewrite" / "prompt.md").write_text("half")
     assert "002-rewrite" in unanswered(tmp_path, question())
+
+
+def test_halves_of_surrogate_pairs_can_be_written(tmp_path):
+    assert "001-rewrite" in unanswered(tmp_path, question("half \ud83d, whole 😀"))
+    assert "half \\ud83d, whole 😀" in (tmp_path / "001-rewrite" / "prompt.md").read_text(encoding="utf-8")
+    assert "001-rewrite" in unanswered(tmp_path, question("half \ud83d, whole 😀"))

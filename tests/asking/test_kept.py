@@ -163,6 +163,14 @@ def test_resuming_replays_what_was_answered_and_counts_what_it_cost(tmp_path):
     assert Log.load(tmp_path).answer(question("one")) is None
 
 
+def test_a_cached_answer_in_the_log_does_not_count_when_resuming(tmp_path):
+    with serving(in_turn(GOOD)) as server:
+        asker(server.url, cache=tmp_path / "cache").ask(question())
+        asker(server.url, cache=tmp_path / "cache", log=Log(tmp_path / "log")).ask(question())
+        asking = asker(server.url, log=Log.load(tmp_path / "log"))
+    assert asking.accounts.spent.tokens == 0
+
+
 def test_a_run_without_resume_starts_after_what_is_there_and_does_not_replay_it(tmp_path):
     with serving(in_turn(GOOD, '{"a": 2}')) as server:
         asker(server.url, log=Log(tmp_path)).ask(question())
