@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from lester_duck.errors import InternalError, LesterError
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import mask
+from lester_duck.rewrite import mask, profile
 from lester_duck.rewrite.admission import reasons
 from lester_duck.rewrite.asking.question import Asker
 from lester_duck.rewrite.beyond import Beyond, Said
@@ -102,7 +102,8 @@ class Course:
     @property
     def telling(self) -> Telling:
         """What may go out of this task."""
-        return Telling(task=self.task, masked=mask.mask(self.task.text), rows=self.rows)
+        hidden = profile.paths(self.task.evidence.first, self.task.text)
+        return Telling(task=self.task, masked=mask.mask(self.task.text).also(hidden), rows=self.rows)
 
     def go_on(self, asker: Asker, ended: Ended, remark: str) -> Ended:
         """The model again, with what a person said about the difference that is left."""

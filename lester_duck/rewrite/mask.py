@@ -54,7 +54,7 @@ class Masked:
             return text
         longest = sorted(originals, key=len, reverse=True)
         pattern = "|".join(_guarded(placeholder) for placeholder in longest)
-        return re.sub(pattern, lambda match: originals[match[0]], text)
+        return re.sub(pattern, lambda match: originals[match[0].replace("\\/", "/")], text)
 
     def hide(self, text: str) -> str:
         """The same placeholders in another text that goes out; other personal data in it is named by kind."""
@@ -392,4 +392,5 @@ def _placeholder(original: str, kind: str, number: bool, n: int) -> str:
 def _guarded(placeholder: str) -> str:
     """A pattern of a placeholder where it is not part of a longer number."""
     before = r"(?<!\d)" if placeholder[0].isdigit() else ""
-    return before + re.escape(placeholder) + (r"(?![0-9a-f])" if ":" in placeholder else r"(?!\d)")
+    body = re.escape(placeholder).replace("/", r"\\?/")  # JSON may write a slash with a backslash
+    return before + body + (r"(?![0-9a-f])" if ":" in placeholder else r"(?!\d)")

@@ -136,6 +136,7 @@ def test_words_of_a_path_that_the_script_does_not_hold_are_numbered(tmp_path):
     answer = f'{{"path": "{pairs[0][0]}"}}'
     assert answer != '{"path": "data/letters_ann_smith.csv"}'
     assert masked.restore(answer) == '{"path": "data/letters_ann_smith.csv"}'
+    assert masked.restore(answer.replace("/", "\\/")) == '{"path": "data/letters_ann_smith.csv"}'
     assert masked.hide("data/letters_ann_smith.csv") == pairs[0][0]
     assert shown_paths(["data/a.csv"], "open('data/a.csv')") == {"data/a.csv": "data/a.csv"}
 
