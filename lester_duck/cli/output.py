@@ -171,6 +171,18 @@ class Progress:
         elif time.monotonic() - self._start > PATIENCE:
             click.echo(text, err=True)
 
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """No spinner while something else is written."""
+        if self._status is None:
+            yield
+            return
+        self._status.stop()
+        try:
+            yield
+        finally:
+            self._status.start()
+
 
 @contextmanager
 def progress(first: str, quiet: bool = False) -> Iterator[Progress]:

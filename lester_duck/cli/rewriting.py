@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lester_duck.cli.asking import asking_options
+from lester_duck.cli.asking import asking_options, person
 from lester_duck.cli.command import Command, assignments, json_option
 from lester_duck.cli.output import emit, progress
 from lester_duck.errors import Disagreement, InputError, Unsupported, UsageError
@@ -38,6 +38,8 @@ TRUST = click.option("--trust", is_flag=True, help="Run the original without a s
         "lester-duck rewrite hard.py -o hard/ --model gpt-5 --max-tokens 60000",
         "lester-duck rewrite hard.py -o hard/ --resume --max-tokens 120000",
         "lester-duck rewrite hard.py -o hard/ --engine files",
+        "lester-duck rewrite hard.py -o hard/ --model gpt-5 --chat",
+        "lester-duck rewrite hard.py -o again/ --model gpt-5 --answers hard/decisions.toml",
     ),
 )
 @click.argument("script", type=click.Path(dir_okay=False))
@@ -72,6 +74,8 @@ def rewrite(
     trust: bool,
     mutants: str,
     force: bool,
+    chat: bool,
+    answers: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -91,7 +95,7 @@ def rewrite(
     with progress(f"running {script}") as shown:
         result = api.rewrite(
             script, engine=engine, python=python, keys=named, order=order, trust=trust, mutants=mutants,
-            log=folder / ANSWERS, progress=shown, **options,
+            log=folder / ANSWERS, person=person(chat, answers, shown.pause), folder=folder, progress=shown, **options,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)

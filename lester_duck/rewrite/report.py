@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lester_duck.pipeline.model import Pipeline
+from lester_duck.rewrite.conversation import Held
 from lester_duck.rewrite.judge import Verdict
 from lester_duck.rewrite.mutants import Outcome
 from lester_duck.rewrite.observation import Evidence
@@ -24,6 +25,7 @@ def report(
     evidence: Evidence,
     attempts: Sequence[Attempt] = (),
     mutants: Outcome | None = None,
+    held: Held | None = None,
 ) -> str:
     """The text of REWRITE.md. Deterministic: the same evidence gives the same text."""
     pipeline = proposal.pipeline
@@ -39,11 +41,22 @@ def report(
         parts += _section("Differences", [str(d) for d in verdict.differences])
     parts += _section("Refused", proposal.refusals)
     parts += _section("Suspicions", proposal.suspicions, "Bugs of the original are reproduced, not repaired.")
+    parts += _section("Decisions", [f"{d.asked} Answer: {d.answer}" for d in held.decisions] if held else [])
+    parts += _on_purpose(held) if held and held.intended else []
     parts += _section("How the original was run", _ran(evidence))
     parts += _section("How the proposals were made", _exchanges(attempts))
     if pipeline:
         parts += _section("What a person must still decide", list(_decisions(pipeline, proposal, verdict)))
     return "\n".join(parts) + "\n"
+
+
+def _on_purpose(held: Held) -> list[str]:
+    """The variant a person asked for, whose differences are no fault."""
+    verdict = held.intended.verdict if held.intended else None
+    if verdict is None:
+        return ["", "## On purpose", "", f"No variant came of it: {_flat(held.intended.proposal.problem)}"]
+    lead = "The folder `intended` holds a variant that was asked for. It differs from the script on purpose:"
+    return _section("On purpose", [str(d) for d in verdict.differences] or ["nowhere that was seen"], lead)
 
 
 def _section(title: str, lines: Sequence[str], lead: str = "") -> list[str]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lester_duck.errors import InputError, UsageError
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
-from lester_duck.rewrite import suspicions
+from lester_duck.rewrite import decisions, suspicions
 from lester_duck.rewrite.asking.question import Asker
 from lester_duck.rewrite.beyond import Beyond, Said
 from lester_duck.rewrite.changed import Changed, Rerun, changed_files
 from lester_duck.rewrite.code import Code, Order
+from lester_duck.rewrite.conversation import Conversation, Held
 from lester_duck.rewrite.course import Course, Ended, EngineName
+from lester_duck.rewrite.decisions import Decision, Person
 from lester_duck.rewrite.execute import execute
 from lester_duck.rewrite.judge import Verdict, judge
 from lester_duck.rewrite.mutants import Outcome, number_of
@@ -29,6 +31,7 @@ from lester_duck.rewrite.sandbox import Limits
 
 Progress = Callable[[str], None]
 REPORT = "REWRITE.md"
+INTENDED = "intended"
 MUTANTS = 50
 """Mutants tried unless another number is asked for."""
 
@@ -56,6 +59,9 @@ class Rewritten:
     """Why there is no pipeline, or no verdict, where that is not a refusal."""
     stopped: str = ""
     """Why a model was not asked to the end: what failed, or what was spent."""
+    decisions: tuple[Decision, ...] = ()
+    intended: Pipeline | None = None
+    """A variant that a person asked for; its differences from the script are on purpose."""
 
 
 def rewrite(
@@ -65,6 +71,8 @@ def rewrite(
     python: str | None = None,
     root: str | Path | None = None,
     asking: Asking | None = None,
+    person: Person | None = None,
+    folder: Path | None = None,
     directed: bool = True,
     mutants: int | str = MUTANTS,
     keys: Mapping[str, tuple[str, ...]] | None = None,
@@ -78,7 +86,8 @@ def rewrite(
     ``root`` (default: the script's folder) is copied and is the working folder of the runs.
     ``engine``: the translator alone (static), a model for everything (llm), a folder that something
     else answers (files), or the translator and a model for what it refuses, where one is configured (auto).
-    ``asking`` says which model, how often, and at what cost.
+    ``asking`` says which model, how often, and at what cost. ``person`` decides about differences that
+    are left and about what looks like a bug; ``folder`` is where a pipeline is put for them to edit.
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
     ``trust`` runs the original without a sandbox, which the report then says.
     ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
@@ -105,7 +114,23 @@ def rewrite(
         else:
             ended = course.translate_then_ask(asked) if engine == "auto" else course.ask(asked)
         proposal = _suspected(ended.best.proposal, how, evidence, ended.said)
-        return _rewritten(how.code, proposal, ended, evidence)
+        if person is None:
+            return _rewritten(how.code, proposal, ended, evidence)
+        with _edited_in(folder) as place:
+            talk = Conversation(course=course, asker=asked, person=person, folder=place)
+            held = talk.hold(ended, tuple(how.code.located(s) for s in proposal.suspicions))
+        proposal = _suspected(held.ended.best.proposal, how, evidence, held.ended.said)
+        return _rewritten(how.code, proposal, held.ended, evidence, held)
+
+
+@contextmanager
+def _edited_in(folder: Path | None) -> Iterator[Path]:
+    """The folder a person edits in: the one given, or a temporary one."""
+    if folder is not None:
+        yield folder
+        return
+    with workspace() as space:
+        yield space / "pipeline"
 
 
 def _asker(engine: EngineName, asking: Asking, script: Path, say: Progress) -> Asker | None:
@@ -125,7 +150,9 @@ def _suspected(proposal: Proposal, how: Setting, evidence: Evidence, said: Said 
     return replace(proposal, suspicions=suspicions.merged(proposal.suspicions, found))
 
 
-def _rewritten(code: Code, proposal: Proposal, ended: Ended, evidence: Evidence) -> Rewritten:
+def _rewritten(
+    code: Code, proposal: Proposal, ended: Ended, evidence: Evidence, held: Held | None = None
+) -> Rewritten:
     said = ended.said
     verdict, outcome = (said.verdict, said.mutants) if said else (ended.best.verdict, None)
     proposal = _located(proposal, code)
@@ -135,10 +162,12 @@ def _rewritten(code: Code, proposal: Proposal, ended: Ended, evidence: Evidence)
         refusals=proposal.refusals,
         suspicions=proposal.suspicions,
         observation=evidence.first,
-        report=report(code.name, proposal, verdict, evidence, ended.attempts, outcome),
+        report=report(code.name, proposal, verdict, evidence, ended.attempts, outcome, held),
         mutants=outcome,
         problem=proposal.problem,
         stopped=ended.stopped,
+        decisions=held.decisions if held else (),
+        intended=held.intended.proposal.pipeline if held and held.intended else None,
         exchanges=tuple(exchange for a in ended.attempts for exchange in a.proposal.exchanges),
         notes=evidence.notes,
     )
@@ -162,12 +191,16 @@ def _located(proposal: Proposal, code: Code) -> Proposal:
 
 
 def save(rewritten: Rewritten, folder: str | Path) -> None:
-    """Write the pipeline folder and REWRITE.md."""
+    """Write the pipeline folder and REWRITE.md; decisions, and a variant into a folder of its own."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if rewritten.pipeline is not None:
         codec.dump(rewritten.pipeline, folder)
     (folder / REPORT).write_text(rewritten.report, encoding="utf-8")
+    if rewritten.decisions:
+        decisions.dump(rewritten.decisions, folder / decisions.FILE)
+    if rewritten.intended is not None:
+        codec.dump(rewritten.intended, folder / INTENDED)
 
 
 def verify(

@@ -20,6 +20,7 @@ from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import mutate_sql, stale
 from lester_duck.rewrite.finding import Finding
 from lester_duck.rewrite.inputs import delimiter_of
+from lester_duck.rewrite.left_over import left_over
 from lester_duck.rewrite.mutants import Judged
 from lester_duck.rewrite.mutate_declared import learns
 
@@ -31,7 +32,7 @@ _ORDERING = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 def of_program(text: str, root: Path, reads: Sequence[str]) -> tuple[Finding, ...]:
     """What the program and its files show without a pipeline."""
     tree = ast.parse(text)
-    return (*stale.stale(tree), *stale.forgotten(tree), *_text_dates(tree, root, reads))
+    return (*stale.stale(tree), *left_over(tree), *stale.forgotten(tree), *_text_dates(tree, root, reads))
 
 
 def of_pipeline(pipeline: Pipeline, line: int) -> Iterator[Finding]:

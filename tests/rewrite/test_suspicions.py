@@ -112,3 +112,30 @@ def test_one_suspicion_per_line():
     new = suspicions.Finding(kind="stale variable", line=4, text="x")
     assert suspicions.merged(("line 4: something",), [new]) == ("line 4: something",)
     assert suspicions.merged((), [new, new]) == ("line 4: stale variable: x",)
+
+
+LEFT_OVER = """
+rows, total = [], 0
+for line in open("a"):
+    parts = line.split(",")
+    total += 1
+    rows.append(parts)
+for row in rows:
+    print(row, parts[0], total)
+"""
+
+
+def test_a_variable_that_an_earlier_loop_left(tmp_path):
+    assert found(tmp_path, LEFT_OVER) == [("stale variable", 8)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    print(row, parts[0], total)", "    parts = row\n    print(parts[0], total)"),
+        ("for row in rows:", "parts = [1]\nfor row in rows:"),
+        ("    print(row, parts[0], total)", "    print([parts for parts in row], total)"),
+    ],
+)
+def test_variables_that_no_loop_left(tmp_path, old, new):
+    assert found(tmp_path, LEFT_OVER.replace(old, new)) == []
