@@ -296,8 +296,10 @@ def _client(endpoint: Endpoint) -> openai.OpenAI:
 
     parts = urlsplit(endpoint.base_url or "")
     azure = (parts.hostname or "").endswith(_AZURE) and endpoint.key
+    here = on_this_machine(endpoint.address)
     through = openai.DefaultHttpxClient(
-        trust_env=not on_this_machine(endpoint.address),  # a proxy knows another machine by that address
+        trust_env=not here,  # a proxy knows another machine by that address
+        verify=not (here and parts.scheme == "http"),  # nothing to verify: certificates need not be loaded
         follow_redirects=False,  # the key is for this address only
         timeout=openai.Timeout(endpoint.timeout, connect=min(CONNECT, endpoint.timeout)),
     )
