@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from lester_duck.lift import (
     builtin_rules,
+    companions,
     concrete,
     containers,
     csv_quoted,
@@ -340,7 +341,7 @@ def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
         found = content.get(key)
         if isinstance(found, v.Choice):
             return scalars.spread(m, found, lambda x: default if x is v.MISSING else x)
-        return default if found is v.MISSING else found
+        return default if found is v.MISSING else companions.found(m, found)
     if not content.items:
         return default
     return lookups.table(m, scalars.scalar(key), list(content.items), default)
@@ -355,6 +356,7 @@ def _setdefault(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str
 
 def _dict_items(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(receiver)
+    companions.refuse_all(content)
     if isinstance(content, v.HDict):
         return tuple((k, x) for k, x in content.items)
     if isinstance(content, v.DictOf):
@@ -372,6 +374,7 @@ def _dict_keys(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str,
 
 def _dict_values(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(receiver)
+    companions.refuse_all(content)
     if isinstance(content, v.HDict):
         return tuple(x for _, x in content.items)
     if isinstance(content, v.DictOf):

@@ -11,6 +11,7 @@ from sqlglot import exp
 from lester_duck.lift import (
     arrays,
     calls,
+    companions,
     eafp,
     evolving,
     files,
@@ -117,7 +118,7 @@ def _entry(m: Machine, base: Value, content: v.HDict, key: Value) -> Value:
                 m, found, lambda x: scalars.never(m, "KeyError", missing) if x is v.MISSING else x
             )
         if found is not v.MISSING:
-            return found
+            return companions.found(m, found)
         if content.default and content.default != "row" and isinstance(base, v.Ref):
             made = m.new(v.HList()) if content.default == "list" else lookups.empty(content.default)
             if content.default == twolevels.KIND:
@@ -226,6 +227,7 @@ def known_items(m: Machine, value: Value) -> list[Value]:
         return list(content)
     if isinstance(content, range):
         return list(content)
+    companions.refuse_all(content)
     keys = _keys(content)
     if keys is not None:
         return keys
@@ -288,6 +290,7 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
             _put(m, base, lookups.freeze(m, index), value)
         return
     if isinstance(content, v.HDict) and v.is_const(index):
+        companions.not_one(content.get(index))
         m.update(base, content.put(index, value))
         evolving.changed(m, base)
         return
@@ -343,7 +346,9 @@ def _put(m: Machine, base: v.Ref, key: Value, value: Value) -> None:
         for item in content.items:
             m.log("slot", base, key, lookups.freeze(m, item))
         return
-    frozen = lookups.freeze(m, value)
+    if isinstance(value, v.Ref) and companions.are_in(m, value):
+        companions.put(m, base, key, value)
+    frozen = companions.frozen(m, value)
     m.log("put", base, key, frozen)
     evolving.note(m, base, key, frozen)
     evolving.shared(m, value, base.id, key)

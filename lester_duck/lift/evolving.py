@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import lookups, scalars, sqlx
+from lester_duck.lift import companions, lookups, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.relations import fresh
 from lester_duck.lift.sqlx import Tree
@@ -219,6 +219,7 @@ def shared(m: Any, value: Value, id_: int, key: Value, present: Tree = sqlx.TRUE
     """An object that is also the entry of a key, where it is ``present``: what changes it changes the collection."""
     if isinstance(value, v.Ref):
         m.shared[value.id] = (id_, lookups.freeze(m, key), (*m.state.path, *sqlx.atoms(present)))
+        companions.attach(m, id_, key, value)
         content = m.state.heap.get(value.id)
         parts = [x for _, x in content.items] if isinstance(content, v.HDict) else getattr(content, "items", ())
         for part in parts:
@@ -248,7 +249,7 @@ def changed(m: Any, ref: v.Ref) -> None:
         same = other != ref.id and its == id_ and other in m.state.heap and key_text(m, its_key) == text
         if same and not any(sqlx.text(a) in never for a in path):
             m.state.heap[other] = v.Poison("a record changed under another name", m.line)
-    frozen = lookups.freeze(m, ref)
+    frozen = companions.frozen(m, ref)
     m.log("put", v.Ref(id_), key, frozen)
     note(m, v.Ref(id_), key, frozen)
 

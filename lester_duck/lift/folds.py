@@ -116,7 +116,8 @@ def name_of(m: Machine, id_: int) -> str | None:
         for name, value in env.items():
             if isinstance(value, v.Ref) and value.id == id_:
                 return name
-    return None
+    _, field = m.files.get(("companion of", id_), (None, None))
+    return field if isinstance(field, str) and field.isidentifier() else None
 
 
 def title_of(m: Machine, content: Value) -> str | None:

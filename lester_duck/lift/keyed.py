@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, fields, fixed, folds, recurrences, scalars, sqlx, twolevels
+from lester_duck.lift import companions, evolving, fields, fixed, folds, recurrences, scalars, sqlx, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence
@@ -39,7 +39,7 @@ def entries(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
         _codes(m, frame, id_, found, name)
         return
     rel, key, value = _grouped(m, frame, found, name)
-    m.state.heap[id_] = v.DictOf(rel, _there(key), value, before.default)
+    m.state.heap[id_] = v.DictOf(rel, _there(key), companions.kept(m, id_, _there(key), value), before.default)
     twolevels.nest(m, id_)
     if found.kind == "first":
         _answer_after(m, frame, id_, found, rel, evolving.leaves_of(value))
@@ -83,7 +83,7 @@ def records(m: Machine, frame: Frame, id_: int, found: fields.Records) -> None:
         raise Refused("records filled from sorted rows", "rows.sort(...) before the loop")
     rel, key, value = fields.grouping(m, frame, query, found, folds.name_of(m, id_) or "records")
     _no_none(m, query, list(rel.keys), frame.lines[0])
-    m.state.heap[id_] = v.DictOf(rel, _there(key), value, before.default)
+    m.state.heap[id_] = v.DictOf(rel, _there(key), companions.kept(m, id_, _there(key), value), before.default)
 
 
 def _which(found: Recurrence) -> str:

@@ -228,7 +228,7 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
         return Recurrence("last", key, where, value=_with_trees(stored, first_values))
     if free and same:
         return _best(m, sqlx.bare(later), key, where, stored, values, first_values, leaves, own)
-    if len(values) == 1 and sqlx.same(later, at_first):
+    if not isinstance(stored, v.Rec | v.Seq | tuple) and sqlx.same(later, at_first):
         total = _running(m, key, where, values[0], first_values[0], later_values[0], leaves, own)
         if total is not None:
             return total

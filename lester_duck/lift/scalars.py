@@ -47,7 +47,18 @@ def spread(m: Machine, value: Value, rule: Callable[[Value], Value]) -> Value:
         b = spread(m, value.otherwise, rule)
     if a is MISSING or b is MISSING:
         return b if a is MISSING else a
-    return m.select(value.condition, a, b)
+    return a if _same_slot(a, b) else m.select(value.condition, a, b)
+
+
+def _same_slot(a: Value, b: Value) -> bool:
+    """Whether two values are the same list of the same key."""
+    both = isinstance(a, v.Slot) and isinstance(b, v.Slot) and a.of == b.of and a.container == b.container
+    return both and _key_texts(a.key) == _key_texts(b.key)
+
+
+def _key_texts(key: Value) -> list[str]:
+    parts = key if isinstance(key, tuple) else (key,)
+    return [sqlx.text(p.sql) if isinstance(p, Sym) else repr(p) for p in parts]
 
 
 def never(m: Machine, exception: str, message: str) -> Value:
