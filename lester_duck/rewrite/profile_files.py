@@ -21,6 +21,9 @@ MAX_LINES = 5_000
 MAX_FIELDS = 60
 MAX_NAME = 40
 MAX_ENDING = 8
+SAMPLE = 500
+AGREED = 0.8
+_DELIMITERS = (",", ";", "\t", "|")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MISSING = frozenset({"", "-", "?", "n/a", "na", "nan", "null", "none", "unknown", "missing", "true", "false"})
 _FORMATS = (*Constants().formats, "%d %b %Y %H:%M:%S", "%d/%m/%Y", "%d.%m.%Y")
@@ -76,7 +79,7 @@ def read_file(shown: str, text: str | None, known: Known, rows: int) -> Iterator
     ended = not lines[-1]
     lines = lines[:-1] if ended else lines
     end = "CR LF" if "\r\n" in text else "LF"
-    delimiter = delimiter_of(lines) if lines else ""
+    delimiter = _delimiter(lines)
     parts = [f"{len(lines)} lines (end {end}), delimiter {delimiter!r}" if delimiter else _plain(lines, end)]
     parts += _oddities(lines, delimiter, ended)
     yield f"- {shown}: {', '.join(parts)}"
@@ -118,7 +121,7 @@ def _oddities(lines: Sequence[str], delimiter: str, ended: bool) -> list[str]:
     if delimiter and quoted:
         said.append(f"quotes in {quoted} lines")
     if delimiter:
-        counts = Counter(len(line.split(delimiter)) for line in lines if line.strip() and '"' not in line)
+        counts = Counter(map(len, _records(lines, delimiter)))
         usual = counts.most_common(1)[0][0] if counts else 0
         odd = {n: times for n, times in counts.items() if n != usual}
         if odd:
@@ -131,13 +134,34 @@ def _oddities(lines: Sequence[str], delimiter: str, ended: bool) -> list[str]:
     return said
 
 
-def _split(line: str, delimiter: str) -> list[str]:
-    """The fields of a line; quotes are understood when it has some."""
-    return next(csv.reader([line], delimiter=delimiter)) if '"' in line else line.split(delimiter)
+def _delimiter(lines: Sequence[str]) -> str:
+    """The delimiter lines agree about, as text or, where there are quotes, as records that respect them."""
+    plain = delimiter_of(lines) if lines else ""
+    if plain or not any('"' in line for line in lines[:SAMPLE]) or lines[0].startswith(("{", "[")):
+        return plain
+    for delimiter in _DELIMITERS:
+        counts = Counter(map(len, _records(lines[:SAMPLE], delimiter)))
+        usual, times = counts.most_common(1)[0] if counts else (0, 0)
+        if usual > 1 and times >= AGREED * counts.total():
+            return delimiter
+    return ""
+
+
+def _records(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    """The records of lines, blank ones left out: quotes are respected when that makes most records alike."""
+    plain = [line.split(delimiter) for line in lines if line.strip()]
+    if not any('"' in line for line in lines):
+        return plain
+    try:
+        quoted = [row for row in csv.reader((line + "\n" for line in lines), delimiter=delimiter) if row]
+    except csv.Error:
+        return plain
+    counts = Counter(map(len, quoted))
+    return quoted if counts and max(counts.values()) >= AGREED * len(quoted) else plain
 
 
 def _table(lines: Sequence[str], delimiter: str, known: Known) -> Iterator[str]:
-    filled = [_split(line, delimiter) for line in lines[:MAX_LINES] if line.strip()]
+    filled = _records(lines[:MAX_LINES], delimiter)
     usual = Counter(len(row) for row in filled).most_common(1)[0][0]
     header = _header(filled, usual, known)
     regular = [row for row in filled[bool(header) :] if len(row) == usual]
