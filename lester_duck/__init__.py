@@ -14,7 +14,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-__all__ = ["check", "load", "open", "rewrite", "run", "verify"]
+__all__ = ["Typed", "check", "load", "open", "rewrite", "run", "verify"]
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,7 @@ ANSWER: dict[str, Any] = {
     "title": "Answer", "type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
     "additionalProperties": False,
 }  # fmt: skip
+_MACRO = re.compile(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))")
 SHOWN = 3
 """Differences that are told at once."""
 
@@ -226,7 +227,8 @@ def macro_names() -> str:
     >>> "`py_mod(a, b)`" in macro_names()
     True
     """
-    found = re.findall(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))", assets.text("sql/macros/python.sql"))
+    files = sorted(assets.folder("sql/macros").glob("python*.sql"))
+    found = [m for f in files for m in _MACRO.findall(assets.text(f"sql/macros/{f.name}"))]
     return ", ".join(f"`{macro}`" for macro in found)
 
 
