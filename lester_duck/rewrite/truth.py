@@ -15,12 +15,14 @@ no other kinds of values; that some combinations never occur only makes the answ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 from sqlglot import exp
+
+from lester_duck.rewrite.terms import TRUTHS, Term, asked_of, copied, exclusive, is_square, is_whole
 
 MAX_COMBINATIONS = 6000
 Value = Any
@@ -33,8 +35,6 @@ _COMPARED: dict[type, Callable[[Any, Any], bool]] = {
 _MIRRORED = {exp.LT: exp.GT, exp.GT: exp.LT, exp.LTE: exp.GTE, exp.GTE: exp.LTE}
 KINDS = (exp.And, exp.Or, exp.Not, exp.Paren, exp.Is, exp.In, exp.Between, exp.Case, exp.If, exp.Coalesce,
          exp.NullSafeEQ, exp.NullSafeNEQ, *_COMPARED)  # fmt: skip
-_WHOLE = (exp.Length, exp.Count, exp.RowNumber, exp.Year, exp.Month, exp.Day, exp.Hour, exp.DayOfWeekIso)
-_TRUTHS = (exp.Contains, exp.StartsWith, exp.EndsWith, exp.RegexpFullMatch, exp.RegexpLike, exp.IsNan, exp.Exists)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,60 +45,11 @@ class Fact:
     holds: bool = True
 
 
-@dataclass(slots=True)
-class _Term:
-    """What is known of a term: what it is compared with, and how it is used."""
-
-    numbers: set[float] = field(default_factory=set)
-    texts: set[str] = field(default_factory=set)
-    truth: bool = False
-    whole: bool = False
-    sign: bool = False
-    null: bool = True
-    low: bool = True
-    """Whether it may be below zero."""
-    asked: tuple[type, str, str] | None = None
-    """Of a question about the beginning, the end or a part of a text: its kind, the text, the part."""
-
-    def values(self) -> list[Value]:
-        """A value of every kind that the comparisons tell apart; none when they contradict each other."""
-        if sum((self.truth, bool(self.numbers), bool(self.texts))) > 1:
-            return []
-        found: list[Value] = ["\0one", "\0other"]
-        if self.truth:
-            found = [True, False]
-        elif self.sign:
-            found = [-1, 0, 1]
-        elif self.texts:
-            found = sorted({"", "\0", *self.texts, *(text + "\0" for text in self.texts)})
-        elif self.numbers:
-            found = [n for n in _beside(sorted({0, *self.numbers}), whole=self.whole) if n >= 0 or self.low]
-        return [*found, None] if self.null else found
-
-
-def _beside(numbers: Sequence[float], *, whole: bool) -> Iterator[float]:
-    """The numbers, and one below, between and above; between whole numbers only whole ones.
-
-    >>> list(_beside([1, 2], whole=False)), list(_beside([1, 2.5], whole=True))
-    ([0, 1, 1.5, 2, 3], [0, 1, 2, 3.5])
-    """
-    yield numbers[0] - 1
-    for low, high in zip(numbers, [*numbers[1:], None], strict=True):
-        if not whole or low == int(low):
-            yield low
-        if high is None:
-            yield low + 1
-        elif not whole:
-            yield (low + high) / 2
-        elif int(low) + 1 < high:
-            yield int(low) + 1
-
-
 class Compiler:
     """Formulas over shared terms; ``never_null`` says which terms are never NULL."""
 
     def __init__(self, never_null: Callable[[exp.Expression], bool] | None = None) -> None:
-        self.terms: dict[str, _Term] = {}
+        self.terms: dict[str, Term] = {}
         self._never_null = never_null or (lambda _: False)
 
     def formula(self, node: exp.Expression, *, truth: bool) -> Formula:
@@ -118,10 +69,9 @@ class Compiler:
         key = key or node.sql("duckdb")
         if key not in self.terms:
             null = not isinstance(node, exp.Star) and not self._never_null(node)
-            self.terms[key] = _Term(null=null, whole=_is_whole(node), low=not _is_square(node),
-                                    asked=_asked(node))
+            self.terms[key] = Term(null=null, whole=is_whole(node), low=not is_square(node), asked=asked_of(node))
         term = self.terms[key]
-        term.truth |= (truth or isinstance(node, _TRUTHS)) and not sign
+        term.truth |= (truth or isinstance(node, TRUTHS)) and not sign
         term.sign |= sign
         return lambda env: env[key]
 
@@ -345,76 +295,24 @@ def same(
         wider.formula(fact.condition, truth=True)
         if not known_terms & wider.terms.keys():
             continue
-        before = {key: _copied(term) for key, term in compiler.terms.items()}
+        before = {key: copied(term) for key, term in compiler.terms.items()}
         formula = compiler.formula(fact.condition, truth=True)
         if _size(compiler) > MAX_COMBINATIONS:
             compiler.terms = before
             continue
         known.append((formula, fact.holds))
     names = list(compiler.terms)
-    exclusive = list(_exclusive(compiler.terms))
+    excluded = list(exclusive(compiler.terms))
     for values in product(*(compiler.terms[name].values() for name in names)):
         env = dict(zip(names, values, strict=True))
         if any((formula(env) is True) is not holds for formula, holds in known):
             continue
-        if any(env[a] is True and env[b] is not_b for a, b, not_b in exclusive):
+        if any(env[a] is True and env[b] is not_b for a, b, not_b in excluded):
             continue
         a, b = mine(env), theirs(env)
         if ((a is True) is not (b is True)) if decides else ((type(a), a) != (type(b), b)):
             return False
     return all(compiler.terms[name].values() for name in names)
-
-
-def _is_whole(node: exp.Expression) -> bool:
-    return isinstance(node, _WHOLE) or (isinstance(node, exp.Anonymous) and node.name.lower() == "py_int")
-
-
-def _is_square(node: exp.Expression) -> bool:
-    """Whether a number is never below zero: a product of equal factors, a size, a sum of such, an absolute value.
-
-    >>> import sqlglot
-    >>> [_is_square(sqlglot.parse_one(t)) for t in ("(a - b) * (a - b) + c * c", "CAST(a * a AS DOUBLE)", "a * b")]
-    [True, True, False]
-    """
-    if isinstance(node, exp.Paren):
-        return _is_square(node.this)
-    if isinstance(node, exp.Cast):
-        return node.to.is_type(*exp.DataType.NUMERIC_TYPES) and _is_square(node.this)
-    if isinstance(node, exp.Add):
-        return _is_square(node.this) and _is_square(node.expression)
-    if isinstance(node, exp.Mul):
-        return node.this.unnest() == node.expression.unnest()
-    return isinstance(node, exp.Length | exp.Count | exp.RowNumber | exp.Abs)
-
-
-def _asked(node: exp.Expression) -> tuple[type, str, str] | None:
-    """What a question about a part of a text asks: its kind, the text and the part."""
-    if isinstance(node, exp.StartsWith | exp.EndsWith | exp.Contains) and isinstance(node.expression, exp.Literal):
-        return type(node), node.this.sql("duckdb"), node.expression.this
-    return None
-
-
-def _exclusive(terms: dict[str, _Term]) -> Iterator[tuple[str, str, bool]]:
-    """Two questions about one text, and the answer to the second that cannot be when the first is true.
-
-    A text that ends with 'kg' ends with 'g', and not with 'km'.
-    """
-    for a, one in terms.items():
-        for b, other in terms.items():
-            if a == b or not one.asked or not other.asked or one.asked[:2] != other.asked[:2]:
-                continue
-            kind, longer, shorter = one.asked[0], one.asked[2], other.asked[2]
-            if kind is exp.Contains:
-                follows, never = shorter in longer, False
-            else:
-                held = str.endswith if kind is exp.EndsWith else str.startswith
-                follows, never = held(longer, shorter), not held(longer, shorter) and not held(shorter, longer)
-            if follows or never:
-                yield a, b, never
-
-
-def _copied(term: _Term) -> _Term:
-    return _Term(set(term.numbers), set(term.texts), term.truth, term.whole, term.sign, term.null, term.low, term.asked)
 
 
 def _size(compiler: Compiler) -> int:
