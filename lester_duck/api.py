@@ -38,7 +38,8 @@ def rewrite(script: str | Path, **options: Any) -> rewriting.Rewritten:
     ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, directed,
     mutants, keys, limits, order (of a notebook's cells), trust (no sandbox), progress; and of
     ``lester_duck.rewrite.roads.Asking``: model, base_url, api_key, rounds, samples, max_tokens,
-    max_cost, share_rows, log, resume, request. ``person=Typed()`` asks at a notebook's prompt. Raises InputError when the original fails.
+    max_cost, share_rows, log, resume, request. ``person=Typed()`` asks at a notebook's prompt.
+    Raises InputError when the original fails.
     """
     asking, others = Asking.of(options)
     return rewriting.rewrite(script, asking=asking, **others)

@@ -30,6 +30,8 @@ ANSWER: dict[str, Any] = {
     "additionalProperties": False,
 }  # fmt: skip
 _MACRO = re.compile(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))")
+MACROS = ("sql/macros/python.sql", "sql/macros/python_json.sql")
+"""Files whose macros are told; those of other files are in hints, where they matter."""
 SHOWN = 3
 """Differences that are told at once."""
 
@@ -227,8 +229,7 @@ def macro_names() -> str:
     >>> "`py_mod(a, b)`" in macro_names()
     True
     """
-    files = sorted(assets.folder("sql/macros").glob("python*.sql"))
-    found = [m for f in files for m in _MACRO.findall(assets.text(f"sql/macros/{f.name}"))]
+    found = [macro for path in MACROS for macro in _MACRO.findall(assets.text(path))]
     return ", ".join(f"`{macro}`" for macro in found)
 
 
