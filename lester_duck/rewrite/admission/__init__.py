@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lester_duck.db import Bounds, connect
+from lester_duck.db import connect
 from lester_duck.errors import LesterError
 from lester_duck.pipeline.codec import MANIFEST, view_line
 from lester_duck.pipeline.model import Pipeline, View
@@ -30,12 +30,13 @@ def admit(pipeline: Pipeline, observation: Observation) -> None:
 
 def reasons(pipeline: Pipeline, observation: Observation) -> tuple[LesterError, ...]:
     """All reasons why a proposal may not be run, at most twenty: as many things to mend at once; none if it may."""
-    db = connect(sealed=Bounds())
+    db = connect()  # asked for syntax trees only
     try:
+        statements = [e for text, scope in _statements(pipeline) for e in statement.refused(db, text, scope)]
         found = [
             *declared.refused(db, pipeline, observation),
             *functions.refused(pipeline),
-            *(e for text, scope in _statements(pipeline) for e in statement.refused(db, text, scope)),
+            *(statements or declared.circles(pipeline)),
         ]
     finally:
         db.close()
@@ -47,7 +48,7 @@ def _statements(pipeline: Pipeline) -> list[tuple[Text, Scope]]:
     relations = frozenset(named.name.lower() for named in (*pipeline.sources, *pipeline.views))
     own = frozenset(function.name.lower() for function in pipeline.functions)
     set_aside = frozenset(f"{s.name}__malformed".lower() for s in pipeline.sources if s.malformed == "set_aside")
-    views = [(_view(view), Scope(relations - {view.name.lower()}, own)) for view in pipeline.views[: bounds.VIEWS]]
+    views = [(_view(view), Scope(relations, own)) for view in pipeline.views[: bounds.VIEWS]]
     checks = [
         (Text(check.sql, _of_check(check.name)), Scope(relations | set_aside))
         for check in pipeline.checks[: bounds.CHECKS]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 SQL = 32_768
 """Characters of one view, check or expression."""
-DEPTH = 400
+DEPTH = 1_000
 """Levels of the syntax tree of a statement, as DuckDB writes it down (an operator takes four)."""
+BRACKETS = 24
+"""Levels of brackets and of CASE: each takes a parser many calls of its own."""
 VIEWS = 300
 CHECKS = 1_000
 SOURCES = 100

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lester_duck.db import Bounds, connect
+from lester_duck.db import connect
 from lester_duck.engine.plan import install_macros
 
 TABLE_FUNCTIONS = frozenset({"unnest", "generate_series", "range"})
@@ -71,7 +71,7 @@ class Known:
 @lru_cache(maxsize=1)
 def known() -> Known:
     """What the catalog of an empty store holds."""
-    db = connect(sealed=Bounds())
+    db = connect()
     try:
         db.execute("CREATE SCHEMA _lester")
         install_macros(db)

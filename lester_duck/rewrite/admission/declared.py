@@ -84,8 +84,13 @@ def _texts(value: Any, what: str) -> Iterator[LesterError]:
                 yield InputError(f"{what} holds half of a surrogate pair", where=MANIFEST)
 
 
+def circles(pipeline: Pipeline) -> list[LesterError]:
+    """Whether a view reads itself, straight or by others: asked of views that are admitted."""
+    return list(_raised(lambda: order_views(pipeline)))
+
+
 def _names(pipeline: Pipeline) -> Iterator[LesterError]:
-    """Names are identifiers of sane length, used once; no view reads itself."""
+    """Names are identifiers of sane length, used once."""
     yield from _raised(lambda: check_names(pipeline))
     views = [(view.name, f"views/{view.name}.sql") for view in pipeline.views]
     for name, where in [*((s.name, MANIFEST) for s in pipeline.sources), *views]:
@@ -101,8 +106,6 @@ def _names(pipeline: Pipeline) -> Iterator[LesterError]:
             yield InputError(
                 f"the function '{function.name}' has the name of a function of DuckDB", where=MANIFEST, hint="rename it"
             )
-    if all(len(view.sql) <= bounds.SQL for view in pipeline.views):
-        yield from _raised(lambda: order_views(pipeline))
 
 
 def _raised(check: Callable[[], Any]) -> Iterator[LesterError]:
@@ -171,7 +174,8 @@ def _type(db: Database, text: str, what: str, where: str) -> Iterator[LesterErro
     said = InputError(f"{what} has the unknown type {text[:60]!r}", where=where, hint="such as VARCHAR, BIGINT, DOUBLE")
     if text.upper() in _PLAIN_TYPES:
         return
-    if len(text) > bounds.LABEL * 4 or not _TYPE.match(text):
+    deep = max(text.count("("), text.count("[")) > bounds.BRACKETS
+    if deep or len(text) > bounds.LABEL * 4 or not _TYPE.match(text):
         yield said
         return
     try:

@@ -34,6 +34,7 @@ _EXPRESSIONS = frozenset({
 _MODIFIERS = frozenset({
     "ORDER_MODIFIER", "LIMIT_MODIFIER", "DISTINCT_MODIFIER", "ORDER_DEFAULT", "ASCENDING", "DESCENDING",
 })  # fmt: skip
+_OPENING, _CLOSING = ("(", "[", "{", "CASE"), (")", "]", "}", "END")
 _USERS = frozenset({"user", "current_user", "session_user", "current_role"})
 """Value names that are columns when they are quoted: in a store they all say the same word."""
 _WORDS = {
@@ -140,6 +141,8 @@ def _too_deep(text: Text) -> LesterError:
 def _parsed(text: Text) -> exp.Expression:
     """sqlglot's tree of the same text: one SELECT too."""
     try:
+        if _nesting(text.sql) > bounds.BRACKETS:
+            raise _Refusal(_too_deep(text))
         trees = [tree for tree in sqlglot.parse(text.sql, dialect="duckdb") if tree is not None]
     except SqlglotError as error:
         raise _Refusal(InputError(f"not valid SQL: {str(error).splitlines()[0]}", where=text.where(1))) from error
@@ -153,9 +156,27 @@ def _parsed(text: Text) -> exp.Expression:
     return trees[0]
 
 
+def _nesting(sql: str) -> int:
+    """How deep brackets and CASE are nested.
+
+    >>> _nesting("SELECT ((a) + CASE WHEN b[1] THEN 1 END)")
+    3
+    """
+    deepest = depth = 0
+    for token in sqlglot.tokenize(sql, read="duckdb"):
+        word = token.text.upper()
+        depth += (word in _OPENING) - (word in _CLOSING)
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def _agreed(db: Database, text: Text, scope: Scope) -> list[LesterError]:
     """What is wrong with the text that sqlglot makes of a statement DuckDB's tree admits."""
-    written = Text(_parsed(text).sql(dialect="duckdb"), lambda _: text.where(1))
+    parsed = _parsed(text)
+    try:
+        written = Text(parsed.sql(dialect="duckdb"), lambda _: text.where(1))
+    except RecursionError:
+        return [_too_deep(text)]
     found = list(_reasons(db, written, scope))
     if not found:
         return []
