@@ -19,7 +19,7 @@ from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite.difference import delta
 from lester_duck.rewrite.directed import watch
 from lester_duck.rewrite.edits import Edit, random_edit
-from lester_duck.rewrite.execute import StoreRun
+from lester_duck.rewrite.execute import BOUNDS, StoreRun
 from lester_duck.rewrite.judge import about_form, mismatch_at, unstable_points, wanted
 from lester_duck.rewrite.observation import Evidence, Observation
 from lester_duck.rewrite.observe import Setting, copy_folder, outcome, run
@@ -223,7 +223,7 @@ class Rerun:
                 yield source.name, found
 
     def _open(self, root: Path) -> None:
-        self.db = store.create_or_open(store.MEMORY)
+        self.db = store.create_or_open(store.MEMORY, sealed=BOUNDS)
         engine.run(self.db, self.pipeline, root)
         plan = make_plan(catalog.get_pipeline(self.db))
         self.executed = StoreRun(self.db, plan)

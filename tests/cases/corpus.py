@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lester_duck.errors import InputError
+from lester_duck.rewrite.admission import admit
 from lester_duck.rewrite.code import Code
 from lester_duck.rewrite.course import Course
 from lester_duck.rewrite.observation import Evidence
@@ -191,8 +192,13 @@ def propose(seen: Seen) -> Attempt:
 
 
 def judged(seen: Seen) -> Outcome:
-    """Lift and judge: a refusal is the outcome whatever the rest shows, a difference is never hidden."""
+    """Lift and judge: a refusal is the outcome whatever the rest shows, a difference is never hidden.
+
+    What the translator writes would be admitted if a model had written it.
+    """
     best = propose(seen)
+    if best.proposal.pipeline is not None:
+        admit(best.proposal.pipeline, seen.evidence.first)
     verdict = best.verdict
     differences = tuple(str(d) for d in verdict.differences) if verdict else ()
     points = verdict.points if verdict else 0
