@@ -139,7 +139,7 @@ def _extreme(kind: str) -> Rule:
             return tops.extreme(m, kind, args[0], kwargs)
         view = rows.as_view(m, m.content(args[0])) if by_key else None
         if view is not None:
-            return extremes.of_rows(m, view, kind, kwargs, lambda: _key(m, view, kwargs["key"]))
+            return extremes.of_rows(m, view, kind, kwargs, lambda: key_of(m, view, kwargs["key"]))
         if kwargs:
             raise Refused(f"{kind}() with {', '.join(kwargs)}")
         if len(args) > 1:
@@ -280,7 +280,7 @@ def ordered(m: Machine, content: Value, kwargs: dict[str, Value]) -> v.View:
         raise Refused("a sort of sorted rows")
     key = view.element
     if kwargs.get("key") is not None:
-        key = _key(m, view, kwargs["key"])
+        key = key_of(m, view, kwargs["key"])
     elif isinstance(key, tuple) and len(key) == 2 and isinstance(key[1], v.Group):
         key = key[0]  # no two items have the same key: their lists are never compared
     terms: list[tuple[Sym, bool]] = []
@@ -293,7 +293,7 @@ def ordered(m: Machine, content: Value, kwargs: dict[str, Value]) -> v.View:
     return v.View(view.rel, view.element, tuple(terms))
 
 
-def _key(m: Machine, view: v.View, function: Value) -> Value:
+def key_of(m: Machine, view: v.View, function: Value) -> Value:
     """A sort key as a shape over the view's relation."""
     alias = fresh("t")
     m.frames.append(Frame(Query(alias, view.rel), m.mark, m.state.fork(), (m.line, m.line)))
@@ -342,7 +342,13 @@ def turned(m: Machine, content: v.ListOf, name: str | None) -> v.ListOf:
 def _list(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not args:
         return m.new(v.HList())
-    view = rows.as_view(m, m.content(args[0]))
+    content = m.content(args[0])
+    if isinstance(content, v.Group) and content.of.container != "set":
+        copied = replace(content, of=replace(content.of))  # sorted in place, it leaves the dict alone
+        return inner.of(copied) if content.of.container == "dict" else copied
+    if isinstance(content, inner.Inner):
+        return content
+    view = rows.as_view(m, content)
     if view is None:
         return m.new(v.HList(tuple(containers.known_items(m, args[0]))))
     return m.new(settled(m, view, None) if view.order else v.ListOf(view.rel, view.element))

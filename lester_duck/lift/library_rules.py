@@ -6,7 +6,21 @@ import ast
 import re
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, concrete, dates, durations, hashes, lookups, maths, regex, rows, scalars, twolevels
+from lester_duck.lift import (
+    arrays,
+    averages,
+    concrete,
+    consecutive,
+    dates,
+    durations,
+    hashes,
+    lookups,
+    maths,
+    regex,
+    rows,
+    scalars,
+    twolevels,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
@@ -161,7 +175,7 @@ def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]
     return regex.method(m, pattern, name, args)
 
 
-RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
+RULES: dict[str, Rule] = averages.RULES | hashes.RULES | maths.RULES | {
     "collections.defaultdict": _defaultdict,
     "collections.Counter": _counter,
     "datetime.datetime.strptime": _strptime,
@@ -170,6 +184,7 @@ RULES: dict[str, Rule] = hashes.RULES | maths.RULES | {
     "datetime.date": _make("date"),
     "datetime.datetime": _make("datetime"),
     "datetime.timedelta": _timedelta,
+    "itertools.groupby": consecutive.groupby,
     "operator.itemgetter": _itemgetter,
     "os.path.exists": _exists,
     "os.path.isdir": _exists,

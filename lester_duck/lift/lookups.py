@@ -217,10 +217,12 @@ def summary(m: Machine, grouped: v.GroupedOf) -> tuple[GroupRel, Value]:
 
 def find(m: Machine, mapping: v.DictOf, key: Value, default: Value = v.MISSING) -> Value:
     """``d[key]`` (no default: KeyError) or ``d.get(key, default)``."""
-    made = join(m, mapping.rel, mapping.key, key)
-    where = present(m, made)
     if default is v.MISSING and mapping.default:
         default = empty(mapping.default)
+    if not m.frames and v.is_const(key):
+        return _of_constant(m, mapping, key, default)
+    made = join(m, mapping.rel, mapping.key, key)
+    where = present(m, made)
     if default is v.MISSING:
         m.raise_if(sqlx.negate(where), "KeyError", f"a key that {mapping.rel.name} does not have")
     if made is None:
@@ -238,6 +240,31 @@ def find(m: Machine, mapping: v.DictOf, key: Value, default: Value = v.MISSING) 
     if isinstance(value, Sym) and default is None:
         return Sym(value.sql, value.type, null=True, name=value.name)
     return m.select(where, value, default)
+
+
+def _of_constant(m: Machine, mapping: v.DictOf, key: Value, default: Value) -> Value:
+    """``d["x"]`` outside of loops: the only value of that key, as an aggregate over the rows that have it."""
+    condition = _has_key(m, mapping.key, key)
+    if not isinstance(mapping.value, Sym) or mapping.value.null or mapping.value.nan:
+        raise Refused("a lookup outside a loop over rows", "a loop over the keys")
+    value = m.expand(mapping.value)
+    only = Sym(sqlx.case(condition, value.sql, exp.null()), value.type, True, name=value.name)
+    found = replace(m.whole("max", mapping.rel, only, value.type), name=value.name)
+    count = m.whole("count_true", mapping.rel, Sym(condition, "bool"), "int")
+    if default is v.MISSING:
+        m.asserted.append((sql("_1 = 0", count.sql), m.line))
+        return found
+    if default is None:
+        return replace(found, null=True)
+    return m.select(sql("_1 > 0", count.sql), found, default)
+
+
+def _has_key(m: Machine, shape: Value, key: Value) -> exp.Expression:
+    """Where a row has a constant key."""
+    columns, wanted = leaves(shape), key if isinstance(key, tuple) else (key,)
+    if len(columns) != len(wanted):
+        return exp.false()
+    return sqlx.conjunction(scalars.compare(m, ast.Eq, m.expand(c), k) for c, k in zip(columns, wanted, strict=True))
 
 
 def own_group(grouped: v.GroupedOf, keys: v.View) -> v.Group:
