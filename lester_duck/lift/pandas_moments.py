@@ -30,8 +30,8 @@ def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Seri
         return replace(series, sym=replace(sym, sql=tree, type="datetime"))
     if sym.type != "str":
         raise Refused(f"to_datetime of a column of {sym.type}")
-    if form is None or form in ("ISO8601", "%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S"):
-        pattern = {"%Y-%m-%d": "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"}.get(form or "", "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?")
+    if form is None or form in _ISO_FORMS:
+        pattern = _iso_form(m, series) if form is None else _ISO_FORMS[form]
         parsed = sql("TRY_CAST(_1 AS TIMESTAMP)", sym.sql)
     else:
         pattern = dates.strptime_pattern(form)
@@ -47,6 +47,28 @@ def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Seri
     bad = sql("_1 IS NOT NULL AND (NOT _2 OR _3 IS NULL)", sym.sql, fits, parsed)
     frames.owe(m, series.rows_, bad, "a text that is no date of this form")
     return Series(series.rows_, Sym(parsed, "datetime", null=sym.null, nan=True, name=sym.name))
+
+
+_ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
+_ISO_FORMS = {
+    "ISO8601": _ISO,
+    "%Y-%m-%d": "[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}",
+    "%Y-%m-%d %H:%M:%S": "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}",
+    "%Y-%m-%dT%H:%M:%S": "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}",
+}
+"""What is read as ISO dates are, by the format that is given."""
+
+
+def _iso_form(m: Machine, series: Series) -> str:
+    """The pattern of ISO dates; only those as long as the observed ones, where these are all of one length.
+
+    pandas guesses the form of the first text, and the others must have the same one, without a blank after it.
+    """
+    texts = observed.values_of(m, series) or ()
+    lengths = {len(text) for text in texts}
+    if len(lengths) != 1 or not all(re.fullmatch(_ISO, text) for text in texts):
+        return _ISO
+    return re.sub("[0-9]", "[0-9]", re.sub(r"\d", "0", texts[0])).replace(".", "[.]")
 
 
 def to_datetime(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -204,14 +226,47 @@ def _named_part(template: str) -> frames.SeriesRule:
     return rule
 
 
+_ENDS = {
+    "is_month_end": "day(_1 + INTERVAL 1 DAY) = 1", "is_month_start": "day(_1) = 1",
+    "is_year_start": "dayofyear(_1) = 1", "is_year_end": "dayofyear(_1 + INTERVAL 1 DAY) = 1",
+    "is_quarter_start": "day(_1) = 1 AND month(_1) IN (1, 4, 7, 10)",
+    "is_quarter_end": "day(_1 + INTERVAL 1 DAY) = 1 AND month(_1) IN (3, 6, 9, 12)",
+    "is_leap_year": "day(last_day(make_date(year(_1), 2, 1))) = 29",
+}  # fmt: skip
+
+
+def _end(name: str, template: str) -> frames.SeriesRule:
+    """``.dt.is_month_end`` and its like: false of a missing moment."""
+
+    def rule(m: Machine, accessor: Accessor) -> Value:
+        series = text_of(accessor)
+        if series.sym.type not in ("date", "datetime"):
+            raise Refused(f".dt.{name} of a column of {series.sym.type}")
+        tree = sql(template, series.sym.sql)
+        return changed(series, sql("coalesce(_1, FALSE)", tree) if series.sym.null else tree, "bool")
+
+    return rule
+
+
+def _calendar(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``.dt.isocalendar()``: the year, week and day of the ISO calendar."""
+    if args or kwargs:
+        raise Refused(".dt.isocalendar() with parameters")
+    parts = (("year", "isoyear(_1)"), ("week", "week(_1)"), ("day", "isodow(_1)"))
+    made = [(name, _part(name, template)(m, accessor)) for name, template in parts]
+    return m.new(frames.Frame(made[0][1].rows_, tuple((n, s.sym.named(n)) for n, s in made)))
+
+
 def _dt(m: Machine, series: Series) -> Accessor:
     return Accessor(series, ".dt", MOMENTS)
 
 
 MOMENTS = {
     **{f"{name}!": _part(name, template) for name, template in _PARTS.items()},
+    **{f"{name}!": _end(name, template) for name, template in _ENDS.items()},
     "days!": _days, "date!": _date, "normalize": _normalize, "floor": _bucket(False),
     "ceil": _bucket(True), "total_seconds": _seconds, "strftime": _strftime,
     "day_name": _named_part("dayname(_1)"), "month_name": _named_part("monthname(_1)"),
+    "isocalendar": _calendar,
 }  # fmt: skip
 frames.SERIES_ATTRIBUTES["dt"] = _dt

@@ -74,3 +74,21 @@ def test_what_a_declared_function_decides_is_not_checked_and_that_is_said(both) 
     assert made.rendered == made.written and made.lifted.functions == 1
     said = "not checked, for a declared function decides about it: a key that sizes does not have"
     assert [(s.line, s.message) for s in made.lifted.suspicions] == [(14, said)]
+
+
+DATED = """
+    import pandas as pd
+    t = pd.read_csv("t.csv")
+    t["d"] = pd.to_datetime(t["d"])
+    t["h"] = t["d"].dt.hour
+    t[["k", "h"]].to_csv("out.csv", index=False)
+    """
+
+
+@pytest.mark.parametrize("day", ["2023-03-02 07:05 ", "2023-03-02", "2023-03-02 07:05:09", "2023-03-02T07:05"])
+def test_dates_have_the_form_that_pandas_guesses_of_the_first(both, tmp_path, day) -> None:
+    """A blank after a date, seconds or no time at all end ``pd.to_datetime`` where the first text has none of it."""
+    made = both(DATED, {"t.csv": "k,d\na,2023-03-01 05:00\nb,2023-03-02 06:30\n"})
+    (tmp_path / "t.csv").write_text(f"k,d\na,2023-03-01 05:00\nb,{day}\n", encoding="utf-8")
+    with pytest.raises(CheckFailed), execute(made.lifted.pipeline, tmp_path):
+        pass
