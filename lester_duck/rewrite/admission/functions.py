@@ -46,9 +46,11 @@ _CLOCK = frozenset({"now", "utcnow", "today"})
 _FRAMES = frozenset({
     "ag_await", "ag_code", "ag_frame", "cr_await", "cr_code", "cr_frame", "cr_origin", "f_back", "f_builtins", "f_code",
     "f_globals", "f_lineno", "f_locals", "f_trace", "func_code", "func_globals", "gi_code", "gi_frame", "gi_yieldfrom",
-    "tb_frame", "tb_lasti", "tb_next", "with_traceback",
+    "tb_frame", "tb_lasti", "tb_next", "with_traceback", "ctypes",
 })  # fmt: skip
 _FILES = frozenset({"tofile", "dump"})
+_OWN = frozenset({"self", "cls", "other"})
+_RECORDS = frozenset({"_replace", "_asdict", "_fields", "_make"})
 _TOP = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
 _REFUSED_NODES: dict[type[ast.AST], str] = {
     ast.AsyncFunctionDef: "async functions are not allowed",
@@ -165,7 +167,8 @@ def _names(tree: ast.Module, table: symtable.SymbolTable) -> Iterator[LesterErro
             yield _no(f"{name} is a builtin: nothing at the top may have its name", lines.get(name, 1), "rename it")
     for name in sorted(_free(table, frozenset(top))):
         if name not in _SAFE | _ERRORS:
-            yield _no(f"{name} {_WHY.get(name, 'is defined nowhere in functions.py')}", lines.get(name, 1))
+            known = "is not among the builtins that may be used" if hasattr(builtins, name) else "is defined nowhere"
+            yield _no(f"{name} {_WHY.get(name, known)}", lines.get(name, 1))
 
 
 def _free(table: symtable.SymbolTable, top: frozenset[str]) -> Iterator[str]:
@@ -206,6 +209,9 @@ def _nodes(tree: ast.Module) -> Iterator[LesterError]:
 
 def _attribute(node: ast.Attribute, aliases: dict[str, str], bases: set[int]) -> Iterator[LesterError]:
     yield from _attribute_name(node.attr, node)
+    private = node.attr.startswith("_") and not node.attr.startswith("__") and node.attr not in _RECORDS
+    if private and not (isinstance(node.value, ast.Name) and node.value.id in _OWN):
+        yield _no(f"the private attribute {node.attr} may only be used of self", node, "choose another name")
     module = _module_of(node.value, aliases)
     if module is None:
         return

@@ -286,6 +286,8 @@ def _expression(node: Node, class_: str, scope: Scope) -> Iterator[_Reason]:
         return
     if len(path) > 1 or node.get("schema") or node.get("catalog"):
         yield f"the function {'.'.join(path)} is named with a schema", "name functions alone"
+    elif name == "age" and len(node.get("arguments", ())) == 1:
+        yield "age() of one date is not deterministic: it asks the clock", "write age(day, date)"
     elif name not in scope.functions and not _is_operator(name) and name not in known().allowed:
         yield _unknown(name)
 
