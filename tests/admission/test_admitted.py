@@ -112,7 +112,7 @@ def _query(draw: st.DrawFn, depth: int = 0) -> tuple[str, bool]:
     return text, bad or worse
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_query())
 def test_no_table_function_and_no_schema_gets_through(made: tuple[str, bool]) -> None:
     sql, bad = made
@@ -120,7 +120,7 @@ def test_no_table_function_and_no_schema_gets_through(made: tuple[str, bool]) ->
     assert bool(found) == bad, (sql, [str(reason) for reason in found])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.text(max_size=80), st.sampled_from(["view", "check", "code", "source.type", "split.train", "source.encoding"])
 )
