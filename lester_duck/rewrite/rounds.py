@@ -82,7 +82,7 @@ class Rounds:
         self._tell(remark)
         names, last = list(self._held), self.attempts[-1]
         try:
-            self._repair(self._blamed(last, names, None), last)
+            self._repair(self._blamed(last, names, ()) or names[0], last)
             if self._repaired(names, lambda attempt: self._settled(attempt, names)):
                 self.run([name for name in needs if name not in names])
         except NotAnswered as error:
@@ -115,39 +115,48 @@ class Rounds:
         return False
 
     def _repaired(self, names: Sequence[Name], done: Callable[[Attempt], bool]) -> bool:
-        """Judge and repair until ``done`` says so, the rounds are used up, or nothing new comes."""
-        before: Name | None = None
+        """Judge and repair until ``done`` says so, the rounds are used up, or nothing new comes.
+
+        A fragment that came back as it was is not at fault, in its model's eyes: the next one is asked.
+        """
+        tried: list[Name] = []
         for number in range(self.road.rounds + 1):
             attempt = self._judged()
             if done(attempt):
                 return True
-            if number == self.road.rounds or self._again(attempt):
+            again = self._again(attempt)
+            tried = tried if again else []
+            name = self._blamed(attempt, names, tried)
+            if number == self.road.rounds or name is None or (again and number == 0):
                 return False
-            before = self._blamed(attempt, names, before)
-            self.road.progress(f"repair {number + 1} of {self.road.rounds} ({before})")
-            self._repair(before, attempt)
+            tried.append(name)
+            self.road.progress(f"repair {number + 1} of {self.road.rounds} ({name})")
+            self._repair(name, attempt)
         return False
 
     def _further(self, needs: Sequence[Name]) -> None:
         """Generated inputs, once everything agrees on the user's data; a difference there is repaired too."""
         if not self.attempts:
             return
-        last = self.attempts[-1]
-        self.attempts[-1] = replace(last, verdict=self.road.further(last.proposal.pipeline, last.verdict))
-        before: Name | None = None
+        attempt = self.attempts[-1] = self._on_inputs(self.attempts[-1])
+        tried: list[Name] = []
         for number in range(self.road.rounds):
-            attempt = self.attempts[-1]
-            if attempt.verdict is None or attempt.verdict.status != "differs":
+            name = self._blamed(attempt, needs, tried)
+            if name is None or attempt.verdict is None or attempt.verdict.status != "differs":
                 return
-            before = self._blamed(attempt, needs, before)
-            self.road.progress(f"repair {number + 1} of {self.road.rounds} ({before}) on generated inputs")
+            tried.append(name)
+            self.road.progress(f"repair {number + 1} of {self.road.rounds} ({name}) on generated inputs")
             kept = dict(self._held)
-            self._repair(before, attempt)
+            self._repair(name, attempt)
             found = self._judged()
             if found.verdict is None or found.verdict.status == "differs" or self._again(found):
                 self._held = kept  # the repair broke what agreed
                 continue
-            self.attempts[-1] = replace(found, verdict=self.road.further(found.proposal.pipeline, found.verdict))
+            attempt, tried = self._on_inputs(found), []
+            self.attempts[-1] = attempt
+
+    def _on_inputs(self, attempt: Attempt) -> Attempt:
+        return replace(attempt, verdict=self.road.further(attempt.proposal.pipeline, attempt.verdict))
 
     def _ask_first(self, name: Name, sample: int) -> None:
         known = [n for n in fragments.KINDS if n in self._held and _before(n, name)]
@@ -219,15 +228,13 @@ class Rounds:
         self._seen.add(identity)
         return False
 
-    def _blamed(self, attempt: Attempt, names: Sequence[Name], before: Name | None) -> Name:
-        """The fragment that the first difference speaks of; another one when that one was repaired in vain."""
+    def _blamed(self, attempt: Attempt, names: Sequence[Name], tried: Sequence[Name]) -> Name | None:
+        """The fragment that the first difference speaks of and that was not tried for it; None when all were."""
         faulty = [name for name, held in self._held.items() if held.problem]
         if faulty:
             return faulty[0]
-        order = [name for name in _suspected(attempt) if name in self._held]
-        if before in order and len(order) > 1:
-            order.remove(before)
-        return order[0] if order else names[0]
+        order = [name for name in (*_suspected(attempt), *names) if name in self._held and name not in tried]
+        return order[0] if order else None
 
 
 def _runs(attempt: Attempt) -> bool:
