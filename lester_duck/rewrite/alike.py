@@ -212,11 +212,13 @@ def _in_join(node: exp.Expression, select: exp.Select) -> bool:
 
 
 def _may_fail(node: exp.Expression) -> bool:
-    """Whether evaluating something may end with an error: a strict cast of what is no literal to no text."""
+    """Whether evaluating something may end with an error: a strict cast, but for a number to a float, or to a text."""
     for cast in node.find_all(exp.Cast):
         texts = cast.to.is_type(*exp.DataType.TEXT_TYPES)
-        truth = isinstance(cast.this.unnest(), KINDS) and not isinstance(cast.this.unnest(), exp.Case)
-        if not isinstance(cast, exp.TryCast) and not texts and not truth and cast.find(exp.Column):
+        inner = cast.this.unnest()
+        truth = isinstance(inner, KINDS) and not isinstance(inner, exp.Case | exp.Coalesce)
+        number = isinstance(inner, exp.Add | exp.Sub | exp.Mul) and cast.to.is_type("double")
+        if not isinstance(cast, exp.TryCast) and not texts and not truth and not number and cast.find(exp.Column):
             return True
     return node.find(exp.Query) is not None
 

@@ -88,6 +88,9 @@ class Known:
             return grouped and self.never_null(relation, select, node.this)
         if isinstance(node, exp.Div) and isinstance(node.expression, exp.Literal) and float(node.expression.this):
             return self.never_null(relation, select, node.this)
+        if isinstance(node, exp.Cast) and not isinstance(node, exp.TryCast):
+            plain_ = node.to.is_type(*exp.DataType.NUMERIC_TYPES, *exp.DataType.TEXT_TYPES)
+            return plain_ and self.never_null(relation, select, node.this)
         return strict(node) and all(self.never_null(relation, select, a) for a in arguments(node))
 
     def matched(self, relation: str, select: exp.Select, column: exp.Expression) -> str:

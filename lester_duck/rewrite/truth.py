@@ -289,18 +289,22 @@ def same(
     known: list[tuple[Formula, bool]] = []
     if _size(compiler) > MAX_COMBINATIONS:
         return False
-    for fact in sorted(facts, key=lambda f: len(f.condition.sql())):
-        known_terms = set(compiler.terms)
-        wider = Compiler(never_null)
-        wider.formula(fact.condition, truth=True)
-        if not known_terms & wider.terms.keys():
-            continue
-        before = {key: copied(term) for key, term in compiler.terms.items()}
-        formula = compiler.formula(fact.condition, truth=True)
-        if _size(compiler) > MAX_COMBINATIONS:
-            compiler.terms = before
-            continue
-        known.append((formula, fact.holds))
+    waiting = sorted(facts, key=lambda f: len(f.condition.sql()))
+    for _ in range(2):  # a fact may be about a term that another one names
+        left = []
+        for fact in waiting:
+            wider = Compiler(never_null)
+            wider.formula(fact.condition, truth=True)
+            if not compiler.terms.keys() & wider.terms.keys():
+                left.append(fact)
+                continue
+            before = {key: copied(term) for key, term in compiler.terms.items()}
+            formula = compiler.formula(fact.condition, truth=True)
+            if _size(compiler) > MAX_COMBINATIONS:
+                compiler.terms = before
+            else:
+                known.append((formula, fact.holds))
+        waiting = left
     names = list(compiler.terms)
     excluded = list(exclusive(compiler.terms))
     for values in product(*(compiler.terms[name].values() for name in names)):
