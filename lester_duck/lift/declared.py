@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import keyword
 import re
 
@@ -42,7 +43,7 @@ def evaluate(m: Machine, node: ast.expr, rule: expressions.Rule) -> Value:
 def _expression(m: Machine, node: ast.expr) -> Sym:
     """The expression as a function of the row values in it."""
     arguments = _Arguments(m, node)
-    body = arguments.visit(ast.parse(ast.unparse(node), mode="eval").body)
+    body = arguments.visit(copy.deepcopy(node))
     if not arguments.found:
         raise Refused("an expression that depends on no value of a row")
     returns = infer.expression_type(
