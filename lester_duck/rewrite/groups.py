@@ -36,10 +36,12 @@ class _Keyed:
     groups: tuple[tuple[Line, ...], ...]
 
 
-def groups(table: Table, constants: Constants, header: bool, seed: str) -> Iterator[tuple[str, list[str]]]:
-    """What was made, and the lines; ``header`` says that the first line holds names."""
+def groups(
+    table: Table, constants: Constants, header: bool, seed: str, keys: int = MAX_KEYS
+) -> Iterator[tuple[str, list[str]]]:
+    """What was made of at most so many keys, and the lines; ``header`` says that the first line holds names."""
     mix = Mix(table, constants, int(header), Random(f"{seed}:groups"))
-    for keyed in _keyed(mix):
+    for keyed in _keyed(mix)[:keys]:
         made = (("two lines per key, apart by the script's numbers", _pairs(mix, keyed, constants)),
                 ("as many lines per key as the script's numbers", _sizes(mix, keyed, constants)))  # fmt: skip
         for what, rows in made:
@@ -59,7 +61,7 @@ def _keyed(mix: Mix) -> list[_Keyed]:
         shared = sum(len(rows) > 1 for rows in by_value.values())
         if shared > 3 and 2 * shared >= len(by_value) and mix.kinds[column] != "date":
             found.append(_Keyed(column=column, groups=tuple(tuple(rows) for rows in by_value.values())))
-    return sorted(found, key=lambda k: -len(k.groups))[:MAX_KEYS]
+    return sorted(found, key=lambda k: -len(k.groups))
 
 
 def _pairs(mix: Mix, keyed: _Keyed, constants: Constants) -> list[Line]:

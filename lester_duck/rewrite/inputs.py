@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
-from lester_duck.rewrite.groups import groups
+from lester_duck.rewrite.groups import MAX_KEYS, groups
 from lester_duck.rewrite.harvest import Constants, harvest, parse
 from lester_duck.rewrite.mixes import Table, mixes
 
@@ -140,7 +140,7 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     if file.lines[0].startswith("{"):
         yield from _json_lines(file)
     yield file.change("lines after the first reversed", [file.lines[0], *reversed(file.lines[1:])])
-    yield from _mixed(file, constants, file.path)
+    yield from _mixed(file, constants, file.path, keys=1)
     middle = len(file.lines) // 2
     if file.delimiter:
         yield from _fields(file, file.regular(middle))
@@ -150,9 +150,10 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
     yield file.change("empty", [])
 
 
-def _mixed(file: _Lines, constants: Constants, seed: str) -> Iterator[DirectedInput]:
+def _mixed(file: _Lines, constants: Constants, seed: str, keys: int = MAX_KEYS) -> Iterator[DirectedInput]:
     table = Table(lines=file.lines, delimiter=file.delimiter, is_json=file.lines[0].startswith("{"))
-    for what, lines in chain(*(make(table, constants, not table.is_json, seed) for make in (groups, mixes))):
+    header = not table.is_json
+    for what, lines in chain(groups(table, constants, header, seed, keys), mixes(table, constants, header, seed)):
         yield file.change(what, lines)
 
 

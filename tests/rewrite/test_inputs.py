@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from lester_duck.pipeline.model import Checkpoint, Column, Origin, Pipeline, Source, View
 from lester_duck.rewrite.directed import early_stop, judge_directed
@@ -196,3 +198,23 @@ def test_quoted_fields_are_left_alone(tmp_path):
         if "field 2" in item.name or "added" in item.name:
             for fields in csv.reader(item.changed["a.csv"].decode().splitlines()):
                 assert len(fields) == 3, item.name
+
+
+def test_keys_get_lines_apart_by_the_script_and_as_many_as_it_says(tmp_path):
+    days = [f"2023-03-{1 + n % 28:02d} 0{n % 9}:00:00" for n in range(360)]
+    lines = [f"k{n // 3},{day},{n * 1.5}" for n, day in enumerate(days)]
+    (tmp_path / "t.csv").write_text("\n".join(["key,day,size", *lines]) + "\n")
+    found = directed(tmp_path, ["t.csv"], "if hours < 24 or size > 7 or share > 0.5: pass\n", rounds=2)
+    pairs = [f.changed["t.csv"].decode().splitlines() for f in found if "two lines per key" in f.name]
+    made = [[line.split(",") for line in text[1:]] for text in pairs]
+    both = [(a, b) for rows in made for a, b in zip(rows[::2], rows[1::2], strict=True)]
+    assert all(a[0] == b[0] for a, b in both)
+    apart = {datetime.fromisoformat(b[1]) - datetime.fromisoformat(a[1]) for a, b in both}
+    sizes = {float(b[2]) - float(a[2]) for a, b in both}
+    assert apart & {timedelta(hours=24), timedelta(hours=24, minutes=1), timedelta(hours=24, minutes=-1)}
+    assert sizes & {6.0, 7.0, 8.0}
+    counted = [f.changed["t.csv"].decode().splitlines() for f in found if "as many lines per key" in f.name]
+    keys = Counter(line.split(",")[0] for line in counted[0][1:])
+    assert {6, 7, 8} <= set(keys.values())
+    odd = next(f.changed["t.csv"].decode() for f in found if "dates that do not exist" in f.name)
+    assert "2023-02-30" in odd
