@@ -1,4 +1,4 @@
-"""``itertools.groupby`` over rows sorted by the same key: one group per key, in the order of the keys."""
+"""``itertools`` over rows: ``groupby`` of rows sorted by the same key, and ``chain`` of several lists."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import ast
 
 from sqlglot import exp
 
-from lester_duck.lift import builtin_rules, lookups, rows, shapes, sqlx
+from lester_duck.lift import builtin_rules, lookups, once, rows, shapes, sqlx, unions
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, Relation, SelectRel, fresh
 from lester_duck.lift.sqlx import Tree
-from lester_duck.lift.values import Refused, Value
+from lester_duck.lift.values import MISSING, Refused, Value
 
 _NEAREST = "rows.sort(key=...) by the key of the groups, before"
 
@@ -44,6 +44,17 @@ def groupby(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     grouped = v.GroupedOf(rel, *shape(rel), "list")
     keys = rows.keys_view(m, grouped)
     return v.View(keys.rel, (keys.element, lookups.own_group(grouped, keys)))
+
+
+def chain(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``chain(a, b)``: the rows of one after those of the other."""
+    views = [rows.as_view(m, m.content(x)) for x in args]
+    if not views or all(view is None for view in views):
+        return MISSING
+    if m.frames or any(view is None for view in views):
+        raise Refused("chain() of rows and other things", "chain(rows, more_rows)")
+    lists = [builtin_rules.settled(m, x, m.hint) if x.order else v.ListOf(x.rel, x.element) for x in views]
+    return once.generator(m, m.new(unions.concatenate(m, lists, m.hint or "chained")))
 
 
 def _is_sorted(m: Machine, rel: Relation, key: list[Tree]) -> bool:

@@ -184,6 +184,7 @@ RULES: dict[str, Rule] = averages.RULES | hashes.RULES | maths.RULES | {
     "datetime.date": _make("date"),
     "datetime.datetime": _make("datetime"),
     "datetime.timedelta": _timedelta,
+    "itertools.chain": consecutive.chain,
     "itertools.groupby": consecutive.groupby,
     "operator.itemgetter": _itemgetter,
     "os.path.exists": _exists,
