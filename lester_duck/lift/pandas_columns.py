@@ -282,6 +282,14 @@ def _comparison(op: type[ast.cmpop]) -> frames.SeriesRule:
     return rule
 
 
+def _combine_first(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``s.combine_first(other)`` of columns of the same rows."""
+    other = m.content(options(kwargs, args, ("other",), "combine_first")["other"])
+    if not isinstance(other, Series) or other.rows_.labels != series.rows_.labels or other.rows_.where:
+        raise Refused("combine_first of other rows", "fillna")
+    return _fillna(m, series, [other], {})
+
+
 def _same(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return series
 
@@ -344,7 +352,7 @@ frames.SERIES_METHODS.update(
         "reset_index": _reset_index, "add": _operator(ast.Add), "sub": _operator(ast.Sub),
         "mul": _operator(ast.Mult), "div": _operator(ast.Div), "eq": _comparison(ast.Eq), "ne": _comparison(ast.NotEq),
         "gt": _comparison(ast.Gt), "ge": _comparison(ast.GtE), "lt": _comparison(ast.Lt), "le": _comparison(ast.LtE),
-        "infer_objects": _same, "ravel": _same, "flatten": _same,
+        "infer_objects": _same, "combine_first": _combine_first, "ravel": _same, "flatten": _same,
     }
 )  # fmt: skip
 frames.SERIES_ATTRIBUTES["array"] = lambda m, series: series

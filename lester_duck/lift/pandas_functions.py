@@ -65,7 +65,8 @@ def _apply(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Val
     if not record:
         sym = columns[0][1]
         if groups.part(group, "as_index"):
-            return Series(rows, replace(sym, name=None))
+            chosen = dict(group.extra).get("columns")
+            return Series(rows, replace(sym, name=chosen if isinstance(chosen, str) else None))
         return groups.result(m, group, rows, keys, [(None, sym)])
     if all(s.type in scalars.NUMERIC for _, s in columns) and any(s.type == "float" for _, s in columns):
         columns = [(n, _float(s)) for n, s in columns]

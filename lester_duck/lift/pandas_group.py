@@ -31,7 +31,8 @@ WINDOWS = {
 
 def groupby(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``df.groupby(keys)``."""
-    chosen = options(kwargs, args, ("by",), "groupby", as_index=True, sort=True, dropna=True, observed=True)
+    chosen = options(kwargs, args, ("by",), "groupby", as_index=True, sort=True, dropna=True, observed=True,
+                     group_keys=True)  # fmt: skip
     frames.only(chosen, "groupby", dropna=(True,))
     held = m.content(chosen["by"])
     several = held.items if isinstance(held, v.HList) else held if isinstance(held, tuple) else (chosen["by"],)

@@ -147,6 +147,8 @@ def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
     frames.only(chosen, "join", how=("left", "inner"))
     right_ref = chosen["other"]
     right = m.content(right_ref)
+    if isinstance(right, v.HList | tuple):
+        return _join_each(m, ref, right if isinstance(right, tuple) else right.items, chosen)
     if isinstance(right, Series):
         right = Frame(right.rows_, ((right.sym.name or "value", right.sym),))
     if not isinstance(right, Frame) or right.rows_.index != "keys":
@@ -154,6 +156,9 @@ def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
     keys = [n for n, _ in right.rows_.keys]
     left_on = frames.strings(m, chosen["on"]) if chosen["on"] is not None else [n for n, _ in frame.rows_.keys]
     own = frame.rows_.keys
+    kept = len(own) if chosen["on"] is None or frame.rows_.index == "keys" else 0
+    if chosen["on"] is not None and kept:
+        frame = replace(frame, columns=(*own, *frame.columns))
     if chosen["on"] is None:
         if frame.rows_.index != "keys" or len(left_on) != len(keys):
             raise Refused("a join of two frames by their index", "merge, or join(on=column)")
@@ -161,11 +166,22 @@ def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
     right = replace(right, columns=(*right.rows_.keys, *right.columns))
     made = joined(m, (ref, frame, left_on), (right_ref, right, keys), chosen["how"], set(keys),
                   (chosen["lsuffix"], chosen["rsuffix"]))  # fmt: skip
-    if chosen["on"] is None:
-        kept = made.columns[: len(own)]
-        rows = replace(made.rows_, index="keys", keys=kept)
-        made = Frame(rows, made.columns[len(own) :])
+    if kept:
+        rows = replace(made.rows_, index="keys", keys=made.columns[:kept])
+        made = Frame(rows, made.columns[kept:])
     return m.new(made)
+
+
+def _join_each(m: Machine, ref: Value, others: tuple, chosen: dict[str, Value]) -> Value:
+    """``df.join([a, b])``, which makes floats of whole numbers where the index differs: of one set of groups."""
+    parts = [m.content(x) for x in (ref, *others)]
+    if chosen["on"] is not None or chosen["lsuffix"] or chosen["rsuffix"]:
+        raise Refused("a join of several frames with on= or suffixes", "one join after the other")
+    if not all(isinstance(p, Frame) for p in parts):
+        raise Refused("a join of several Series", "a join of frames")
+    if len({p.rows_.index for p in parts}) > 1:
+        raise Refused("a join of several frames with different kinds of index", "one join after the other")
+    return m.new(frames.FRAME_RULES["side by side"](m, parts, aligned=True))
 
 
 frames.FRAME_METHODS.update(merge=_merge, join=_join)

@@ -337,12 +337,22 @@ def _shown(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
     return Poison("statistics of a frame, for reading only", m.line)
 
 
+def _records(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``df.to_dict("records")``: a dict per row."""
+    if options(kwargs, args, ("orient",), "to_dict", orient="dict")["orient"] != "records":
+        raise Refused("to_dict of a DataFrame", 'to_dict("records")')
+    made = frames.close(m, ref, frame)
+    columns = zip(made.names, frames.syms(made, made.names), strict=True)
+    record = v.Rec(tuple((n, replace(s, name=s.name or str(n))) for n, s in columns))
+    return m.new(v.ListOf(made.rows_.rel, record))
+
+
 frames.FRAME_METHODS.update(
     {
         "copy": _copy, "assign": _assign, "pipe": _pipe, "apply": _apply, "iterrows": _iterrows,
         "itertuples": _itertuples, "dropna": _dropna, "reset_index": _reset_index, "set_index": _set_index,
         "rename": _rename, "drop": _drop, "fillna": _fillna, "astype": _astype, "replace": _replace,
-        "sort_values": _sort_values, "head": _head,
+        "sort_values": _sort_values, "head": _head, "to_dict": _records,
         "info": _info, "describe": _shown, "corr": _shown, "cov": _shown, "memory_usage": _shown, "hist": _shown,
         "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
         "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),

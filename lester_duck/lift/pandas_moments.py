@@ -64,7 +64,7 @@ def _iso_form(m: Machine, series: Series) -> str:
 
     pandas guesses the form of the first text, and the others must have the same one, without a blank after it.
     """
-    texts = observed.values_of(m, series) or ()
+    texts = observed.values_of(m, series, written=False) or ()
     lengths = {len(text) for text in texts}
     if len(lengths) != 1 or not all(re.fullmatch(_ISO, text) for text in texts):
         return _ISO

@@ -19,14 +19,14 @@ _READ = {"py_int": int, "py_float": float, "py_strip": str.strip, "py_upper": st
 _OF_ANOTHER_ROW = exp.Window | exp.IgnoreNulls | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue
 
 
-def values_of(m: Machine, series: Series) -> list[Value] | None:
+def values_of(m: Machine, series: Series, written: bool = True) -> list[Value] | None:
     """The distinct values of a column in the observed files, sorted; None where they cannot be told.
 
     Conditions on the rows are left out: some of the values may not occur after them. Where no file that
-    was read tells, one that the script wrote may: a check holds the data to the values in any case.
+    was read tells, one that the script wrote may (``written``): a check holds the data to the values then.
     """
     found = _values(m, series.rows_.rel, m.expand(series.sym).sql)
-    if found is None and series.sym.type in ("str", "int") and series.sym.name:
+    if found is None and written and series.sym.type in ("str", "int") and series.sym.name:
         found = _written(m, series.sym.name, int if series.sym.type == "int" else str)
     return None if found is None else sorted(found)
 
@@ -128,7 +128,7 @@ def misses(m: Machine, series: Series) -> bool:
         if isinstance(rel, FileRel):
             cells = _cells(m, rel, tree.name, kept=True)
             return cells is not None and not cells.isdisjoint(rel.null)
-        made = {**dict(getattr(rel, "keys", ())), **dict(rel.outputs)} if isinstance(rel, SelectRel | GroupRel) else {}
+        made = dict(rel.keys) if isinstance(rel, GroupRel) else dict(rel.outputs) if isinstance(rel, SelectRel) else {}
         if tree.name not in made:
             return False
         tree, query = sqlx.bare(m.expand(made[tree.name]).sql), rel.query

@@ -299,9 +299,12 @@ def _of_columns(m: Machine, content: v.HDict) -> Value:
             series = frames.FRAME_RULES["aligned pair"](m, Series(rows, rows.keys[0][1]), series)[1]
             rows = series.rows_
         if series.rows_.rel is not rows.rel:
-            raise Refused("a DataFrame of columns of different lengths")
+            before = rows
+            rows, _, sym = frames.both(m, Series(before, made[0][1]), series)
+            made = [(n, frames.carry(m, rows, before, s)) for n, s in made]
+            series = Series(rows, sym)
         made.append((str(name), series.sym))
-    return m.new(Frame(rows, tuple(made)))
+    return m.new(Frame(replace(rows, array=False), tuple(made)))
 
 
 def _rows_of(m: Machine, rel: Relation) -> Rows:

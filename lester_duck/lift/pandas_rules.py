@@ -10,6 +10,7 @@ from lester_duck.lift import (
     pandas_aggregates,
     pandas_arrays,
     pandas_bins,
+    pandas_categories,
     pandas_codes,
     pandas_columns,
     pandas_duplicates,
@@ -38,6 +39,7 @@ from lester_duck.lift import (
     pandas_select,
     pandas_shape,
     pandas_text,
+    pandas_transforms,
     pandas_ufuncs,
     pandas_wide,
     pandas_windows,
@@ -135,6 +137,7 @@ RULES: dict[str, frames.SeriesRule] = {
                                                          "clip")},
     **pandas_ufuncs.RULES,
     **pandas_arrays.RULES,
+    **pandas_categories.RULES,
     **sklearn_encoders.RULES,
     **sklearn_splits.RULES,
 }  # fmt: skip
@@ -172,6 +175,7 @@ __all__ = [
     "pandas_quantiles",
     "pandas_query",
     "pandas_rolling",
+    "pandas_transforms",
     "pandas_windows",
     "pandas_write",
 ]

@@ -151,6 +151,9 @@ def with_column(m: Machine, frame: Frame, name: str, value: Value) -> Frame:
         return frames.assign(m, frame, name, held)
     if isinstance(held, Frame) and len(held.columns) == 1:
         return _put(m, frame, name, held.columns[0][1], held)
+    counted = m.files.get(("rows of", held.rel.token)) if isinstance(held, v.View) else None
+    if counted is not None and isinstance(held.element, Sym) and held.element.position == held.rel.token:
+        return frames.assign(m, frame, name, place_of(m, counted))
     if isinstance(held, v.View):
         raise Refused("a column assigned from this", "np.arange(len(df)), or a list filled in a loop over the frame")
     if isinstance(held, v.ListOf | v.Vector):

@@ -299,3 +299,4 @@ def _explode(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: di
 
 
 frames.FRAME_METHODS.update(melt=_melt, explode=_explode)
+frames.FRAME_RULES["side by side"] = beside

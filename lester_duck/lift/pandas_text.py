@@ -275,6 +275,14 @@ def _length(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str,
     return _counted(m, changed(series, sql(template, series.sym.sql), "int"))
 
 
+def _find(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``.str.find(part)``: where a text first occurs, -1 where it does not."""
+    if len(args) != 1 or kwargs or not isinstance(args[0], str):
+        raise Refused(".str.find() with these parameters", '.str.find("x")')
+    series = text_of(accessor)
+    return _counted(m, changed(series, sql("strpos(_1, _2) - 1", series.sym.sql, sqlx.literal(args[0])), "int"))
+
+
 def _count(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     pattern = options(kwargs, args, ("pat",), ".str.count")["pat"]
     series = text_of(accessor)
@@ -295,7 +303,7 @@ TEXT = {
     "contains": _contains("contains"), "match": _contains("match"), "fullmatch": _contains("fullmatch"),
     "startswith": _affix("starts_with(_1, _2)"), "endswith": _affix("ends_with(_1, _2)"), "replace": _replace,
     "extract": _extract, "split": _split, "[]": _item, "get": _get, "slice": _slice, "zfill": _zfill, "cat": _cat,
-    "len": _length, "count": _count,
+    "len": _length, "count": _count, "find": _find,
 }  # fmt: skip
 PIECES = {"[]": _item, "get": _get, "len": _length}
 

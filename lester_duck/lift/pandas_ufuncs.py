@@ -144,6 +144,20 @@ def _operator(op: type[ast.operator]) -> frames.SeriesRule:
     return rule
 
 
+def _method(name: str) -> frames.SeriesRule:
+    """A function that is a method of a column, of one without missing values."""
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        held = m.content(args[0]) if args else None
+        if not isinstance(held, Series):
+            return v.MISSING
+        if name == "cumsum":
+            held = frames.FRAME_RULES["known"](m, held, "running sum")
+        return held.method(m, args[0], name, list(args[1:]), dict(kwargs))
+
+    return rule
+
+
 RULES: dict[str, frames.SeriesRule] = {
     **{f"numpy.{name}": _each(_float(template)) for name, template in _ONE.items()},
     **{f"numpy.{name}": _each(_defined(template)) for name, template in _PARTLY_DEFINED.items()},
@@ -151,6 +165,10 @@ RULES: dict[str, frames.SeriesRule] = {
     **{f"numpy.{name}": _each(_rounded(template)) for name, template in _WHOLE.items()},
     **{f"numpy.{name}": _each(_test(template)) for name, template in _TESTS.items()},
     "numpy.sign": _each(_sign),
+    "numpy.cumsum": _method("cumsum"),
+    "numpy.isin": _method("isin"),
+    "numpy.logical_and": _operator(ast.BitAnd),
+    "numpy.logical_or": _operator(ast.BitOr),
     "numpy.nan_to_num": _without_nan,
     **{f"numpy.{name}": _pair(template, None) for name, template in _TWO.items()},
     **{f"numpy.{name}": _pair(template, "float") for name, template in _ANGLES.items()},

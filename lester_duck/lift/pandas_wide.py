@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlglot import exp
+
 from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_group as groups
@@ -46,9 +48,13 @@ def frame_list(m: Machine, names: list[str]) -> Value:
 
 
 def spread(
-    m: Machine, ref: Value, frame: Frame, index: list[str], by: str, value: str | None, kind: str, fill: Value
+    m: Machine, ref: Value, frame: Frame, index: list[str], by: str, value: str | list[str] | None, kind: str,
+    fill: Value,
 ) -> Frame:
-    """One row per key of ``index``, one column per value of ``by``: an aggregate of ``value``."""
+    """One row per key of ``index``, one column per value of ``by``: an aggregate of ``value``.
+
+    Of several values come the columns of the first, then those of the next, named by both.
+    """
     series = Series(frame.rows_, frames.syms(frame, [by])[0])
     if series.sym.null:
         frames.owe(m, frame.rows_, sql("_1 IS NULL", series.sym.sql), f"a missing {by}, which has no column")
@@ -58,9 +64,11 @@ def spread(
     key = frames.syms(held, [by])[0]
     columns: list[tuple[Value, Value]] = []
     with each_group(m, rel):
-        for one in values:
-            group = GroupRows(rel, held, where=observed.is_one(key, one), alias=rel.token)
-            columns.append((one, _cell(m, group, held, value, kind, one)))
+        for wanted in value if isinstance(value, list) else [value]:
+            for one in values:
+                group = GroupRows(rel, held, where=observed.is_one(key, one), alias=rel.token)
+                name = (wanted, one) if isinstance(value, list) else one
+                columns.append((name, _cell(m, group, held, wanted, kind, one)))
     made = []
     for one, cell in columns:
         sym = m.expand(cell)
@@ -69,7 +77,8 @@ def spread(
             sym = replace(sym, whole=() if sym.whole is not None and type(fill) is int else None)
         elif sym.whole is not None:
             sym = whole.unless(m, rows, replace(sym, whole=()))
-        made.append((one, sym.named(column_name(str(one)))))
+        shown = "_".join(map(str, one)) if isinstance(one, tuple) else str(one)
+        made.append((one, sym.named(column_name(shown))))
     return Frame(rows, tuple(made), by)
 
 
@@ -111,9 +120,12 @@ def _pivot_table(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs
     kind = chosen["aggfunc"]
     kind = kind if isinstance(kind, str) else getattr(kind, "name", "").rsplit(".", 1)[-1]
     by = by[0] if isinstance(by, list) and len(by) == 1 else by
+    fill = frames.constant(m, chosen["fill_value"])
+    if isinstance(by, str) and isinstance(value, list) and all(isinstance(x, str) for x in value):
+        return m.new(spread(m, ref, frame, index, by, sorted(value), kind, fill))
     if not isinstance(by, str) or not isinstance(value, str):
         raise Refused("pivot_table with these arguments", 'pivot_table(index="a", columns="b", values="c")')
-    return m.new(spread(m, ref, frame, index, by, value, kind, frames.constant(m, chosen["fill_value"])))
+    return m.new(spread(m, ref, frame, index, by, value, kind, fill))
 
 
 def _pivot(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -132,7 +144,8 @@ def _pivot(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
 
 def crosstab(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``pd.crosstab(a, b)``: how often each pair occurs."""
-    chosen = options(kwargs, args, ("index", "columns"), "crosstab")
+    chosen = options(kwargs, args, ("index", "columns"), "crosstab", normalize=False)
+    frames.only(chosen, "crosstab", normalize=(False, "index"))
     a, b = m.content(chosen["index"]), m.content(chosen["columns"])
     if not isinstance(a, Series) or not isinstance(b, Series):
         raise Refused("crosstab of this", "pd.crosstab(df.a, df.b)")
@@ -140,7 +153,18 @@ def crosstab(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     index, by = a.sym.name or "row_0", b.sym.name or "col_0"
     owner = Rows(rows.rel, rows.labels, rows.where, rows.joins, rows.index, rows.keys, title=rows.title)
     ref = m.new(Frame(owner, ((index, x), (by, y))))
-    return m.new(spread(m, ref, m.content(ref), [index], by, None, "size", 0))
+    made = spread(m, ref, m.content(ref), [index], by, None, "size", 0)
+    return m.new(_shares(made) if chosen["normalize"] else made)
+
+
+def _shares(frame: Frame) -> Frame:
+    """Counts as shares of their row."""
+    total = exp.Literal.number(0)
+    for sym in frames.syms(frame, frame.names):
+        total = sql("_1 + _2", total, sym.sql) if not isinstance(total, exp.Literal) else sym.sql
+    share = [(n, replace(s, sql=sql("_1 / _2", s.sql, exp.Paren(this=total)), type="float", whole=None)) for n, s in
+             zip(frame.names, frames.syms(frame, frame.names), strict=True)]  # fmt: skip
+    return replace(frame, columns=tuple(share))
 
 
 def _unstack(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:

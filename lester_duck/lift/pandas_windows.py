@@ -100,6 +100,10 @@ class GroupColumn(Library):
             raise Refused(f".{name}() of a column of a group")
         return replace(self, series=made)
 
+    def length(self, m: Machine, ref: Value) -> Value:
+        """``len(s)``: the rows of the group."""
+        return replace(self, series=_windowed(m, self._grouped(m), "size"))
+
     def _within(self, rule: frames.SeriesRule) -> frames.SeriesRule:
         return lambda m, accessor, args, kwargs: replace(self, series=rule(m, accessor, args, kwargs))
 
@@ -152,6 +156,8 @@ def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str,
     kind = args[0].name.rsplit(".", 1)[-1] if args and isinstance(args[0], v.Lib) else args[0] if args else None
     if kind in WITHIN_FUNCTIONS:
         return _windowed(m, group, WITHIN_FUNCTIONS[kind](args[1:], kwargs))
+    if kind in frames.FRAME_RULES["transforms"] and len(args) == 1 and not kwargs:
+        return frames.FRAME_RULES["transforms"][kind](m, group)
     if kind not in WINDOWS or len(args) != 1 or kwargs:
         raise Refused("transform with this function", 'transform("mean")')
     return _windowed(m, group, kind)
@@ -195,11 +201,13 @@ def _windowed(m: Machine, group: Accessor, kind: str) -> Value:
     return Series(frame.rows_, made)
 
 
-def _shifted(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], periods: int) -> Series:
+def _shifted(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], periods: int, fill: Value = None) -> Series:
     if type(periods) is not int or periods == 0:
         raise Refused("shift by a number that is no constant")
     name = "lag(_1, _2)" if periods > 0 else "lead(_1, _2)"
     function = sql(name if abs(periods) != 1 else name.replace(", _2", ""), sym.sql, sqlx.literal(abs(periods)))
+    if fill is not None:
+        return frames.FRAME_RULES["shift with a value"](m, frame, sym, keys, periods, fill)
     tree = known_keys(keys, window(function, keys, [position(frame)]))
     if sym.type == "bool":
         raise Refused("shift of a condition", ".astype(int) first")
@@ -208,10 +216,15 @@ def _shifted(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], periods: int) 
 
 
 def _group_shift(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    periods = options(kwargs, args, ("periods",), "shift", periods=1)["periods"]
+    chosen = options(kwargs, args, ("periods",), "shift", periods=1, fill_value=None)
     name = columns_of(group)[0]
     frame = ready(m, group, [name])
-    return _shifted(m, frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), periods)
+    return _shifted(m, frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), **_steps(chosen))
+
+
+def _steps(chosen: dict[str, Value]) -> dict[str, Value]:
+    fill = chosen["fill_value"]
+    return {"periods": chosen["periods"], "fill": None if fill != fill else fill}
 
 
 def _group_diff(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -233,16 +246,6 @@ def _cumcount(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, 
     tree = known_keys(keys, sql("_1 - 1", tree))
     made = Sym(tree, "float" if null else "int", null=null, nan=True, name="cumcount")
     return Series(frame.rows_, whole.unless(m, frame.rows_, made, _absent(keys)) if null else made)
-
-
-def _ngroup(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if args or kwargs:
-        raise Refused("ngroup with arguments")
-    frame = ready(m, group, [])
-    keys = frames.syms(frame, part(group, "keys"))
-    if any(k.null for k in keys):
-        raise Refused("ngroup with keys that may be missing")
-    return Series(frame.rows_, Sym(sql("_1 - 1", window(sql("dense_rank()"), [], [k.sql for k in keys])), "int"))
 
 
 def running(kind: str, template: str) -> frames.SeriesRule:
@@ -313,9 +316,9 @@ def plain(m: Machine, series: Series) -> tuple[Frame, Sym]:
 
 
 def _shift(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    periods = options(kwargs, args, ("periods",), "shift", periods=1)["periods"]
+    chosen = options(kwargs, args, ("periods",), "shift", periods=1, fill_value=None)
     frame, sym = plain(m, series)
-    return _shifted(m, frame, sym, [], periods)
+    return _shifted(m, frame, sym, [], **_steps(chosen))
 
 
 def _diff(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -376,7 +379,7 @@ def _extreme_rows(descending: bool) -> frames.SeriesRule:
 
 WITHIN = {
     "pct_change": _group_pct_change, "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
-    "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount, "ngroup": _ngroup,
+    "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount,
     "rank": _group_rank, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
     "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),
 }  # fmt: skip
