@@ -24,7 +24,7 @@ def count(m: Machine, content: Value) -> Sym:
     """The number of rows."""
     if isinstance(content, Part):
         raise Refused("the length of a part of the rows")
-    content = _in_order(m, content)
+    content = in_order(m, content)
     return m.whole("count", content.rel, None, "int")
 
 
@@ -33,7 +33,7 @@ def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> V
     if index == slice(None, None, -1) and isinstance(content, v.ListOf | v.View):
         view = content if isinstance(content, v.View) else v.View(content.rel, content.element)
         return m.new(builtin_rules.settled(m, backwards(view), folds.title_of(m, content)))
-    content = _in_order(m, content)
+    content = in_order(m, content)
     if isinstance(index, v.Ref):
         index = m.content(index)
     if isinstance(index, Sym) and index.position is not None:
@@ -75,7 +75,7 @@ def _at_end(m: Machine, content: v.ListOf, index: int) -> Value:
     return extreme_rules.at_end(m, v.View(content.rel, element), index)
 
 
-def _in_order(m: Machine, content: Value) -> Value:
+def in_order(m: Machine, content: Value) -> Value:
     """A view as a list; one in an order of its own is made once."""
     if not isinstance(content, v.View):
         return content

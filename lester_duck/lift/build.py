@@ -171,6 +171,14 @@ def _used_joins(m: Machine, query: Query, wanted: list[Tree]) -> list[Join]:
     return [j for j in query.joins if j.alias in used]
 
 
+def used_names(m: Machine, trees: list[Tree]) -> set[str]:
+    """The tokens of the local names that expressions use, and those that these are made of."""
+    seen: set[str] = set()
+    for tree in trees:
+        _count(m, tree, Counter(), seen)
+    return seen
+
+
 def _count(m: Machine, tree: Tree, uses: Counter[str], seen: set[str]) -> None:
     for c in tree.find_all(exp.Column):
         if c.table in m.lets:

@@ -9,7 +9,7 @@ from sqlglot import exp
 from lester_duck.lift import branches, carries, lookups, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import GroupRel, Query, SelectRel, free_name, fresh
+from lester_duck.lift.relations import GroupRel, Query, Relation, SelectRel, free_name, fresh
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Frame, Let, State
 from lester_duck.lift.turns import Turn
@@ -34,9 +34,21 @@ class Run:
 
 def partition(m: Machine, outer: Frame) -> list[Sym]:
     """What tells one row of the outer loop from another, over the outer loop."""
-    if not isinstance(outer.query.base, GroupRel) or not outer.query.base.keys:
+    keys = _keys(m, outer.query.base)
+    if not keys:
         raise Refused("what the row before left in an inner loop over the rows of something that has no key", _NEAREST)
-    return [Sym(sqlx.column(outer.query.alias, n), s.type, name=n) for n, s in outer.query.base.keys]
+    return [Sym(sqlx.column(outer.query.alias, n), s.type, name=n) for n, s in keys]
+
+
+def _keys(m: Machine, rel: Relation) -> list[tuple[str, Sym]]:
+    """The columns that tell the rows of a relation apart: the keys of a grouping, also of a sorted one."""
+    if isinstance(rel, GroupRel):
+        return list(rel.keys)
+    if not isinstance(rel, SelectRel) or any(j.always for j in rel.query.joins):
+        return []
+    shown = {sqlx.text(m.expand(s).sql): (n, s) for n, s in rel.outputs}
+    below = [shown.get(sqlx.text(sqlx.column(rel.query.alias, n))) for n, _ in _keys(m, rel.query.base)]
+    return [] if None in below else below
 
 
 def in_turn(flat: Frame) -> None:
@@ -84,7 +96,9 @@ def explain(m: Machine, flat: Frame, made: dict[str, tuple[Turn, Sym, Sym, Tree]
         said = sqlx.replace(tree, lambda n, t=token: _carry(n, t))
         start = State([{name: first}], {}, flat.start.path)
         title = last.name if token != turn.flag and last.name else name
-        end = replace(last, sql=sqlx.column("end", "end"), parts=(), choices=())
+        after = fresh("let")
+        m.lets[after] = Let(title, last)
+        end = replace(last, sql=sqlx.column(after, title), parts=(), choices=())
         carries.explain(m, replace(flat, start=start), name, token, end, said)
         if token in m.lets and title != name:
             m.lets[token] = replace(m.lets[token], name=f"previous_{title}")

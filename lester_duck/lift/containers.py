@@ -196,7 +196,7 @@ def contains(m: Machine, container: Value, item: Value) -> exp.Expression:
         return present.copy() if optional.otherwise is v.MISSING else sqlx.negate(present)
     known = files.all_fields(m, content) if isinstance(content, v.Fields) else _keys(content)
     if known is not None:
-        if v.is_const(item) and all(v.is_const(k) for k in known):
+        if not known or (v.is_const(item) and all(v.is_const(k) for k in known)):
             return sqlx.literal(item in known)
         return lookups.member(m, item, known)
     if isinstance(content, v.ListOf | v.SetOf | v.DictOf | v.GroupedOf):
@@ -403,6 +403,15 @@ def length(m: Machine, value: Value) -> Value:
 def _listed(m: Machine, content: Value) -> Value:
     """A split line as the list of its fields."""
     return v.HList(tuple(files.all_fields(m, content))) if isinstance(content, v.Fields) else content
+
+
+def spell_out(m: Machine, ref: v.Ref) -> None:
+    """A split line that one branch changes becomes the list of its fields, in both branches."""
+    content = m.state.heap.get(ref.id)
+    if not isinstance(content, v.Fields) or m.frame_of(ref) is not None:
+        return
+    if len(files.observed_widths(m, content.rel, content.strip, content.delimiter)) == 1:
+        m.update(ref, _listed(m, content))
 
 
 def operate(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -136,14 +137,28 @@ def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> sett
             continue
         blank_passed = blank_passed and settle.passes_blank(other, aliases)
         conditions = {sqlx.text(m.expand_tree(c)) for c in other.query.where}
+        numbered = _looks_at_all(m, other)
         for tree in [*trees(m, other), *[m.expand(s).sql for j in other.query.joins for s, _ in j.keys]]:
             guard = settle.is_width_guard(tree, aliases)
-            if guard is not None and sqlx.text(tree) in conditions:
+            if guard is not None and sqlx.text(tree) in conditions and not numbered(tree):
                 guards.add(guard)
             else:
                 uses.append(_only(tree, aliases))
     rel.blank_passed = blank_passed
     return settle.settle(m, rel, name, uses, guards)
+
+
+def _looks_at_all(m: Machine, rel: SelectRel | GroupRel) -> Callable[[Tree], bool]:
+    """Whether a window of a relation runs over rows that a condition drops, as one that numbers all rows does."""
+    keys = [s.sql for j in rel.query.joins for s, _ in j.keys]
+    plain = [*rel.query.where, *(s.sql for s, _ in rel.query.order), *keys]
+    if isinstance(rel, SelectRel):
+        plain += [s.sql for _, s in rel.outputs]
+    else:
+        plain += [s.sql for _, s in rel.keys] + [a.argument.sql for a in rel.aggregates if a.argument is not None]
+    windows = [m.lets[token] for token in build.used_names(m, plain) if m.lets[token].over is not None]
+    passed = [{sqlx.text(a) for c in let.over or () for a in sqlx.atoms(m.expand_tree(c))} for let in windows]
+    return lambda condition: any(sqlx.text(condition) not in texts for texts in passed)
 
 
 def _only(tree: Tree, aliases: set[str]) -> Tree:

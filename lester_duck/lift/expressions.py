@@ -8,7 +8,20 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, concrete, containers, declared, finals, matrices, once, rows, scalars, sqlx, strings
+from lester_duck.lift import (
+    calls,
+    concrete,
+    containers,
+    declared,
+    finals,
+    indexed,
+    matrices,
+    once,
+    rows,
+    scalars,
+    sqlx,
+    strings,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
@@ -179,6 +192,9 @@ def _conditional(m: Machine, node: ast.IfExp) -> Value:
 
 
 def _subscript(m: Machine, node: ast.Subscript) -> Value:
+    beside = indexed.neighbour(m, node)
+    if beside is not v.MISSING:
+        return beside
     return containers.subscript(m, evaluate(m, node.value), index(m, node.slice))
 
 

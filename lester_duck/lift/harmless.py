@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,6 +16,7 @@ from lester_duck.lift.values import MISSING, Refused, Value
 
 _DISPLAYS = ("pandas.options.display.", "pandas.options.mode.copy_on_write", "pandas.options.mode.chained_assignment",
              "matplotlib.")  # fmt: skip
+Rule = Callable[[Machine, list[Value], dict[str, Value]], Value]
 _CLOCK = (
     "time.time", "time.perf_counter", "time.monotonic", "time.process_time", "time.time_ns", "time.perf_counter_ns",
     "time.strftime", "time.ctime", "datetime.datetime.now", "datetime.datetime.utcnow", "datetime.datetime.today",
@@ -29,6 +31,7 @@ class Clock(Library):
     """A time at which the script ran, or a difference of two: another one in every run."""
 
     line: int
+    name: str
     what = "time at which the script runs"
 
     def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
@@ -36,7 +39,12 @@ class Clock(Library):
         other = m.content(b if m.content(a) is self else a)
         if isinstance(other, Clock) or v.is_const(other):
             return self
-        raise Refused(f"the clock of line {self.line}, which says something else in every run", "a fixed date")
+        raise self.refusal()
+
+    def refusal(self) -> Refused:
+        """Why nothing may be computed from it."""
+        said = f"the clock (line {self.line}: {self.name}()), which says something else in every run"
+        return Refused(said, "a fixed date")
 
     def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """``.strftime(...)``, ``.total_seconds()``."""
@@ -44,11 +52,11 @@ class Clock(Library):
 
     def compare(self, m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
         """A comparison with the time of the run decides something."""
-        raise Refused(f"the clock of line {self.line}, which says something else in every run", "a fixed date")
+        raise self.refusal()
 
 
-def _clock(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    return Clock(m.line)
+def _clock(name: str) -> Rule:
+    return lambda m, args, kwargs: Clock(m.line, name)
 
 
 def _of_clock(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -85,7 +93,7 @@ def is_display(name: str) -> bool:
 
 
 RULES = {
-    **dict.fromkeys(_CLOCK, _clock),
+    **{name: _clock(name) for name in _CLOCK},
     "csv.field_size_limit": _field_limit,
     **dict.fromkeys(("builtins.round", "builtins.int", "builtins.float"), _of_clock),
     **dict.fromkeys(("sys.exit", "builtins.exit", "builtins.quit", "os._exit"), leave),

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import sqlx
+from lester_duck.lift import numbers, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.observed import Observed
 from lester_duck.lift.relations import Relation, fresh
@@ -49,6 +49,7 @@ class Machine:
         self.refusals: list[Any] = []
         self.suspicions: list[tuple[int, str]] = []
         self.sequential: set[str] = set()
+        self.numbers: dict[str, tuple[Tree, Value, Value]] = {}
         self.fit: Any = None
         self.line = 0
         self.depth = 0
@@ -110,7 +111,7 @@ class Machine:
     def bind(self, name: str, value: Value) -> None:
         """Assign a name; a computed scalar of a loop body becomes a ``Let``."""
         if isinstance(value, Sym):
-            value = self.let(name, value)
+            value = self.let(name, numbers.narrowed(self, value))
         self.env[name] = value
 
     def let(self, name: str, value: Sym) -> Sym:
@@ -274,6 +275,8 @@ class Machine:
         exact = () if kind == "number" and _whole_or_nan(a, x) and _whole_or_nan(b, y) else None
         tree = sqlx.case(condition, x.sql, y.sql)
         merged = Sym(tree, kind, x.null or y.null, x.name or y.name, choices=choices, whole=exact)
+        if kind == "number":
+            merged = numbers.merged(self, condition, merged, (a, x), (b, y))
         return replace(merged, nan=x.nan or y.nan) if x.nan or y.nan else merged
 
     # -- exceptions ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import build, emit, render, sqlx
+from lester_duck.lift import build, emit, placed, render, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import GroupRel, Query
 from lester_duck.lift.sqlx import Tree
@@ -82,20 +82,22 @@ def _sayable(m: Machine, owed: Obligation, emitted: emit.Emitted) -> bool:
     joins = _closure(m, owed.query, used)
     if not used <= {owed.query.alias} | {j.alias for j in joins}:
         return False
+    if any(tree.find(exp.Window) for tree in condition) and not placed.sayable(m, owed.query.base, emitted):
+        return _suspect(m, owed)
     if any(r not in emitted.names for r in [owed.query.base, *[j.rel for j in joins]]):
         return False
     decided = [*condition, *(m.expand(s).sql for j in joins for s, _ in j.keys)]
     if any(n.name in m.functions for tree in decided for n in tree.find_all(exp.Anonymous)):
-        _suspect(m, owed)
-        return False
+        return _suspect(m, owed, "a declared function decides about it")
     return True
 
 
-def _suspect(m: Machine, owed: Obligation) -> None:
+def _suspect(m: Machine, owed: Obligation, why: str = "it depends on the order of grouped rows") -> bool:
     """Say that data on which the original would end is not found, once per line."""
-    begins = "not checked, for a declared function decides about it: "
+    begins = f"not checked, for {why}: "
     if not any(line == owed.line and text.startswith(begins) for line, text in m.suspicions):
         m.suspicions.append((owed.line, begins + owed.message))
+    return False
 
 
 def _statement(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | None:
@@ -114,7 +116,7 @@ def _one_needed(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Sele
     if isinstance(owed.fails, exp.Boolean):  # any row at all
         none = sqlx.sql("count(*) = 0")
     statement = exp.select(sqlx.sql("count(*)").as_("n")).from_(step).having(none)
-    for name, cte in [*_placed(ctes), (step, inner)]:
+    for name, cte in placed.handed([*ctes, (step, inner)], False):
         statement = statement.with_(name, cte)
     return statement
 
@@ -129,7 +131,7 @@ def _rows(m: Machine, owed: Obligation, emitted: emit.Emitted) -> exp.Select | N
     if any(_is_false(w) for w in block.where):
         return None
     ctes, statement = build.write(block, lambda r: emitted.names[r])
-    for name, cte in _placed(ctes):
+    for name, cte in placed.handed([*ctes, ("", statement)], False)[:-1]:
         statement = statement.with_(name, cte)
     return statement
 
@@ -140,32 +142,14 @@ def _after_windows(m: Machine, owed: Obligation, emitted: emit.Emitted, used: se
     failing = sqlx.conjunction([*owed.path, owed.fails])
     shown = [(n, t) for n, t in _shown(m, owed, emitted) if n != "failing"]
     block = build.prepare(m, query, [*shown, ("failing", failing)], emitted.columns)
-    ctes, inner = build.write(block, lambda r: emitted.names[r])
+    below = placed.steps(m, owed.query.base, emitted)
+    base = owed.query.base
+    ctes, inner = build.write(block, lambda r: placed.named(r, emitted) if below and r is base else emitted.names[r])
     step = "rows_to_check"
     statement = exp.select(*[render.column(None, n) for n, _ in shown]).from_(step).where(exp.column("failing"))
-    for name, cte in [*_placed(ctes), (step, inner)]:
+    for name, cte in [*below, *placed.handed([*ctes, (step, inner)], bool(below))]:
         statement = statement.with_(name, cte)
     return statement
-
-
-def _placed(ctes: list[tuple[str, exp.Select]]) -> list[tuple[str, exp.Select]]:
-    """The steps of a check, with the rows' order handed on where a later step asks for it: it is no view."""
-    if not any(c.name == "_pos" for _, part in ctes[1:] for c in part.find_all(exp.Column)):
-        return ctes
-    made = []
-    for number, (name, step) in enumerate(ctes):
-        base = step.args["from_"].this.alias_or_name if step.args.get("joins") else None
-        if number == 0:
-            place: Tree = exp.alias_(render.column(base, "_pos"), _PLACE)
-        else:
-            place = render.column(base, _PLACE)
-            for c in [c for c in step.find_all(exp.Column) if c.name == "_pos"]:
-                c.replace(render.column(c.table or None, _PLACE))
-        made.append((name, step.select(place)))
-    return made
-
-
-_PLACE = "row_place"
 
 
 def _possible(condition: Tree) -> Tree:

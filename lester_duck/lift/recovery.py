@@ -119,10 +119,10 @@ def given_away(m: Machine, node: ast.stmt) -> list[v.Ref]:
 
 
 def _changed_in_place(tree: ast.AST) -> set[str]:
-    return {target.id for inner in ast.walk(tree) for target in [_receiver(inner)] if isinstance(target, ast.Name)}
+    return {target.id for inner in ast.walk(tree) for target in [receiver(inner)] if isinstance(target, ast.Name)}
 
 
-def _receiver(inner: ast.AST) -> ast.expr | None:
+def receiver(inner: ast.AST) -> ast.expr | None:
     """What a call of a mutating method, or an assignment to an index or attribute, changes."""
     target: ast.expr | None = None
     if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _MUTATORS:
@@ -146,7 +146,7 @@ def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Yield) and isinstance(m.env.get("yield"), v.Ref):
             found.append(m.env["yield"])
-        target = _receiver(inner)
+        target = receiver(inner)
         if isinstance(target, ast.Name):
             value = m.env.get(target.id, m.state.envs[0].get(target.id))
             if isinstance(value, v.Ref):

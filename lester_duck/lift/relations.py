@@ -77,7 +77,7 @@ class Relation(ABC):
 
     def column(self, name: str, like: Sym) -> Sym:
         """A column as a scalar over the token, with the type of ``like``."""
-        return Sym(exp.column(name, table=self.token), like.type, like.null, name=name, nan=like.nan)
+        return Sym(exp.column(name, table=self.token), like.type, like.null, name=name, nan=like.nan, ints=like.ints)
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

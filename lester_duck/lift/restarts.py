@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
-from lester_duck.lift import branches, finals, recurrences, scalars, sqlx
+from lester_duck.lift import finals, recurrences, scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import fresh
 from lester_duck.lift.sqlx import Tree, sql
@@ -46,24 +48,62 @@ def before(m: Machine, frame: Frame, name: str, token: str, end: Sym, first: Sym
 
 
 def _parts(tree: Tree, own: Tree) -> tuple[Tree, Tree, Tree] | None:
-    """When the number is set anew, what to, and what is added else."""
+    """When the number is set anew, what to, and what is added else; None where no row sets it anew."""
+    found = _opened(tree, own)
+    if found is None or found.anew is None or found.step is None or own.table in sqlx.tables(found.breaks):
+        return None
+    return sqlx.bare(found.breaks), found.anew, found.step
+
+
+@dataclass(frozen=True)
+class _Change:
+    """What a row makes of a number: under ``breaks`` it becomes ``anew``, else ``step`` is added."""
+
+    breaks: Tree
+    anew: Tree | None
+    step: Tree | None
+
+
+def _opened(tree: Tree, own: Tree) -> _Change | None:
     tree = sqlx.bare(tree)
+    if own.table not in sqlx.tables(tree):
+        return _Change(exp.true(), tree, None)
+    if sqlx.same(tree, own):
+        return _Change(exp.false(), None, sqlx.literal(0))
     if isinstance(tree, exp.Add):
         for old, amount in ((tree.left, tree.right), (tree.right, tree.left)):
-            inner = _parts(old, own) if own.table in sqlx.tables(old) else None
-            if inner is not None and own.table not in sqlx.tables(amount):
-                return inner[0], sql("_1 + _2", inner[1], amount), _sum(inner[2], amount)
-    if not isinstance(tree, exp.Case) or tree.this or len(tree.args["ifs"]) != 1 or tree.args.get("default") is None:
-        return None
-    test, then = sqlx.bare(tree.args["ifs"][0].this), sqlx.bare(tree.args["ifs"][0].args["true"])
-    otherwise = sqlx.bare(tree.args["default"])
-    if own.table in sqlx.tables(then):
-        test, then, otherwise = sqlx.bare(sqlx.negate(test)), otherwise, then
-    step = branches.step(otherwise, own)
-    if step is None or own.table in sqlx.tables(then) or own.table in sqlx.tables(test):
-        return None
-    return test, then, sqlx.bare(step)
+            if own.table not in sqlx.tables(amount):
+                inner = _opened(old, own)
+                return inner and _Change(inner.breaks, _sum(inner.anew, amount), _sum(inner.step, amount))
+    if isinstance(tree, exp.Sub) and own.table not in sqlx.tables(tree.right):
+        inner, less = _opened(tree.left, own), sql("-(_1)", tree.right)
+        return inner and _Change(inner.breaks, _sum(inner.anew, less), _sum(inner.step, less))
+    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
+        made = _opened(tree.args["default"], own)
+        for when in reversed(tree.args["ifs"]):
+            then = _opened(when.args["true"], own)
+            if made is None or then is None or own.table in sqlx.tables(when.this):
+                return None
+            made = _either(sqlx.bare(when.this), then, made)
+        return made
+    return None
 
 
-def _sum(a: Tree, b: Tree) -> Tree:
+def _either(test: Tree, then: _Change, other: _Change) -> _Change:
+    """One change or another."""
+    breaks = sqlx.disjunction(
+        sqlx.conjunction([test, then.breaks]), sqlx.conjunction([sqlx.negate(test), other.breaks])
+    )  # fmt: skip
+
+    def chosen(a: Tree | None, b: Tree | None) -> Tree | None:
+        if a is None or b is None:
+            return a if b is None else b
+        return a if sqlx.same(a, b) else sqlx.case(test, a, b)
+
+    return _Change(breaks, chosen(then.anew, other.anew), chosen(then.step, other.step))
+
+
+def _sum(a: Tree | None, b: Tree) -> Tree | None:
+    if a is None:
+        return None
     return b.copy() if isinstance(a, exp.Literal) and a.name == "0" else sql("_1 + _2", a, b)

@@ -20,6 +20,7 @@ from lester_duck.lift import (
     folds,
     grouped,
     headers,
+    indexed,
     inner,
     listed,
     lookups,
@@ -50,7 +51,7 @@ def loop(
     m: Machine, node: ast.For, run: Callable[[list[ast.stmt]], None], assign: Callable[[ast.expr, Value], None]
 ) -> None:
     """A ``for`` statement; ``run`` executes a body, ``assign`` binds the target."""
-    node = headers.first_read(m, node, run)
+    node = indexed.loop(m, headers.first_read(m, node, run))
     iterable = expressions.evaluate(m, node.iter)
     node = headers.without(m, node, iterable)
     content = m.content(iterable)

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from lester_duck.lift import datetexts, durations, sqlx
+from lester_duck.lift import datetexts, durations, numbers, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -103,6 +103,8 @@ def kind_name(value: Value) -> str:
     """What to call a value in a message."""
     if isinstance(value, Sym):
         return value.type
+    if isinstance(value, v.Foreign):
+        return getattr(value, "what", "object of a library")
     return {"Ref": "list, dict or set", "Choice": "value of one kind or another"}.get(
         type(value).__name__, type(value).__name__
     )
@@ -238,11 +240,24 @@ def to_text(m: Machine, value: Value) -> Value:
         text = whole(value)
     elif templates.get(value.type):
         text = Sym(sql(templates[value.type], value.sql), "str", name=value.name)
+    elif value.type == "number":
+        return _number_text(m, numbers.narrowed(m, value))
     else:
         raise Refused(f"str() of a {value.type}")
     if not value.null:
         return text
     return Sym(sql("coalesce(_1, _2)", text.sql, sqlx.literal("nan" if value.nan else "None")), "str", name=value.name)
+
+
+def _number_text(m: Machine, value: Sym) -> Value:
+    """The text of a number that is whole in some rows and a float in others."""
+    if value.type == "float":
+        return to_text(m, value)
+    made = numbers.parts(m, value)
+    if made is None:
+        raise Refused("the text of a number that is an int in some rows and a float in others", "a float in both")
+    condition, a, b = made
+    return m.select(condition, to_text(m, a), to_text(m, b))
 
 
 def truth(m: Machine, value: Value) -> Tree:

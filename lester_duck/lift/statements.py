@@ -18,6 +18,7 @@ from lester_duck.lift import (
     harmless,
     lookups,
     nested,
+    numbers,
     recovery,
     rows,
     sqlx,
@@ -54,6 +55,7 @@ def assign(m: Machine, target: ast.expr, value: Value) -> None:
     if isinstance(target, ast.Name):
         if isinstance(value, v.Foreign) or (isinstance(value, v.Ref) and isinstance(m.state.heap[value.id], v.Foreign)):
             m.content(value).called(m, target.id)
+        value = numbers.narrowed(m, value) if isinstance(value, Sym) else value
         if _is_inner(m):
             nested.assigned(m, target.id, value)
         m.bind(target.id, files.name_field(m, value, target.id))
@@ -164,6 +166,8 @@ def _expr(m: Machine, node: ast.Expr) -> None:
 
 def _if(m: Machine, node: ast.If) -> None:
     test = expressions.condition(m, node.test)
+    for ref in recovery.mutated(m, node):
+        containers.spell_out(m, ref)
     m.fork_on(test, lambda: block(m, node.body), lambda: block(m, node.orelse))
 
 

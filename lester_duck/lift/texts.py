@@ -89,11 +89,13 @@ class Lines(Library):
 
     def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
         """``lines[1:]``, ``lines[0]``."""
-        found = containers.subscript(m, self.lines, index)
+        rel = self.lines.rel
+        if isinstance(index, slice) and index.stop is None and index.step is None and (index.start or 0) >= 0:
+            further = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + (index.start or 0))
+            text = WholeText(files.lines_of(m, further))
+            return m.new(Lines(v.ListOf(text.view.rel, text._element())))
         if type(index) is int:
-            return found.rstrip("\n")
-        if isinstance(index, slice) and index.stop is None and (index.start or 0) >= 0:
-            return m.new(Lines(m.content(found)))
+            return containers.subscript(m, self.lines, index).rstrip("\n")
         raise Refused("this index into the lines of a text", "lines[1:]")
 
     def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], run: Callable[[], None]) -> bool:

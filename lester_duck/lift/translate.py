@@ -14,6 +14,7 @@ from lester_duck.errors import InputError
 from lester_duck.lift import (
     arguments,
     classes,
+    counted,
     csv_rules,
     datetexts,
     emit,
@@ -87,8 +88,8 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     paths.install()
     pandas_rules.install()
     m = Machine(source, script, observed)
-    m.tree = tree
-    statements.block(m, tree.body)
+    m.tree = counted.spelled(tree)
+    statements.block(m, m.tree.body)
     prepared = _prepared(m)
     written = _written(m)
     roots: list[Relation] = [w.rel for _, _, w in written]

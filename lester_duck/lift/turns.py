@@ -149,7 +149,7 @@ def _leaf(
         later[unset] = False
     else:
         first[token] = m.expand(scalars.scalar(old)).sql
-    then[token] = sqlx.bare(m.expand(new).sql)
+    then[token] = sqlx.bare(branches.simplified(m.expand(new).sql, {}))
 
 
 def _put(tree: Tree, known: dict[str, Tree]) -> Tree:

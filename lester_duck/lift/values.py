@@ -102,6 +102,7 @@ class Sym:
     ``position`` that it is the place of its relation's row. ``nan`` says that a missing value is
     NaN, which no comparison finds, and not None; ``categories`` are those of a pandas categorical,
     ``whole`` what must not happen for a float column to be one of whole numbers (``pandas_whole``).
+    ``ints`` are the whole numbers that a value of type ``number`` may be, where all others are floats.
     """
 
     sql: exp.Expression
@@ -115,6 +116,7 @@ class Sym:
     nan: bool = False
     categories: tuple | None = None
     whole: tuple | None = None
+    ints: tuple[int, ...] | None = None
 
     def named(self, name: str | None) -> Sym:
         """The same expression under another name."""

@@ -1,0 +1,283 @@
+"""Loops over the numbers of a list: ``for i in range(1, len(rows))`` with ``rows[i]`` and ``rows[i - 1]``.
+
+A loop that asks for the row of its number only is one over the rows; the row before or after is a window.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from lester_duck.lift import arrays, expressions, files, inner, lookups, recovery, sqlx, texts
+from lester_duck.lift import values as v
+from lester_duck.lift.machine import Machine
+from lester_duck.lift.relations import FileRel, fresh
+from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Let
+from lester_duck.lift.values import MISSING, Refused, Sym, Value
+
+
+@dataclass(frozen=True)
+class _Span:
+    """``range(first, len(rows) - left)`` as the loop runs through it; ``cut`` are the lines of a text that was cut."""
+
+    number: str
+    rows: ast.expr
+    first: int
+    left: int
+    cut: bool = False
+
+
+def loop(m: Machine, node: ast.For) -> ast.For:
+    """The loop said over rows, or over all numbers with a condition; itself where it is no such loop."""
+    span = _span(m, node)
+    if span is None:
+        return node
+    node, span = _without_guard(node, span)
+    used = [n for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == span.number]
+    own = [n for s in node.body for n in ast.walk(s) if _asked(n, span.rows, span.number) == 0]
+    plain = len(own) == sum(1 for s in node.body for n in ast.walk(s) if _asked(n, span.rows, span.number) is not None)
+    if plain and not span.left and not _is_changed(m, node, span):
+        return _over_rows(node, span, len(used) > len(own)) if span.first or span.cut else node
+    if not span.first and not span.left:
+        return node
+    whole = ast.Call(ast.Name("len", ast.Load()), [span.rows], [])
+    number = ast.Name(span.number, ast.Load())
+    tests: list[ast.expr] = []
+    if span.first:
+        tests.append(ast.Compare(number, [ast.GtE()], [ast.Constant(span.first)]))
+    if span.left:
+        tests.append(ast.Compare(number, [ast.Lt()], [ast.BinOp(whole, ast.Sub(), ast.Constant(span.left))]))
+    test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
+    made = copy.copy(node)
+    made.iter = ast.Call(ast.Name("range", ast.Load()), [whole], [])
+    made.body = [ast.copy_location(ast.If(test, node.body, []), node)]
+    return _placed(made, node)
+
+
+def _without_guard(node: ast.For, span: _Span) -> tuple[ast.For, _Span]:
+    """``if i == 0: continue`` and ``if i > 0: ...`` as what the loop begins with."""
+    first = node.body[0]
+    if not isinstance(first, ast.If) or first.orelse:
+        return node, span
+    said, n, at = ast.unparse(first.test), span.number, span.first
+    made = copy.copy(node)
+    if len(node.body) > 1 and isinstance(first.body[0], ast.Continue):
+        if said != f"{n} == {at}" and (at or said not in (f"not {n}", f"{n} < 1")):
+            return node, span
+        made.body = node.body[1:]
+    elif len(node.body) == 1 and said in (f"{n} > {at}", f"{n} != {at}", f"{n} >= {at + 1}"):
+        made.body = first.body
+    else:
+        return node, span
+    return made, replace(span, first=at + 1)
+
+
+def _placed(made: ast.For, node: ast.stmt) -> ast.For:
+    for part in (made.iter, *([made.body[0].test] if isinstance(made.body[0], ast.If) else [])):
+        ast.copy_location(part, node)
+        ast.fix_missing_locations(part)
+    return made
+
+
+def _span(m: Machine, node: ast.For) -> _Span | None:
+    call, target = node.iter, node.target
+    known = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range"
+    if not known or not isinstance(target, ast.Name) or node.orelse or call.keywords or len(call.args) not in (1, 2):
+        return None
+    if any(isinstance(n, ast.Name) and n.id == target.id and not isinstance(n.ctx, ast.Load)
+           for s in node.body for n in ast.walk(s)):  # fmt: skip
+        return None
+    asked = [n for s in node.body for n in ast.walk(s) if _offset(n, target.id) is not None]
+    lists = {ast.unparse(n.value): n.value for n in asked}
+    first = expressions.evaluate(m, call.args[0]) if len(call.args) == 2 else 0
+    if len(lists) != 1 or type(first) is not int or first < 0:
+        return None
+    rows = next(iter(lists.values()))
+    content = m.content(expressions.evaluate(m, rows))
+    if isinstance(content, texts.Lines) and ast.unparse(call.args[-1]) == f"len({ast.unparse(rows)})":
+        return _Span(target.id, rows, first, 0, True)
+    stop = expressions.evaluate(m, call.args[-1])
+    if not isinstance(stop, Sym):
+        return None
+    if not isinstance(content, v.ListOf | v.View | v.Group | inner.Inner):
+        return None
+    counted = expressions.evaluate(m, ast.copy_location(ast.Call(ast.Name("len", ast.Load()), [rows], []), node))
+    left = _left(m.expand_tree(stop.sql), m.expand_tree(counted.sql))
+    return None if left is None else _Span(target.id, rows, first, left)
+
+
+def _left(stop: Tree, count: Tree) -> int | None:
+    """How many a bound leaves of the elements at the end; None where it is no such bound."""
+    stop = sqlx.bare(stop)
+    if sqlx.same(stop, sqlx.bare(count)):
+        return 0
+    parts = (sqlx.bare(stop.left), sqlx.bare(stop.right)) if isinstance(stop, exp.Sub) else ()
+    if parts and sqlx.same(parts[0], sqlx.bare(count)) and isinstance(parts[1], exp.Literal) and parts[1].is_int:
+        return int(parts[1].name)
+    return None
+
+
+def _offset(node: ast.AST, number: str) -> int | None:
+    """``c`` of ``rows[i + c]``; None for other things."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Name | ast.Attribute):
+        return None
+    index = node.slice
+    if isinstance(index, ast.Name) and index.id == number:
+        return 0
+    if not isinstance(index, ast.BinOp) or not isinstance(index.op, ast.Add | ast.Sub):
+        return None
+    shift = index.right.value if isinstance(index.right, ast.Constant) else None
+    if not isinstance(index.left, ast.Name) or index.left.id != number or type(shift) is not int:
+        return None
+    return shift if isinstance(index.op, ast.Add) else -shift
+
+
+def _asked(node: ast.AST, rows: ast.expr, number: str) -> int | None:
+    found = _offset(node, number)
+    return found if found is not None and ast.unparse(node.value) == ast.unparse(rows) else None
+
+
+def _is_changed(m: Machine, node: ast.For, span: _Span) -> bool:
+    """Whether the loop changes the list or its rows: then the rows are still asked for by number."""
+    name = ast.unparse(span.rows).split(".")[0]
+    changed = {t.id for s in node.body for n in ast.walk(s) for t in [recovery.receiver(n)] if isinstance(t, ast.Name)}
+    stored = {n.id for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return name in changed | stored
+
+
+def _over_rows(node: ast.For, span: _Span, counts: bool) -> ast.For:
+    """``for row in rows[first:]``, with the number of the row where it is asked for."""
+    row = f"{ast.unparse(span.rows).split('.')[-1]}_{span.number}"
+    rows: ast.expr = ast.Subscript(span.rows, ast.Slice(lower=ast.Constant(span.first)), ast.Load())
+    made = copy.copy(node)
+    made.target = ast.Name(row, ast.Store())
+    made.iter = rows
+    if counts:
+        made.target = ast.Tuple([ast.Name(span.number, ast.Store()), ast.Name(row, ast.Store())], ast.Store())
+        made.iter = ast.Call(ast.Name("enumerate", ast.Load()), [rows, ast.Constant(span.first)], [])
+    ast.copy_location(made.target, node)
+    ast.fix_missing_locations(made.target)
+    made.body = [_Asking(span, row).visit(copy.deepcopy(s)) for s in node.body]
+    return _placed(made, node)
+
+
+class _Asking(ast.NodeTransformer):
+    """``rows[i]`` as the name of the row."""
+
+    def __init__(self, span: _Span, row: str) -> None:
+        self.span, self.row = span, row
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """An index into something."""
+        if _asked(node, self.span.rows, self.span.number) == 0:
+            return ast.copy_location(ast.Name(self.row, ast.Load()), node)
+        return self.generic_visit(node)
+
+
+def neighbour(m: Machine, node: ast.Subscript) -> Value:
+    """``rows[i - 1]`` and ``rows[i + 1]`` with ``i`` the number of the loop's row; ``MISSING`` for other things."""
+    number = node.slice.left.id if isinstance(node.slice, ast.BinOp) and isinstance(node.slice.left, ast.Name) else ""
+    offset = _offset(node, number) if number else None
+    place = m.env.get(number)
+    if not offset or not m.frames or not isinstance(place, Sym) or place.position is None:
+        return MISSING
+    content = arrays.in_order(m, m.content(expressions.evaluate(m, node.value)))
+    if not isinstance(content, v.ListOf):
+        return MISSING
+    frame = next((f for f in m.frames if f.query.alias == place.position), None)
+    base = frame.query.base if frame is not None else None
+    shape = content.element
+    if base is None or frame.query.order or not arrays.same_rows(base, content.rel):
+        raise Refused("the row before or after in a list of other rows than those of the loop")
+    if isinstance(shape, v.Fields):
+        shape = v.Seq(tuple(files.all_fields(m, shape)))
+    aligned = v.rebind(arrays.align(m, base, content.rel, shape), base.token, place.position)
+    if any(s.line for s in lookups.leaves(aligned)):
+        raise Refused("the line before or after", "split the lines into a list of rows first")
+    return lookups.thaw(m, _beside(m, aligned, place, offset))
+
+
+def _beside(m: Machine, shape: Value, place: Sym, offset: int) -> Value:
+    """A shape over the loop's rows as that of the row so many places away."""
+    order = sqlx.column(place.position, "_pos")
+    distance = sqlx.literal(abs(offset))
+    begins = sql("_1 < _2", place.sql, distance)
+    said = [sqlx.bare(m.expand_tree(atom)) for atom in m.state.path]
+    number = sqlx.bare(m.expand_tree(place.sql))
+    if offset > 0 and not any(_leaves(tree, number, offset) for tree in said):
+        there = sql("lead(TRUE, _1) OVER (ORDER BY _2) IS NOT NULL", distance, order)
+        _owe(m, place, sqlx.negate(_window(m, "goes_on", there, "bool")), "an index beyond the end of the list")
+    wraps = offset < 0 and not any(_is_later(tree, number, -offset) for tree in said)
+    if wraps and offset < -1:
+        _owe(m, place, begins, "an index that counts from the end of the list")
+
+    def leaf(s: Sym) -> Sym:
+        name = f"{'next' if offset > 0 else 'previous'}_{s.name or 'value'}"
+        function = "lead" if offset > 0 else "lag"
+        tree = sql(f"{function}(_1, _2) OVER (ORDER BY _3)", m.expand(s).sql, distance, order)
+        if wraps:  # rows[-1] is the last row
+            last = sql("last_value(_1) OVER (ORDER BY _2 ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)",
+                       m.expand(s).sql, order)  # fmt: skip
+            tree = sqlx.case(begins, last, tree)
+        return replace(s, sql=_window(m, name, tree, s.type), name=name, parts=(), choices=(), position=None)
+
+    return v.map_syms(shape, leaf)
+
+
+def _window(m: Machine, name: str, tree: Tree, type_: str) -> Tree:
+    text = sqlx.text(tree)
+    known = (t for t, x in m.lets.items() if x.over == () and x.name == name and sqlx.text(x.value.sql) == text)
+    token = next(known, "")
+    if not token:
+        token = fresh("let")
+        m.lets[token] = Let(name, Sym(tree, type_, name=name), over=(), filtered=tree)
+    return sqlx.column(token, name)
+
+
+def _owe(m: Machine, place: Sym, fails: Tree, message: str) -> None:
+    """The row is there, or the script fails: as a check over a file; over other rows the script must say so itself."""
+    base = next(f.query.base for f in m.frames if f.query.alias == place.position)
+    if not isinstance(base, FileRel) and not m.guards:
+        nearest = "range(1, len(rows)) for rows[i - 1], range(len(rows) - 1) for rows[i + 1]"
+        raise Refused(f"{message}, perhaps", nearest)
+    m.raise_if(fails, "IndexError", message)
+
+
+def _is_later(tree: Tree, number: Tree, least: int) -> bool:
+    """Whether a condition says that the number is at least so large."""
+    denied = isinstance(tree, exp.Not)
+    tree = sqlx.bare(tree.this) if denied else tree
+    if not isinstance(tree, exp.GT | exp.GTE | exp.NEQ | exp.EQ) or not sqlx.same(sqlx.bare(tree.this), number):
+        return False
+    bound = _whole(tree.expression)
+    if bound is None or (denied and not isinstance(tree, exp.EQ)):
+        return False
+    if isinstance(tree, exp.NEQ | exp.EQ):
+        return bound == 0 and least == 1 and denied is isinstance(tree, exp.EQ)
+    return bound >= (least if isinstance(tree, exp.GTE) else least - 1)
+
+
+def _leaves(tree: Tree, number: Tree, offset: int) -> bool:
+    """Whether a condition says that so many rows follow: ``i + 1 < len(rows)``, ``i != len(rows) - 1``."""
+    denied = isinstance(tree, exp.Not)
+    tree = sqlx.bare(tree.this) if denied else tree
+    if not isinstance(tree, exp.LT | exp.NEQ | exp.EQ) or denied is not isinstance(tree, exp.EQ):
+        return False
+    left, right = sqlx.bare(tree.this), sqlx.bare(tree.expression)
+    more = _whole(left.expression) if isinstance(left, exp.Add) else 0
+    less = _whole(right.expression) if isinstance(right, exp.Sub) else 0
+    left = sqlx.bare(left.this) if isinstance(left, exp.Add) else left
+    right = sqlx.bare(right.this) if isinstance(right, exp.Sub) else right
+    counted = isinstance(right, exp.Column) and right.name == "count"
+    if more is None or less is None or not counted or not sqlx.same(left, number):
+        return False
+    return more + less >= offset if isinstance(tree, exp.LT) else more + less == offset == 1
+
+
+def _whole(tree: Tree) -> int | None:
+    tree = sqlx.bare(tree)
+    return int(tree.name) if isinstance(tree, exp.Literal) and tree.is_int else None
