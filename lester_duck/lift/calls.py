@@ -84,7 +84,7 @@ def _attribute_of_either(m: Machine, value: v.Choice, name: str) -> Value:
 
 
 _DATE_METHODS = frozenset(
-    {"date", "time", "isoformat", "weekday", "isoweekday", "strftime", "total_seconds", "replace"}
+    {"date", "time", "isoformat", "weekday", "isoweekday", "isocalendar", "strftime", "total_seconds", "replace"}
 )
 
 
@@ -174,8 +174,9 @@ def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: d
         return dates.method(m, content, name, args)
     if isinstance(content, str) and name == "join":
         return _join(m, content, args[0])
-    if isinstance(content, str) and name == "format" and not all(concrete.is_plain(m, a) for a in args):
-        raise Refused("str.format of values that depend on rows", "an f-string")
+    symbolic = not all(concrete.is_plain(m, a) for a in [*args, *kwargs.values()])
+    if isinstance(content, str) and name == "format" and symbolic:
+        return strings.template_format(m, content, args, kwargs)
     if isinstance(content, re.Pattern):
         answer = library_rules.pattern_method(m, content, name, args)
         if answer is not v.MISSING:
@@ -485,4 +486,4 @@ METHODS = {
 }
 METHODS |= {(evolving.Evolving, name): METHODS[(v.HList, name)] for name in ("append", "extend")}
 METHODS |= {(evolving.Evolving, "add"): _set_add, (evolving.Evolving, "get"): _dict_get}
-METHODS |= {(kind, "setdefault"): _setdefault for kind in (v.HDict, evolving.Evolving)}
+METHODS |= {(kind, "setdefault"): _setdefault for kind in (v.HDict, evolving.Evolving, v.Slot)}

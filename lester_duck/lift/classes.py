@@ -22,13 +22,30 @@ MARK = "class "
 
 @dataclass(frozen=True, eq=False)
 class Class(Library):
-    """A class: its methods, the parameters of its constructor, which are positions of a tuple when ``items``."""
+    """A class: its methods, the parameters of its constructor, which are positions of a tuple when ``items``.
+
+    ``shared`` are the values that the class itself holds.
+    """
 
     name: str
     methods: tuple[tuple[str, ast.FunctionDef], ...]
     fields: tuple[tuple[str, ast.expr | None], ...] | None
     items: bool = False
+    shared: tuple[tuple[str, Value], ...] = ()
     what = "class"
+
+    def attribute(self, m: Machine, ref: Value, name: str) -> Value:
+        """``Config.path``: a value of the class, or a function of it."""
+        found = dict(self.shared).get(name, MISSING)
+        return v.Method(ref, name) if found is MISSING else found
+
+    def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        """``Reader.open(path)``: a static method, or one of the class."""
+        method = self.find(name)
+        if method is None:
+            raise Refused(f"the script would fail here: {self.name} has no {name}")
+        given = [ref, *args] if _is_decorated(method, "classmethod") else args
+        return functions.call(m, _bound(method), given, kwargs)
 
     def find(self, name: str) -> ast.FunctionDef | None:
         """A method's definition."""
@@ -72,17 +89,19 @@ class Object(Library):
         if found is not MISSING:
             return found
         method = self.of.find(name)
-        if method is not None and any(isinstance(d, ast.Name) and d.id == "property" for d in method.decorator_list):
+        if method is not None and _is_decorated(method, "property"):
             return functions.call(m, _bound(method), [ref], {})
-        return v.Method(ref, name)
+        return v.Method(ref, name) if method is not None else self.of.attribute(m, ref, name)
 
     def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
         """A call of a method."""
         method = self.of.find(name)
         if method is None:
             raise Refused(f"the script would fail here: {self.of.name} has no {name}")
-        static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in method.decorator_list)
-        return functions.call(m, _bound(method), args if static else [ref, *args], kwargs)
+        if _is_decorated(method, "classmethod"):
+            return functions.call(m, _bound(method), [self.of, *args], kwargs)
+        given = args if _is_decorated(method, "staticmethod") else [ref, *args]
+        return functions.call(m, _bound(method), given, kwargs)
 
     def set_attribute(self, m: Machine, ref: Value, name: str, value: Value) -> None:
         """``x.name = value``."""
@@ -102,13 +121,19 @@ class Object(Library):
         return self.entries[index][1]
 
     def rows(self, m: Machine, ref: Value) -> Value:
-        """A named tuple unpacked."""
+        """A named tuple unpacked, or what ``__iter__`` goes through."""
+        walk = self.of.find("__iter__")
+        if walk is not None:
+            return functions.call(m, _bound(walk), [ref], {})
         if not self.of.items:
             raise Refused(f"a loop over a {self.of.name}")
         return m.new(v.HList(tuple(x for _, x in self.entries)))
 
     def length(self, m: Machine, ref: Value) -> Value:
-        """``len(x)`` of a named tuple."""
+        """``len(x)`` of a named tuple, or as ``__len__`` says."""
+        size = self.of.find("__len__")
+        if size is not None:
+            return functions.call(m, _bound(size), [ref], {})
         if not self.of.items:
             raise Refused(f"the length of a {self.of.name}")
         return len(self.entries)
@@ -145,12 +170,39 @@ def define(m: Machine, node: ast.ClassDef) -> None:
             methods.append((inner.name, inner))
         elif isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
             fields.append((inner.target.id, inner.value))
-        elif not _says_nothing(inner):
-            raise Refused("a class that shares values between its objects", "attributes set in __init__")
+        elif not _says_nothing(inner) and not _is_value(inner):
+            raise Refused("a statement in a class that is neither a method nor a value", "attributes set in __init__")
     is_tuple = Lib("typing.NamedTuple") in bases
-    made = Class(node.name, tuple(methods), tuple(fields) if decorators or is_tuple else None, is_tuple)
+    own = tuple(fields) if decorators or is_tuple else None
+    made = Class(node.name, tuple(methods), own, is_tuple, _values(m, node, is_tuple))
     m.env[node.name] = made
     m.files["class", node.name] = made
+
+
+def _is_value(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and all(isinstance(t, ast.Name) for t in node.targets)
+
+
+def _values(m: Machine, node: ast.ClassDef, is_tuple: bool) -> tuple[tuple[str, Value], ...]:
+    """The values that a class gives names to in its body, those before seen by those after."""
+    found: dict[str, Value] = {}
+    for inner in node.body:
+        annotated = isinstance(inner, ast.AnnAssign) and inner.value is not None and not is_tuple
+        if not annotated and not _is_value(inner):
+            continue
+        made = isinstance(inner.value, ast.Call) and any(k.arg == "default_factory" for k in inner.value.keywords)
+        if annotated and made:
+            continue
+        m.state.envs.append({**m.env, **found})
+        value = expressions.evaluate(m, inner.value)
+        m.state.envs.pop()
+        targets = [inner.target] if annotated else inner.targets
+        found.update({t.id: value for t in targets})
+    return tuple(found.items())
+
+
+def _is_decorated(method: ast.FunctionDef, name: str) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == name for d in method.decorator_list)
 
 
 def _says_nothing(node: ast.stmt) -> bool:
@@ -158,7 +210,7 @@ def _says_nothing(node: ast.stmt) -> bool:
 
 
 def _is_known(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Name) and decorator.id in ("property", "staticmethod")
+    return isinstance(decorator, ast.Name) and decorator.id in ("property", "staticmethod", "classmethod")
 
 
 def _bound(node: ast.FunctionDef) -> Func:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _strptime
 import re
 
-from lester_duck.lift import datetexts, scalars, sqlx
+from lester_duck.lift import classes, datetexts, scalars, sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -103,6 +103,8 @@ def method(m: Machine, value: Sym, name: str, args: list[Value]) -> Value:
         return Sym(sql("isodow(_1) - 1", value.sql), "int", name=name)
     if value.type in ("date", "datetime") and name == "isoweekday":
         return Sym(sql("isodow(_1)", value.sql), "int", name=name)
+    if value.type in ("date", "datetime") and name == "isocalendar" and not args:
+        return _week_of(m, value)
     if value.type == "date" and name == "isoformat":
         return Sym(sql("CAST(_1 AS VARCHAR)", value.sql), "str", name=value.name)
     if value.type == "datetime" and name == "isoformat" and not args:
@@ -110,6 +112,14 @@ def method(m: Machine, value: Sym, name: str, args: list[Value]) -> Value:
     if value.type in ("date", "datetime") and name == "strftime" and len(args) == 1:
         return strftime(m, value, args[0])
     raise Refused(f"the method .{name}() of a {value.type}")
+
+
+def _week_of(m: Machine, value: Sym) -> Value:
+    """``value.isocalendar()``: year, week and weekday as ISO 8601 counts them."""
+    parts = {"year": "isoyear(_1)", "week": "weekofyear(_1)", "weekday": "isodow(_1)"}
+    made = classes.Class("IsoCalendarDate", (), tuple((n, None) for n in parts), True)
+    said = [Sym(sql(f"CAST({template} AS BIGINT)", value.sql), "int", name=n) for n, template in parts.items()]
+    return made.call(m, list(said), {})
 
 
 _WRITTEN = frozenset("YmdHMSyjbaBApIwUWVGuf%")
@@ -129,10 +139,17 @@ def strftime(m: Machine, value: Sym, form: Value) -> Sym:
 
 
 def construct(m: Machine, kind: str, args: list[Value]) -> Value:
-    """``date(y, m, d)`` with parts that depend on rows."""
-    if kind != "date" or len(args) != 3:
-        raise Refused("a datetime made from parts that depend on rows")
-    parts = [scalars.number(m, scalars.scalar(a)) for a in args]
-    value = sql("try(make_date(_1, _2, _3))", *parts)
-    m.raise_if(sql("_1 IS NULL", value), "ValueError", "parts that are no date")
-    return Sym(value, "date")
+    """``date(y, m, d)`` and ``datetime(y, m, d, ...)`` with parts that depend on rows."""
+    if not 3 <= len(args) <= (3 if kind == "date" else 6):
+        raise Refused(f"a {kind} made from these parts", "datetime(year, month, day, hour, minute, second)")
+    given = [scalars.scalar(a) for a in args]
+    if any(a.type not in ("int", "bool") for a in given):
+        raise Refused(f"a {kind} made from parts that are no whole numbers", "int(part)")
+    parts = [scalars.number(m, a) for a in given]
+    if kind == "date":
+        value = sql("py_date_of(_1, _2, _3)", *parts)
+    else:
+        parts += [sqlx.literal(0)] * (6 - len(parts))
+        value = sql("py_datetime_of(_1, _2, _3, _4, _5, _6)", *parts)
+    m.raise_if(sql("_1 IS NULL", value), "ValueError", f"parts that are no {kind}")
+    return Sym(value, kind)

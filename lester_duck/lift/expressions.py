@@ -95,10 +95,19 @@ def _call(m: Machine, node: ast.Call) -> Value:
     kwargs: dict[str, Value] = {}
     for keyword in node.keywords:
         if keyword.arg is None:
-            raise Refused("a call with **")
+            kwargs |= _named_arguments(m, keyword.value)
+            continue
         kwargs[keyword.arg] = evaluate(m, keyword.value)
     m.line = node.lineno
     return calls.call(m, function, args, kwargs)
+
+
+def _named_arguments(m: Machine, node: ast.expr) -> dict[str, Value]:
+    """``**record`` in a call."""
+    content = m.content(evaluate(m, node))
+    if not isinstance(content, v.HDict) or not all(isinstance(k, str) for k, _ in content.items):
+        raise Refused("a call with ** of a dict whose keys are not known", "f(name=value)")
+    return dict(content.items)
 
 
 def _binary(m: Machine, node: ast.BinOp) -> Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, expressions, files, inner, lookups, recovery, sqlx, texts
+from lester_duck.lift import arrays, expressions, files, histories, inner, lookups, recovery, scalars, sqlx, texts
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import FileRel, fresh
@@ -22,13 +22,17 @@ from lester_duck.lift.values import MISSING, Refused, Sym, Value
 
 @dataclass(frozen=True)
 class _Span:
-    """``range(first, len(rows) - left)`` as the loop runs through it; ``cut`` are the lines of a text that was cut."""
+    """``range(first, len(rows) - left)`` as the loop runs through it.
+
+    ``cut`` are the lines of a text that was cut, ``grouped`` the elements of the list of one key.
+    """
 
     number: str
     rows: ast.expr
     first: int
     left: int
     cut: bool = False
+    grouped: bool = False
 
 
 def loop(m: Machine, node: ast.For) -> ast.For:
@@ -40,9 +44,11 @@ def loop(m: Machine, node: ast.For) -> ast.For:
     used = [n for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == span.number]
     own = [n for s in node.body for n in ast.walk(s) if _asked(n, span.rows, span.number) == 0]
     plain = len(own) == sum(1 for s in node.body for n in ast.walk(s) if _asked(n, span.rows, span.number) is not None)
-    if plain and not span.left and not _is_changed(m, node, span):
+    if plain and not span.left and not span.grouped and not _is_changed(m, node, span):
         return _over_rows(node, span, len(used) > len(own)) if span.first or span.cut else node
-    if not span.first and not span.left:
+    if span.grouped:
+        node = _over_rows(node, replace(span, first=0), True)
+    elif not span.first and not span.left:
         return node
     whole = ast.Call(ast.Name("len", ast.Load()), [span.rows], [])
     number = ast.Name(span.number, ast.Load())
@@ -51,9 +57,12 @@ def loop(m: Machine, node: ast.For) -> ast.For:
         tests.append(ast.Compare(number, [ast.GtE()], [ast.Constant(span.first)]))
     if span.left:
         tests.append(ast.Compare(number, [ast.Lt()], [ast.BinOp(whole, ast.Sub(), ast.Constant(span.left))]))
+    if not tests:
+        return node
     test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
     made = copy.copy(node)
-    made.iter = ast.Call(ast.Name("range", ast.Load()), [whole], [])
+    if not span.grouped:
+        made.iter = ast.Call(ast.Name("range", ast.Load()), [whole], [])
     made.body = [ast.copy_location(ast.If(test, node.body, []), node)]
     return _placed(made, node)
 
@@ -107,7 +116,8 @@ def _span(m: Machine, node: ast.For) -> _Span | None:
         return None
     counted = expressions.evaluate(m, ast.copy_location(ast.Call(ast.Name("len", ast.Load()), [rows], []), node))
     left = _left(m.expand_tree(stop.sql), m.expand_tree(counted.sql))
-    return None if left is None else _Span(target.id, rows, first, left)
+    grouped = isinstance(content, v.Group | inner.Inner)
+    return None if left is None else _Span(target.id, rows, first, left, grouped=grouped)
 
 
 def _left(stop: Tree, count: Tree) -> int | None:
@@ -152,7 +162,9 @@ def _is_changed(m: Machine, node: ast.For, span: _Span) -> bool:
 def _over_rows(node: ast.For, span: _Span, counts: bool) -> ast.For:
     """``for row in rows[first:]``, with the number of the row where it is asked for."""
     row = f"{ast.unparse(span.rows).split('.')[-1]}_{span.number}"
-    rows: ast.expr = ast.Subscript(span.rows, ast.Slice(lower=ast.Constant(span.first)), ast.Load())
+    rows = span.rows
+    if span.first:
+        rows = ast.Subscript(span.rows, ast.Slice(lower=ast.Constant(span.first)), ast.Load())
     made = copy.copy(node)
     made.target = ast.Name(row, ast.Store())
     made.iter = rows
@@ -183,7 +195,12 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     number = node.slice.left.id if isinstance(node.slice, ast.BinOp) and isinstance(node.slice.left, ast.Name) else ""
     offset = _offset(node, number) if number else None
     place = m.env.get(number)
-    if not offset or not m.frames or not isinstance(place, Sym) or place.position is None:
+    if not offset or not m.frames or not isinstance(place, Sym):
+        return MISSING
+    listed = None if place.position is not None else histories.of(m, expressions.evaluate(m, node.value))
+    if listed is not None:
+        return _in_list_of_key(m, listed, place, offset)
+    if place.position is None:
         return MISSING
     content = arrays.in_order(m, m.content(expressions.evaluate(m, node.value)))
     if not isinstance(content, v.ListOf):
@@ -198,17 +215,52 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     aligned = v.rebind(arrays.align(m, base, content.rel, shape), base.token, place.position)
     if any(s.line for s in lookups.leaves(aligned)):
         raise Refused("the line before or after", "split the lines into a list of rows first")
-    return lookups.thaw(m, _beside(m, aligned, place, offset))
+    return lookups.thaw(m, _beside(m, aligned, place, offset, arrays.count(m, content)))
 
 
-def _beside(m: Machine, shape: Value, place: Sym, offset: int) -> Value:
+def _in_list_of_key(m: Machine, listed: inner.Inner, place: Sym, offset: int) -> Value:
+    """``rows[i - 1]`` with ``i`` the number of the loop's element in the list of one key."""
+    found = inner.ranking(m, listed)
+    frame = next((f for f in m.frames if found is not None and f.query.base is found[0]), None)
+    if frame is None or listed.where:
+        return MISSING
+    rel, key, element, rank = found
+    own = lookups.leaves(v.rebind(key, rel.token, frame.query.alias))
+    wanted = [scalars.whole(s) for s in lookups.leaves(listed.group.key)]
+    same = (m.implied(scalars.compare(m, ast.Eq, a, b)) for a, b in zip(own, wanted, strict=True))
+    if not all(same):
+        raise Refused("an index into the list of another key than that of the loop")
+    number = sqlx.bare(m.expand_tree(place.sql))
+    first = sql("_1 + _2", v.rebind(rank, rel.token, frame.query.alias).sql, sqlx.literal(-1))
+    said = [sqlx.bare(m.expand_tree(atom)) for atom in m.state.path]
+    count = lookups.size(m, listed.group)
+    inside = (_is_later(t, number, -offset) if offset < 0 else _leaves(m, t, number, offset, count) for t in said)
+    if not sqlx.same(number, sqlx.bare(first)) or not any(inside):
+        raise Refused("an index that may be outside of the list of one key", "if i > 0, and if i + 1 < len(rows)")
+    made = dict(rel.outputs)
+    window = made[rank.sql.name].sql
+
+    def leaf(s: Sym) -> Sym:
+        if not isinstance(s.sql, exp.Column) or s.sql.table != rel.token:
+            return s
+        tree = window.copy()
+        function = "lead" if offset > 0 else "lag"
+        tree.set("this", sql(f"{function}(_1, _2)", made[s.sql.name].sql, sqlx.literal(abs(offset))))
+        name = f"{'next' if offset > 0 else 'previous'}_{s.name or 'value'}"
+        column = rel.require(replace(s, sql=tree, parts=(), choices=(), position=None), name)
+        return replace(s, sql=column.sql, name=name, parts=(), choices=(), position=None)
+
+    return lookups.thaw(m, v.rebind(v.map_syms(element, leaf), rel.token, frame.query.alias))
+
+
+def _beside(m: Machine, shape: Value, place: Sym, offset: int, count: Sym) -> Value:
     """A shape over the loop's rows as that of the row so many places away."""
     order = sqlx.column(place.position, "_pos")
     distance = sqlx.literal(abs(offset))
     begins = sql("_1 < _2", place.sql, distance)
     said = [sqlx.bare(m.expand_tree(atom)) for atom in m.state.path]
     number = sqlx.bare(m.expand_tree(place.sql))
-    if offset > 0 and not any(_leaves(tree, number, offset) for tree in said):
+    if offset > 0 and not any(_leaves(m, tree, number, offset, count) for tree in said):
         there = sql("lead(TRUE, _1) OVER (ORDER BY _2) IS NOT NULL", distance, order)
         _owe(m, place, sqlx.negate(_window(m, "goes_on", there, "bool")), "an index beyond the end of the list")
     wraps = offset < 0 and not any(_is_later(tree, number, -offset) for tree in said)
@@ -261,18 +313,19 @@ def _is_later(tree: Tree, number: Tree, least: int) -> bool:
     return bound >= (least if isinstance(tree, exp.GTE) else least - 1)
 
 
-def _leaves(tree: Tree, number: Tree, offset: int) -> bool:
+def _leaves(m: Machine, tree: Tree, number: Tree, offset: int, count: Sym) -> bool:
     """Whether a condition says that so many rows follow: ``i + 1 < len(rows)``, ``i != len(rows) - 1``."""
     denied = isinstance(tree, exp.Not)
     tree = sqlx.bare(tree.this) if denied else tree
     if not isinstance(tree, exp.LT | exp.NEQ | exp.EQ) or denied is not isinstance(tree, exp.EQ):
         return False
     left, right = sqlx.bare(tree.this), sqlx.bare(tree.expression)
-    more = _whole(left.expression) if isinstance(left, exp.Add) else 0
+    added = isinstance(left, exp.Add) and not sqlx.same(left, number)
+    more = _whole(left.expression) if added else 0
     less = _whole(right.expression) if isinstance(right, exp.Sub) else 0
-    left = sqlx.bare(left.this) if isinstance(left, exp.Add) else left
+    left = sqlx.bare(left.this) if added else left
     right = sqlx.bare(right.this) if isinstance(right, exp.Sub) else right
-    counted = isinstance(right, exp.Column) and right.name == "count"
+    counted = sqlx.same(right, sqlx.bare(m.expand_tree(count.sql)))
     if more is None or less is None or not counted or not sqlx.same(left, number):
         return False
     return more + less >= offset if isinstance(tree, exp.LT) else more + less == offset == 1

@@ -189,6 +189,11 @@ def with_terms(m: Machine, inner: Inner) -> Inner:
     return replace(inner, rel=rel, key=key, element=element, order=order)
 
 
+def ranking(m: Machine, inner: Inner) -> tuple[SelectRel, Value, Value, Sym] | None:
+    """All elements with their place within their key, where the script has asked for that; else None."""
+    return m.files.get(("ranked", inner.rel.token, tuple((sqlx.text(s.sql), d) for s, d in inner.order)))
+
+
 def ranked(m: Machine, inner: Inner) -> tuple[SelectRel, Value, Value, Sym]:
     """All elements with their place within their key."""
     known = ("ranked", inner.rel.token, tuple((sqlx.text(s.sql), d) for s, d in inner.order))

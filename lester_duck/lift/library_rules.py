@@ -9,6 +9,7 @@ from collections.abc import Callable
 from lester_duck.lift import (
     arrays,
     averages,
+    calls,
     concrete,
     consecutive,
     dates,
@@ -16,6 +17,7 @@ from lester_duck.lift import (
     hashes,
     lookups,
     maths,
+    once,
     regex,
     rows,
     scalars,
@@ -108,6 +110,16 @@ def _itemgetter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Valu
     return v.Func("itemgetter", node, {}, False)
 
 
+def _iter(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``iter(rows)``: what is gone through once."""
+    content = m.content(args[0])
+    if len(args) == 1 and isinstance(content, v.ListOf | v.HList):
+        return once.generator(m, m.new(content))
+    if len(args) == 1 and isinstance(content, v.HFile | v.View):
+        return args[0]
+    raise Refused("iter() of this", "a loop over it")
+
+
 # -- datetime, zlib, os, re -------------------------------------------------------------------------
 
 
@@ -177,7 +189,9 @@ def pattern_method(m: Machine, pattern: re.Pattern, name: str, args: list[Value]
 
 RULES: dict[str, Rule] = averages.RULES | hashes.RULES | maths.RULES | {
     "collections.defaultdict": _defaultdict,
+    "builtins.iter": _iter,
     "collections.Counter": _counter,
+    "collections.OrderedDict": lambda m, args, kwargs: calls.call(m, v.Lib("builtins.dict"), args, kwargs),
     "datetime.datetime.strptime": _strptime,
     "datetime.date.fromisoformat": _fromiso("date"),
     "datetime.datetime.fromisoformat": _fromiso("datetime"),

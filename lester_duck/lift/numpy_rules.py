@@ -188,6 +188,19 @@ def _filled(number: float) -> library_rules.Rule:
     return rule
 
 
+def _full(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.full(shape, number)``; whole numbers would make an array that cuts off what is put into it."""
+    number = args[1] if len(args) == 2 else kwargs.get("fill_value")
+    asked = kind_of(kwargs["dtype"]) if "dtype" in kwargs else None
+    if set(kwargs) - {"dtype", "fill_value"} or len(args) > 2 or type(number) not in (int, float):
+        raise Refused("np.full with these parameters", "np.full((len(rows), width), 0.0)")
+    if asked == "float":
+        number = float(number)
+    if asked not in (None, "float") or type(number) is not float:
+        raise Refused("np.full with a whole number, whose array cuts off fractions", "np.full(shape, 0.0)")
+    return arrays.filled(m, args[0], number)
+
+
 def _arange(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if len(args) != 1 or kwargs:
         return MISSING
@@ -281,6 +294,7 @@ RULES: dict[str, library_rules.Rule] = {
     "numpy.asarray": _array,
     "numpy.zeros": _filled(0.0),
     "numpy.ones": _filled(1.0),
+    "numpy.full": _full,
     "numpy.eye": _eye,
     "numpy.identity": _eye,
     "numpy.arange": _arange,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import string
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -244,6 +245,22 @@ def percent_format(m: Machine, template: str, argument: Value) -> Value:
     pieces.append(template[position:])
     if arguments or "%" in _PERCENT.sub("", template):
         raise Refused(f"the format {template!r}")
+    return scalars.concat(m, pieces)
+
+
+def template_format(m: Machine, template: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``template.format(*args, **kwargs)`` with plain fields: ``{}``, ``{0}``, ``{name:.2f}``."""
+    pieces: list[Value] = []
+    given: dict[str, Value] = {str(i): x for i, x in enumerate(args)} | kwargs
+    counted = 0
+    for text, field, spec, conversion in string.Formatter().parse(template):
+        pieces.append(text)
+        if field is None:
+            continue
+        name, counted = (str(counted), counted + 1) if field == "" else (field, counted)
+        if name not in given or conversion not in (None, "s") or "{" in (spec or ""):
+            raise Refused(f"the field {{{field}}} of a format", "an f-string")
+        pieces.append(format_value(m, given[name], spec or ""))
     return scalars.concat(m, pieces)
 
 

@@ -108,6 +108,19 @@ CREATE OR REPLACE MACRO py_datetime(x) AS
         WHEN regexp_matches(x, '^[0-9]{4}') THEN error('py_datetime: a form of ISO time that is not supported: ' || x)
     END;
 
+-- date(year, month, day) and datetime(year, month, day, hour, minute, second): NULL where Python raises ValueError.
+CREATE OR REPLACE MACRO py_date_of(y, m, d) AS
+    CASE
+        WHEN y BETWEEN 1 AND 9999 AND m BETWEEN 1 AND 12 AND d BETWEEN 1 AND 31
+            THEN TRY_CAST(printf('%04d-%02d-%02d', y, m, d) AS DATE)
+    END;
+CREATE OR REPLACE MACRO py_datetime_of(y, m, d, h, mi, s) AS
+    CASE
+        WHEN y BETWEEN 1 AND 9999 AND m BETWEEN 1 AND 12 AND d BETWEEN 1 AND 31
+            AND h BETWEEN 0 AND 23 AND mi BETWEEN 0 AND 59 AND s BETWEEN 0 AND 59
+            THEN TRY_CAST(printf('%04d-%02d-%02d %02d:%02d:%02d', y, m, d, h, mi, s) AS TIMESTAMP)
+    END;
+
 -- datetime.isoformat()
 CREATE OR REPLACE MACRO py_isoformat(x) AS
     CASE WHEN epoch_us(x) % 1000000 = 0 THEN strftime(x, '%Y-%m-%dT%H:%M:%S') ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%f') END;
