@@ -401,7 +401,9 @@ def length(m: Machine, value: Value) -> Value:
 
 
 def _listed(m: Machine, content: Value) -> Value:
-    """A split line as the list of its fields."""
+    """A split line as the list of its fields; a frozen list as a list."""
+    if isinstance(content, v.Seq):
+        return v.HList(content.items)
     return v.HList(tuple(files.all_fields(m, content))) if isinstance(content, v.Fields) else content
 
 

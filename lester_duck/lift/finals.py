@@ -51,10 +51,10 @@ def leave(m: Machine, frame: Frame, names: set[str], effects: list[Effect]) -> N
 def value(m: Machine, left: Left) -> Value:
     """What the loop left under a name."""
     frame, name = left.frame, left.name
-    start = left.starts.get(name, v.MISSING)
-    if isinstance(start, Left):
-        start = start.made(m)
+    start = _start(m, left)
     if left.effects:
+        if isinstance(start, Poison):
+            raise start.refusal()
         return _total(m, left, start)
     end = frame.last.envs[-1].get(name, v.MISSING) if frame.last is not None else v.MISSING
     if v.is_const(end) and not isinstance(end, tuple):
@@ -68,6 +68,20 @@ def value(m: Machine, left: Left) -> Value:
     if best is None:
         raise _unknown(left)
     return best
+
+
+def _start(m: Machine, left: Left) -> Value:
+    """What the name was before the loop; why that cannot be said, where an earlier loop left it and no rule does."""
+    start = left.starts.get(left.name, v.MISSING)
+    if not isinstance(start, Left):
+        return start
+    asserted = len(m.asserted)
+    try:
+        with m.trial():
+            return start.made(m)
+    except Refused as error:
+        del m.asserted[asserted:]
+        return Poison(error.reason, error.line)
 
 
 def depends_on(m: Machine, left: Left) -> set[str]:

@@ -16,22 +16,38 @@ from lester_duck.lift.values import Refused, Sym, Value
 
 
 def table(m: Machine, key: Sym, entries: list[tuple[Value, Value]], default: Value = v.MISSING) -> Value:
-    """The entry whose constant key equals ``key``; records and tuples go element by element."""
+    """The entry whose constant key equals ``key``; records, tuples and lists of one length go element by element.
+
+    What is found in lists is a frozen list: changing it would change the table.
+    """
     values = [m.content(x) for _, x in entries]
     first = values[0] if values else None
-    if entries and all(isinstance(x, tuple) and len(x) == len(first) for x in values):
-        return tuple(
-            table(m, key, [(k, x[i]) for (k, _), x in zip(entries, values, strict=True)]) for i in range(len(first))
-        )
-    if entries and all(
-        isinstance(x, v.HDict) and [k for k, _ in x.items] == [k for k, _ in first.items] for x in values
-    ):
-        columns = tuple(
-            (name, table(m, key, [(k, x.items[i][1]) for (k, _), x in zip(entries, values, strict=True)]))
-            for i, (name, _) in enumerate(first.items)
-        )
-        return m.new(v.HDict(columns))
-    return _scalar_table(m, key, [(k, scalars.scalar(x)) for k, x in entries], default)
+    if not isinstance(first, tuple | v.HDict | v.HList):
+        return _scalar_table(m, key, [(k, scalars.scalar(x)) for k, x in entries], default)
+    found = _parts_table(m, key, [k for k, _ in entries], values)
+    if default is v.MISSING:
+        return found
+    other = freeze(m, default) if isinstance(m.content(default), v.HList) else default
+    return m.select(member(m, key, [k for k, _ in entries]), found, other)
+
+
+def _parts_table(m: Machine, key: Sym, keys: list[Value], values: list[Value]) -> Value:
+    """The entry among records, tuples or lists that are built alike."""
+    first = values[0]
+    if isinstance(first, v.HDict):
+        names = [n for n, _ in first.items]
+        if not all(isinstance(x, v.HDict) and [n for n, _ in x.items] == names for x in values):
+            raise Refused("a table of records that have different keys", "the same keys in every record")
+        rows = [tuple(y for _, y in x.items) for x in values]
+        return m.new(v.HDict(tuple(zip(names, table(m, key, list(zip(keys, rows, strict=True))), strict=True))))
+    if not all(type(x) is type(first) for x in values):
+        raise Refused("a table of values that are built differently", "tuples of one length")
+    rows = [x if isinstance(x, tuple) else tuple(x.items) for x in values]
+    if len({len(x) for x in rows}) > 1 or not rows[0]:
+        raise Refused("a table of lists of different lengths", "lists of one length")
+    columns = [list(zip(keys, column, strict=True)) for column in zip(*rows, strict=True)]
+    parts = tuple(table(m, key, column) for column in columns)
+    return parts if isinstance(first, tuple) else v.Seq(parts)
 
 
 def _scalar_table(m: Machine, key: Sym, entries: list[tuple[Value, Sym]], default: Value) -> Sym:
@@ -334,7 +350,7 @@ def freeze(m: Machine, value: Value) -> Value:
         kept = content.default == "row" or str(content.default).startswith(classes.MARK)
         default = content.default if kept else None
         return v.Rec(tuple((k, freeze(m, x)) for k, x in content.items), default)
-    if isinstance(content, v.HList | v.HArray):
+    if isinstance(content, v.HList | v.HArray | v.Seq):
         return v.Seq(tuple(freeze(m, x) for x in content.items))
     if isinstance(content, tuple):
         return tuple(freeze(m, x) for x in content)

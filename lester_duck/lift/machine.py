@@ -255,6 +255,8 @@ class Machine:
             return a
         if isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
             return tuple(self.select(condition, x, y) for x, y in zip(a, b, strict=True))
+        if isinstance(a, v.Seq) and isinstance(b, v.Seq) and len(a.items) == len(b.items):
+            return v.Seq(self.select(condition, a.items, b.items))
         if isinstance(a, Poison) or isinstance(b, Poison):
             return a if isinstance(a, Poison) else b
         merged = self._select_scalar(condition, a, b)

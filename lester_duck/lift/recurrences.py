@@ -149,12 +149,14 @@ def _alike(m: Machine, a: Value, b: Value) -> bool:
 
 def exclusive(effects: list[Effect]) -> bool:
     """Whether at most one of the effects happens for a row."""
-    for i, a in enumerate(effects):
-        for b in effects[i + 1 :]:
-            opposite = {sqlx.text(sqlx.negate(p)) for p in a.path}
-            if not any(sqlx.text(p) in opposite for p in b.path):
-                return False
-    return True
+    return all(_excluded(a, b) or _excluded(b, a) for i, a in enumerate(effects) for b in effects[i + 1 :])
+
+
+def _excluded(a: Effect, b: Effect) -> bool:
+    """Whether a condition of one effect is the opposite of what the other's path demands."""
+    demanded = {sqlx.text(x) for p in a.path for x in (p, *sqlx.atoms(p))}
+    opposites = [sqlx.negate(p) for p in b.path]
+    return any({sqlx.text(x) for x in sqlx.atoms(o)} <= demanded for o in opposites)
 
 
 def _of_slots(m: Machine, frame: Frame, effects: list[Effect], own: set[str]) -> Recurrence:
