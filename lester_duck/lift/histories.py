@@ -41,6 +41,11 @@ def sorted_after(m: Machine, frame: Frame, key: int, effects: list[Effect]) -> N
     m.state.heap[key] = _sorted(m, of, effects[0].arguments)
 
 
+def in_order_of_keys(m: Machine, of: v.GroupedOf) -> v.GroupedOf:
+    """All elements in the order in which the keys came, those of one key in theirs."""
+    return _sorted(m, of, ())
+
+
 def _sorted(m: Machine, of: v.GroupedOf, terms: Terms) -> v.GroupedOf:
     """The lists sorted; the keys stay in the order in which they came."""
     known = ("sorted lists", of.rel.token, tuple((sqlx.text(s.sql), d) for s, d in terms))

@@ -16,6 +16,7 @@ from lester_duck.lift import (
     expressions,
     files,
     finals,
+    flattened,
     flushes,
     folds,
     grouped,
@@ -284,6 +285,7 @@ def _note_shapes(frame: Frame, shapes: dict[int, Value]) -> None:
 
 def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> Value:
     """A comprehension, as the loop it abbreviates; its names stay its own."""
+    node = flattened.comprehension(m, node)
     shortcut = _fields_comprehension(m, node)
     if shortcut is not None:
         return shortcut
