@@ -27,6 +27,7 @@ from lester_duck.lift import (
     scalars,
     shapes,
     sqlx,
+    texts,
     tops,
 )
 from lester_duck.lift import values as v
@@ -219,7 +220,10 @@ def _enumerate(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value
     history = histories.of(m, args[0]) if m.frames else None
     if history is not None:
         return histories.numbered(m, history, start)
-    view = rows.as_view(m, m.content(args[0]))
+    lines = m.content(args[0])
+    if isinstance(lines, texts.Lines) and type(start) is int:
+        return replace(lines, counted=start)
+    view = rows.as_view(m, lines)
     if view is None:
         return tuple((start + i, item) for i, item in enumerate(containers.known_items(m, args[0])))
     rel, element, place = view.rel, view.element, arrays.place(view.rel)

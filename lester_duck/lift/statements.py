@@ -22,6 +22,7 @@ from lester_duck.lift import (
     recovery,
     rows,
     sqlx,
+    whiles,
     wide,
 )
 from lester_duck.lift import values as v
@@ -176,6 +177,11 @@ def _for(m: Machine, node: ast.For) -> None:
 
 
 def _while(m: Machine, node: ast.While) -> None:
+    counting = whiles.as_for(m, node)
+    if counting is not None:
+        _for(m, counting)
+        m.env[counting.target.id] = v.Poison(f"'{counting.target.id}' after the loop that counts it", node.lineno)
+        return
     for _ in range(1_000):
         test = expressions.condition(m, node.test)
         known = m.implied(test)

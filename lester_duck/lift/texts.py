@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lester_duck.lift import containers, expressions, files, once, rows
+from lester_duck.lift import arrays, containers, expressions, files, once, rows
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -82,14 +82,17 @@ class WholeText(Library):
 
 @dataclass(frozen=True, eq=False)
 class Lines(Library):
-    """``text.split("\\n")``: the lines of a file, and an empty text after the last line end."""
+    """``text.split("\\n")``: the lines of a file and an empty text after the last end; numbered from ``counted``."""
 
     lines: v.ListOf
+    counted: int | None = None
     what = "list of lines and the end of the last one"
 
     def subscript(self, m: Machine, ref: Value, index: Value) -> Value:
         """``lines[1:]``, ``lines[0]``."""
         rel = self.lines.rel
+        if self.counted is not None:
+            raise Refused("an index into enumerate()", "a loop over it")
         if isinstance(index, slice) and index.stop is None and index.step is None and (index.start or 0) >= 0:
             further = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + (index.start or 0))
             text = WholeText(files.lines_of(m, further))
@@ -100,12 +103,17 @@ class Lines(Library):
 
     def loop(self, m: Machine, node: ast.For, bind: Callable[[Value], None], run: Callable[[], None]) -> bool:
         """A loop that does nothing for the empty text at the end."""
-        view = v.View(self.lines.rel, self.lines.element)
+        view, last = v.View(self.lines.rel, self.lines.element), ""
+        if self.counted is not None:
+            place = arrays.place(self.lines.rel)
+            number = Sym(sql("_1 + _2", place.sql, v.constant(self.counted).sql), "int", name="number")
+            view = v.View(self.lines.rel, (number if self.counted else place, self.lines.element))
+            last = (Poison("the number of the text after the last line end", m.line), "")
         loads = frozenset(n.id for part in node.body for n in ast.walk(part)
                           if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))  # fmt: skip
         rows.over_rows(m, view, (node.lineno, node.end_lineno), bind, run, None, loads)
         saved, m.state = m.state, m.state.fork()
-        rows.unroll(m, [""], bind, run)
+        rows.unroll(m, [last], bind, run)
         changed = [i for i, x in saved.heap.items() if m.state.heap.get(i) is not x]
         bound = [n for n, x in m.env.items() if x is not saved.envs[-1].get(n)]
         m.state = saved

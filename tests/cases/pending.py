@@ -13,7 +13,6 @@ PENDING: dict[str, tuple[int, str]] = {
     "trap_generator_twice": (3, "a generator that was read before"),
     "trap_pop_reinsert": (4, "the method .pop() of a HDict"),
     "trap_reinsertion": (6, "del of an element"),
-    "while_pairs": (4, "the length of a list of lines and the end of the last one"),
 }
 """Refused: the line, and what the refusal says."""
 
