@@ -256,19 +256,23 @@ def running(kind: str, template: str) -> frames.SeriesRule:
             raise Refused(f"{kind} with arguments")
         name = columns_of(group)[0]
         frame = ready(m, group, [name])
-        return _running(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), template)
+        return _running(m, frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")), template)
 
     return rule
 
 
-def _running(frame: Frame, sym: Sym, keys: list[Sym], template: str) -> Series:
+def _running(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], template: str) -> Series:
     number = series_rules.number(sym)
     kind = "int" if sym.type in ("int", "bool") else "float"
     tree: Tree = window(sql(template, number), keys, [position(frame)], "ROWS UNBOUNDED PRECEDING")
     tree = sql("CAST(_1 AS BIGINT)", tree) if kind == "int" else tree
     if sym.null:
         tree = sqlx.case(sql("_1 IS NOT NULL", sym.sql), tree, exp.null())
-    return Series(frame.rows_, Sym(known_keys(keys, tree), kind, null=sym.null, nan=True, name=sym.name))
+    absent = any(k.null for k in keys)
+    made = Sym(known_keys(keys, tree), kind, null=sym.null or absent, nan=True, name=sym.name, whole=sym.whole)
+    if kind == "int" and absent:
+        made = whole.unless(m, frame.rows_, replace(made, type="float"), _absent(keys))
+    return Series(frame.rows_, made)
 
 
 def ranked(frame: Frame, sym: Sym, keys: list[Sym], chosen: dict[str, Value]) -> Series:
@@ -329,7 +333,7 @@ def _diff(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value
 def _run(template: str) -> frames.SeriesRule:
     def rule(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
         frame, sym = plain(m, series)
-        return _running(frame, sym, [], template)
+        return _running(m, frame, sym, [], template)
 
     return rule
 
