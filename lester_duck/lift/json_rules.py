@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from lester_duck.lift import calls, files, scalars, sqlx
 from lester_duck.lift import values as v
+from lester_duck.lift.exploded import Exploded
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.relations import FileRel
@@ -25,6 +26,9 @@ _KINDS = {
     "number": ("BIGINT", "UBIGINT", "DOUBLE"),
     "bool": ("BOOLEAN",),
 }
+
+
+_LISTS = {"str": "py_json_texts", "int": "py_json_ints", "float": "py_json_floats"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +69,8 @@ class Document(Library):
             return self.value(m, key) if known else default
         with scalars.under(m, has):
             value = self.value(m, key)
+        if isinstance(value, Exploded) and isinstance(m.content(default), v.HList) and not m.content(default).items:
+            return replace(value, items=sqlx.case(has, value.items, sql("[]")))
         if default is None and isinstance(value, Sym):
             return replace(value, null=True)
         return m.select(has, value, default)
@@ -76,6 +82,14 @@ class Document(Library):
             return exp.true()
         self.is_object(m, "TypeError")
         return self.has(key)
+
+    def truth(self, m: Machine, ref: Value) -> Tree:
+        """Whether the object has any key."""
+        if self.added:
+            return exp.true()
+        size = sql("py_json_size(_1, _2)", self.document.sql, sqlx.literal(self.path))
+        m.oblige(sql("_1 IS NULL", size), "a JSON value that is no object")
+        return sql("coalesce(_1 > 0, FALSE)", size)
 
     def store(self, m: Machine, ref: Value, index: Value, value: Value) -> None:
         """``t[key] = value``."""
@@ -117,6 +131,8 @@ class Document(Library):
         """The value of a key that is there, with the type observed; another type is not accepted."""
         path = _path(self.path, key)
         found = [s[key] for s in self.samples if isinstance(s, dict) and key in s]
+        if any(isinstance(x, list) for x in found):
+            return self._list(m, key, path, found)
         numbers = [x for x in found if type(x) in (int, float)]
         if numbers and any(isinstance(x, str) for x in found):
             return self._text_or_number(m, key, path, found)
@@ -138,6 +154,29 @@ class Document(Library):
             this=_READERS["float" if kind == "number" else kind], expressions=[self.document.sql.copy(), place]
         )
         return Sym(reader, kind, null=none, name=key)
+
+    def _list(self, m: Machine, key: str, path: str, found: list[Any]) -> Value:
+        """A list of texts or numbers; other elements than observed are not accepted."""
+        lists = [x for x in found if x is not None]
+        if not all(isinstance(x, list) for x in lists):
+            raise Refused(f"{key!r} has values of several types")
+        kind = _type([x for one in lists for x in one], key)
+        if kind not in _LISTS:
+            raise Refused(f"the JSON list {key!r} of {kind} values", "a list of texts, or of whole numbers")
+        place, every = sqlx.literal(path), sqlx.literal(f"{path}[*]")
+        actual = sql("py_json_type(_1, _2)", self.document.sql, place)
+        null = sql("_1 = 'NULL'", actual)
+        is_list = sql("_1 = 'ARRAY'", actual)
+        kinds = exp.Array(expressions=[sqlx.literal(k) for k in _KINDS[kind]])
+        right = sql("list_has_all(_1, py_json_type(_2, _3))", kinds, self.document.sql, every)
+        wrong = exp.Not(this=sqlx.conjunction([is_list, right]))
+        listed = Exploded(sql(f"{_LISTS[kind]}(_1, _2)", self.document.sql, every), kind)
+        if None not in found:
+            m.oblige(wrong, f"{key!r} of another type than observed")
+            return listed
+        with scalars.under(m, sqlx.negate(null)):
+            m.oblige(wrong, f"{key!r} of another type than observed")
+        return v.Choice(null, None, listed)
 
     def _text_or_number(self, m: Machine, key: str, path: str, found: list[Any]) -> Value:
         """A value that is a text in some objects and a number in others: one of two, by what the object has."""

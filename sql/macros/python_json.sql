@@ -5,8 +5,8 @@ CREATE OR REPLACE MACRO py_json(x) AS
         WHEN NOT json_valid(x) AND regexp_matches(x, '\\u[dD][89a-fA-F]')
             THEN error('py_json: half of a surrogate pair: ' || x)
         WHEN NOT json_valid(x) THEN NULL
-        WHEN regexp_matches(regexp_replace(x, '"(\\.|[^"\\])*"', '', 'g'), ',\s*[}\]]') THEN NULL
-        WHEN regexp_matches(regexp_replace(x, '"(\\.|[^"\\])*"', '', 'g'), 'nan|inf', 'i')
+        WHEN regexp_matches(regexp_replace(x, '"(\\.|[^"\\])*"', '0', 'g'), ',\s*[}\]]') THEN NULL
+        WHEN regexp_matches(regexp_replace(x, '"(\\.|[^"\\])*"', '0', 'g'), 'nan|inf', 'i')
             THEN error('py_json: a number that is none: ' || x)
         WHEN json_type(x) = 'OBJECT' AND len(json_keys(x)) <> len(list_distinct(json_keys(x)))
             THEN error('py_json: a key twice: ' || x)
@@ -36,3 +36,14 @@ CREATE OR REPLACE MACRO py_json_float(x, path) AS
 -- A JSON true or false; NULL for any other value.
 CREATE OR REPLACE MACRO py_json_bool(x, path) AS
     CASE WHEN json_type(x, path) = 'BOOLEAN' THEN json_extract_string(x, path) = 'true' END;
+
+-- The elements of a JSON list, whose path ends with [*], as texts, whole numbers or floats.
+CREATE OR REPLACE MACRO py_json_texts(x, path) AS coalesce(json_extract_string(x, path), []);
+CREATE OR REPLACE MACRO py_json_ints(x, path) AS
+    CAST(coalesce(json_extract_string(x, path), []) AS BIGINT[]);
+CREATE OR REPLACE MACRO py_json_floats(x, path) AS
+    CAST(coalesce(json_extract_string(x, path), []) AS DOUBLE[]);
+
+-- How many keys a JSON object has; NULL for any other value.
+CREATE OR REPLACE MACRO py_json_size(x, path) AS
+    CASE WHEN json_type(x, path) = 'OBJECT' THEN len(json_keys(x, path)) END;
