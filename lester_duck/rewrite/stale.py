@@ -127,7 +127,10 @@ def _both(one: set[str] | None, other: set[str] | None) -> set[str] | None:
 
 
 def forgotten(tree: ast.Module) -> Iterator[Finding]:
-    """A loop that writes a group when the key changes, and nothing that writes the last one."""
+    """A loop that writes a group when the key changes, and nothing that writes the last one.
+
+    A group that is kept when it begins, and filled later, is not forgotten.
+    """
     for holder in ast.walk(tree):
         for block in _blocks(holder) if isinstance(holder, ast.Module | ast.stmt | ast.FunctionDef) else []:
             for number, statement in enumerate(block):
@@ -145,7 +148,8 @@ def _break(loop: ast.For, later: list[ast.stmt]) -> Iterator[Finding]:
         for target, call in (w for s in test.body for w in _written(s)):
             reset = {n for s in test.body if s.lineno > call.lineno for n in _stored(s)}
             arguments = {n.id for a in call.args for n in ast.walk(a) if isinstance(n, ast.Name)}
-            if previous and arguments & (reset | previous) and target not in afterwards:
+            begun = {n for s in test.body if s.lineno < call.lineno for n in _stored(s)}
+            if previous and arguments & (reset | previous) - begun and target not in afterwards:
                 text = f"a group is written to '{target}' when the next one begins, and nothing writes the last one"
                 yield Finding(kind="control break", line=call.lineno, text=text)
 

@@ -61,6 +61,19 @@ def test_a_control_break_that_forgets_its_last_group(tmp_path):
     assert found(tmp_path, complete) == []
 
 
+def test_a_group_that_is_kept_when_it_begins_is_not_forgotten(tmp_path):
+    program = """\
+    previous, group = None, None
+    for row in rows:
+        if group is None or row["key"] != previous:
+            group = {"key": row["key"], "n": 0}
+            out.append(group)
+            previous = row["key"]
+        group["n"] += row["n"]
+    """
+    assert found(tmp_path, program) == []
+
+
 def test_dates_compared_as_text(tmp_path):
     rows = ["id,date,iso", "1,28/02/2021,2021-02-28", "2,05/06/2022,2022-06-05", "3,11/01/2020,2020-01-11"]
     (tmp_path / "jobs.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
