@@ -35,13 +35,37 @@ def order_key(
     if unnested:
         inherited.append((sqlglot.parse_one(ordinal(unnested), dialect="duckdb"), False, True))
     if family == "group":
-        inherited = _first_of_group(inherited)
+        inherited = [] if _decided(tree, outputs, terms) else _first_of_group(inherited)
+        if not terms and not inherited:
+            terms = [(exp.Literal.number(0), False, True)]  # one row
     terms = _without_repeats(terms + inherited)
     names = ["_pos"] if len(terms) == 1 else [f"_pos_{n}" for n in range(1, len(terms) + 1)]
     return tuple(
         Order(term=OrderTerm(column=name, descending=d, nulls_last=last), expression=e.sql("duckdb"))
         for name, (e, d, last) in zip(names, terms, strict=True)
     )
+
+
+def _decided(
+    tree: exp.Select, outputs: Mapping[str, exp.Expression], terms: list[tuple[exp.Expression, bool, bool]]
+) -> bool:
+    """Whether no two groups are equal in what ORDER BY says: it holds every key, or there is one group only."""
+    group = tree.args.get("group")
+    if group is None:
+        return tree.args.get("distinct") is None
+    if any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets", "all")):
+        return False
+    ordered = {expression for expression, _, _ in terms}
+    return bool(group.expressions) and all(_key(key, tree, outputs) in ordered for key in group.expressions)
+
+
+def _key(key: exp.Expression, tree: exp.Select, outputs: Mapping[str, exp.Expression]) -> exp.Expression:
+    """A grouping key that is given by its place, or by the name of an output, as what it stands for."""
+    if isinstance(key, exp.Literal) and key.is_int and 0 < int(key.name) <= len(tree.expressions):
+        return tree.expressions[int(key.name) - 1].unalias()
+    if isinstance(key, exp.Column) and not key.table and key.name in outputs:
+        return outputs[key.name]
+    return key
 
 
 def input_order(inputs: tuple[Input, ...], relations: Mapping[str, Relation]) -> list[tuple[str, OrderTerm]]:
