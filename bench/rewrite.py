@@ -2,10 +2,13 @@
 
 The cases are a join and a report in plain Python, and the demonstration's script. Where the variable
 LESTER_DUCK_CASES names a folder, the scripts of its folders (``NAME/script.py``) are measured too.
+
+``--engine llm --replay`` counts the tokens of rewrites with a model instead, from recorded answers.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import shutil
@@ -17,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from measuring import Goal, finish, options, table
+from measuring import Goal, finish, options, replay, table
 
 import lester_duck as ld
 from lester_duck.demo import data, story
@@ -149,9 +152,19 @@ def goals(cells: list[dict[str, Any]]) -> list[Goal]:
     ]
 
 
+def _more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--engine", choices=["static", "llm"], default="static", help="llm: with a model, and auto")
+    parser.add_argument("--replay", action="store_true", help="recorded answers of a model")
+
+
 def main() -> None:
     """Measure, print, conclude."""
-    args = options(__doc__)
+    args = options(__doc__, _more)
+    if args.replay:
+        cells = replay.replayed(directed=not args.quick)
+        print(table(replay.HEADER, [replay.row(c) for c in cells]))
+        finish(args, {"cells": cells}, replay.goals(cells))
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         if args.quick:

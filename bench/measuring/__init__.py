@@ -8,15 +8,17 @@ import os
 import platform
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 
-def options(description: str) -> argparse.Namespace:
-    """``--quick`` (under 50 s on two cores) and ``--json FILE``."""
+def options(description: str, more: Callable[[argparse.ArgumentParser], object] | None = None) -> argparse.Namespace:
+    """``--quick`` (under 50 s on two cores) and ``--json FILE``; ``more`` adds others."""
     parser = argparse.ArgumentParser(description=description)
+    if more:
+        more(parser)
     parser.add_argument("--quick", action="store_true", help="smaller sizes: under 50 s on two cores")
     parser.add_argument("--json", metavar="FILE", help="write the raw figures")
     return parser.parse_args()

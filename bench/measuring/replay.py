@@ -1,0 +1,82 @@
+"""Tokens and verdicts of rewrites with a model, from recorded answers given by a server on the loopback interface."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lester_duck import api
+from measuring import Goal
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from rewrite import recorded
+from rewrite.endpoint import serving
+
+HEADER = ("case", "llm: verdict", "questions", "tokens", "auto: verdict", "questions", "tokens")
+SHARE = 1 / 3
+"""The most that auto may ask for, of what llm asks for."""
+EXECUTED = frozenset({"14_meter_quality"})
+"""Notebooks that run only in the order they were executed in."""
+
+
+def replayed(directed: bool) -> list[dict[str, Any]]:
+    """A cell per case that has a recording and is in the folder LESTER_DUCK_CASES names.
+
+    Tokens are characters / 4, as the replaying server bills them.
+    """
+    given = os.environ.get("LESTER_DUCK_CASES")
+    cells = []
+    for recording in recorded.recordings("llm"):
+        case = Path(given) / recording.case if given else None
+        if case is None or not case.is_dir():
+            continue
+        rest = recorded.HERE / f"{recording.case}.auto.json"
+        cells.append({
+            "case": recording.case,
+            "llm": _cell(case, "llm", recording, directed),
+            "auto": _cell(case, "auto", recorded.load(rest) if rest.is_file() else None, directed),
+        })  # fmt: skip
+    return cells
+
+
+def _cell(case: Path, engine: str, recording: recorded.Recording | None, directed: bool) -> dict[str, Any]:
+    answer = recorded.answering(recording) if recording else _never
+    with tempfile.TemporaryDirectory() as scratch, serving(answer) as endpoint:
+        folder = Path(scratch) / case.name
+        shutil.copytree(case, folder)
+        script = next(p for p in (folder / "script.py", folder / "script.ipynb") if p.is_file())
+        order = {"order": "executed"} if case.name in EXECUTED else {}
+        result = api.rewrite(
+            script, engine=engine, model="recorded", base_url=endpoint.url, directed=directed, mutants="none",
+            samples=1, cache=False, **order,
+        )  # fmt: skip
+        tokens = sum(e.prompt_tokens + e.completion_tokens for e in result.exchanges)
+    return {
+        "verdict": str(result.verdict.status) if result.verdict else "none",
+        "questions": len(result.exchanges),
+        "tokens": tokens,
+        "stopped": result.stopped,
+    }
+
+
+def _never(request: dict[str, Any]) -> tuple[int, str]:
+    return 404, "no answer was recorded for this case"
+
+
+def row(cell: dict[str, Any]) -> tuple[Any, ...]:
+    """A cell as a line of the table."""
+    llm, auto = cell["llm"], cell["auto"]
+    return (cell["case"], llm["verdict"], llm["questions"], llm["tokens"], auto["verdict"], auto["questions"],
+            auto["tokens"])  # fmt: skip
+
+
+def goals(cells: list[dict[str, Any]]) -> list[Goal]:
+    """What auto asks for, as a share of what llm asks for, over all cases."""
+    asked = {engine: sum(cell[engine]["tokens"] for cell in cells) for engine in ("llm", "auto")}
+    share = asked["auto"] / asked["llm"] if asked["llm"] else 1.0
+    return [Goal("tokens of auto as a share of those of llm", SHARE, "", {"all cases": share} if cells else {})]
