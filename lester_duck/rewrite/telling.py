@@ -29,9 +29,6 @@ ANSWER: dict[str, Any] = {
     "title": "Answer", "type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"],
     "additionalProperties": False,
 }  # fmt: skip
-_MACRO = re.compile(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))")
-MACROS = ("sql/macros/python.sql", "sql/macros/python_json.sql")
-"""Files whose macros are told; those of other files are in hints, where they matter."""
 SHOWN = 3
 """Differences that are told at once."""
 
@@ -53,7 +50,6 @@ class Telling:
     def first(self, name: fragments.Name, pipeline: Pipeline, columns: Columns, sample: int) -> Question:
         """The question for a fragment, given what there is of the pipeline."""
         variables = {
-            "macros": macro_names(),
             "hints": hints.hints(self.task.text) or "nothing in particular.",
             "script_name": self.task.name,
             "script": self._numbered(),
@@ -221,16 +217,6 @@ def featurizer_kinds() -> str:
         given = ", ".join(f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in fields(cls))
         lines.append(f"- `{kind}`({given}): {summary}")
     return "\n".join(lines)
-
-
-def macro_names() -> str:
-    """The macros that views may call.
-
-    >>> "`py_mod(a, b)`" in macro_names()
-    True
-    """
-    found = [macro for path in MACROS for macro in _MACRO.findall(assets.text(path))]
-    return ", ".join(f"`{macro}`" for macro in found)
 
 
 def as_text(value: Any) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lester_duck import api
+from lester_duck import api, assets
 from lester_duck.errors import InputError, InternalError, UsageError
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Label, Pipeline, Split
@@ -249,6 +250,17 @@ def test_a_variable_of_a_prompt_that_is_missing_is_an_error():
         prompts.render("repair", outcome="a")
     with pytest.raises(InternalError, match=r"unknown variables \['other'\]"):
         prompts.render("repair", outcome="a", agreed="b", difference="c", remarks="", other="d")
+
+
+def test_the_macros_a_prompt_names_are_there():
+    named = set(re.findall(r"`(py_\w+\([^)]+\))`", assets.text("prompts/sql/v001.md")))
+    there = {
+        macro
+        for path in assets.folder("sql/macros").glob("*.sql")
+        for macro in re.findall(r"CREATE OR REPLACE MACRO (py_\w+\([^)]+\))", path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert named <= there
 
 
 def test_the_files_road_writes_questions_and_reads_answers(preparation, tmp_path):
