@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, files, scalars, sqlx
+from lester_duck.lift import calls, files, json_files, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.exploded import Exploded
 from lester_duck.lift.foreign import Library
@@ -228,7 +228,7 @@ def _loads(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``json.loads(line)`` of a line of a file."""
     text = args[0]
     if not isinstance(text, Sym):
-        return MISSING
+        return json_files.loads(m, args, kwargs)
     if kwargs or text.line is None or text.line.strip == "field":
         raise Refused("json.loads of something other than a line of a file")
     rel = next((f.query.base for f in reversed(m.frames) if f.query.alias == text.line.alias), None)
@@ -260,7 +260,7 @@ def _dumps(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     raise Refused("json.dumps of values that depend on rows", "a line joined from its columns")
 
 
-RULES = {"json.loads": _loads, "json.dumps": _dumps}
+RULES = {"json.load": json_files.load, "json.loads": _loads, "json.dumps": _dumps}
 
 
 def install() -> None:

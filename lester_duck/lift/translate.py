@@ -21,6 +21,7 @@ from lester_duck.lift import (
     features,
     functions,
     harmless,
+    json_files,
     json_rules,
     numpy_rules,
     obligations,
@@ -95,7 +96,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     roots: list[Relation] = [w.rel for _, _, w in written]
     if prepared is not None:
         roots.append(prepared.view)
-    roots += pandas_aggregates.asserted(m)
+    roots += [*pandas_aggregates.asserted(m), *json_files.relations(m)]
     pandas_aggregates.place(m, roots)
     datetexts.suspect(m)
     emitted = emit.emit(m, roots)
