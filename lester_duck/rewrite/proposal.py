@@ -59,12 +59,13 @@ class Attempt:
     verdict: Verdict | None
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Higher is better: agreed, then not comparable, then what agrees with more points."""
+    def rank(self) -> tuple[bool, int, int]:
+        """Higher is better: agreed, then what agrees at more points of the user's data, then what does not differ."""
         if self.verdict is None:
-            return (-1, 0)
-        agreeing = self.verdict.points - len({d.point for d in self.verdict.differences})
-        return ({"agreed": 2, "not comparable": 1, "differs": 0}[self.verdict.status], agreeing)
+            return (False, -1, 0)
+        wrong = {d.point for d in self.verdict.differences if not d.input}
+        status = {"agreed": 2, "not comparable": 1, "differs": 0}[self.verdict.status]
+        return (self.verdict.agreed, self.verdict.points - len(wrong), status)
 
 
 def complete(pipeline: Pipeline, task: Task, engine: str) -> Pipeline:

@@ -246,9 +246,20 @@ def _before(name: Name, other: Name) -> bool:
     return order.index(name) < order.index(other)
 
 
+def _named(problem: str) -> list[Name]:
+    """Fragments by the sections of a pipeline that the reasons against it name."""
+    if "[featurizer]" in problem or "[features]" in problem:
+        return ["features", "target", "preparation"]
+    if any(f"[{section}]" in problem for section in ("split", "label", "model")):
+        return ["target", "features", "preparation"]
+    return ["preparation", "target", "features"]
+
+
 def _suspected(attempt: Attempt) -> list[Name]:
     """Fragments by how likely the first difference is theirs."""
-    if attempt.verdict is None or attempt.verdict.first is None:
+    if attempt.verdict is None:
+        return _named(attempt.proposal.problem)
+    if attempt.verdict.first is None:
         return ["preparation", "target", "features"]
     first = attempt.verdict.first
     if first.point.startswith("y given"):

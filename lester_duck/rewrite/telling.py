@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lester_duck import assets
-from lester_duck.featurize.registry import KINDS
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import discreet, fragments, hints, profile, prompts
 from lester_duck.rewrite.asking.question import Message, Question
@@ -65,7 +64,7 @@ class Telling:
         else:
             variables |= {"calls": self._calls(), "views": _listed(pipeline, columns)}
         if name == "features":
-            variables |= {"featurizers": featurizer_kinds(), "target": _target(pipeline), "view": _view(pipeline)}
+            variables |= {"target": _target(pipeline), "view": _view(pipeline)}
         prompt = prompts.render(name, **variables)
         asked = prompt.user + self._said()
         messages = ({"role": "system", "content": prompt.system}, {"role": "user", "content": self.masked.hide(asked)})
@@ -207,16 +206,6 @@ def _target(pipeline: Pipeline) -> str:
 
 def _fenced(language: str, text: str) -> str:
     return f"```{language}\n{text.rstrip()}\n```"
-
-
-def featurizer_kinds() -> str:
-    """The featurizers a pipeline may name: a line each, with parameters and defaults."""
-    lines = []
-    for kind, cls in KINDS.items():
-        summary = (cls.__doc__ or "").strip().splitlines()[0]
-        given = ", ".join(f.name if f.default is MISSING else f"{f.name} = {f.default!r}" for f in fields(cls))
-        lines.append(f"- `{kind}`({given}): {summary}")
-    return "\n".join(lines)
 
 
 def as_text(value: Any) -> str:

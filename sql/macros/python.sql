@@ -105,7 +105,8 @@ CREATE OR REPLACE MACRO py_datetime(x) AS
         WHEN regexp_full_match(x, '[0-9]{4}-[0-9]{2}-[0-9]{2}(.[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.([0-9]{3}|[0-9]{6}))?)?)?')
             AND x >= '0001' AND (length(x) < 12 OR substr(x, 12, 2) < '24')
             THEN TRY_CAST(substr(x, 1, 10) || ' ' || CASE WHEN length(x) = 10 THEN '00:00' ELSE substr(x, 12) END AS TIMESTAMP)
-        WHEN regexp_matches(x, '^[0-9]{4}') THEN error('py_datetime: a form of ISO time that is not supported: ' || x)
+        WHEN regexp_matches(x, '^[0-9]{4}') AND x >= '0001'
+            THEN error('py_datetime: a form of ISO time that is not supported: ' || x)
     END;
 
 -- date(year, month, day) and datetime(year, month, day, hour, minute, second): NULL where Python raises ValueError.

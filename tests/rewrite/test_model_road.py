@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from lester_duck import api, assets
 from lester_duck.errors import InputError, InternalError, UsageError
+from lester_duck.featurize.registry import KINDS
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Label, Pipeline, Split
 from lester_duck.rewrite import fragments, prompts
@@ -91,7 +92,7 @@ def test_preparation_then_label_and_split_then_the_matrix(orders, pipeline):
     assert "prepared(" in last
     assert "LogisticRegression.fit(X" in last
     system = endpoint.requests[2]["messages"][0]["content"]
-    assert "n_features, hash = 'crc32'" in next(line for line in system.splitlines() if "`hash_words`(" in line)
+    assert "`hash_words`(" in system
     everything = json.dumps([request["messages"] for request in endpoint.requests])
     assert "{{" not in everything
 
@@ -261,6 +262,18 @@ def test_the_macros_a_prompt_names_are_there():
     }
     assert len(named) > 20
     assert named <= there
+
+
+def test_the_featurizers_a_prompt_names_are_those_there_are():
+    text = assets.text("prompts/features/v001.md")
+    named = {m[1]: m[2] for m in re.finditer(r"^- `(\w+)`\(([^)]*)\):", text, re.MULTILINE)}
+    kinds = {kind: {f.name for f in fields(cls)} for kind, cls in KINDS.items()}
+    assert named.keys() == kinds.keys()
+    for kind, given in named.items():
+        told = set(re.findall(r"\b([a-z_]+)(?= =|,|$)", given)) - {"null", "true", "false"}
+        if "and all of" in given:
+            told = (told | kinds["count_words"]) - {"count_words"}
+        assert told == kinds[kind], kind
 
 
 def test_the_files_road_writes_questions_and_reads_answers(preparation, tmp_path):
