@@ -278,11 +278,10 @@ def store(m: Machine, base: v.Ref, content: Value, index: Value, value: Value) -
         raise Refused(f"this assignment into a {scalars.kind_name(content)}", "x[:, j] = column")
     rows, column = index
     if rows == slice(None) and type(column) is int:
-        new = broadcast(m, [v.Matrix(content.rel, (content.columns[column],)), _upright(m, value)], lambda _, b: b)
-        target = max((new.rel, content.rel), key=depth)
-        columns = list(arrays.align(m, target, content.rel, v.Seq(content.columns)).items)
-        columns[column] = arrays.align(m, target, new.rel, new.columns[0])
-        m.update(base, v.Matrix(target, tuple(columns)))
+        m.update(base, _columns_set(m, content, [column], _upright(m, value)))
+        return
+    if rows == slice(None) and isinstance(column, slice):
+        m.update(base, _columns_set(m, content, list(range(len(content.columns)))[column], value))
         return
     codes = as_array(m, column)
     if isinstance(rows, v.Vector) and rows.element.position is not None and isinstance(codes, v.Vector):
@@ -292,6 +291,19 @@ def store(m: Machine, base: v.Ref, content: Value, index: Value, value: Value) -
         m.update(base, where(m, test, value, content))
         return
     raise Refused("this assignment into a matrix", "x[:, j] = column")
+
+
+def _columns_set(m: Machine, content: v.Matrix, places: list[int], value: Value) -> v.Matrix:
+    """The matrix with some of its columns replaced."""
+    old = v.Matrix(content.rel, tuple(content.columns[j] for j in places))
+    new = broadcast(m, [old, value], lambda _, b: b)
+    if not isinstance(new, v.Matrix) or len(new.columns) != len(places):
+        raise Refused("this assignment into a matrix", "as many columns on both sides")
+    target = max((new.rel, content.rel), key=depth)
+    columns = list(arrays.align(m, target, content.rel, v.Seq(content.columns)).items)
+    for place, column in zip(places, arrays.align(m, target, new.rel, v.Seq(new.columns)).items, strict=True):
+        columns[place] = column
+    return v.Matrix(target, tuple(columns))
 
 
 def _upright(m: Machine, value: Value) -> Value:

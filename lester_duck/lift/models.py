@@ -8,6 +8,12 @@ from lester_duck.lift import concrete
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Estimator, FromModel, Poison, Refused, Value
 
+_POSITIONAL = {
+    "KNeighborsClassifier": ("n_neighbors",), "KNeighborsRegressor": ("n_neighbors",), "KMeans": ("n_clusters",),
+    "Ridge": ("alpha",), "RidgeClassifier": ("alpha",), "Lasso": ("alpha",), "ElasticNet": ("alpha",),
+}  # fmt: skip
+"""Estimators of scikit-learn whose first parameter may be given without its name."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
@@ -24,9 +30,11 @@ def construct(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value]
     short = name.rsplit(".", 1)[-1]
     if not short[:1].isupper():
         raise (FromModel if m.fit is not None else Refused)(f"a call of {name}")
-    if args:
+    names = _POSITIONAL.get(short, ())
+    if len(args) > len(names):
         raise Refused(f"{short}() with positional parameters", "name the parameters")
-    params = tuple((k, concrete.plain_value(m, x)) for k, x in kwargs.items())
+    given = dict(zip(names, args, strict=False)) | kwargs
+    params = tuple((k, concrete.plain_value(m, x)) for k, x in given.items())
     return Estimator(name, params)
 
 

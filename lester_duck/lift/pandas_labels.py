@@ -164,11 +164,11 @@ def _rename_axis(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs
 
 
 def _index(m: Machine, ref: Value, frame: Frame) -> Value:
-    """The key, where there is one; the positions of rows that were never chosen among."""
+    """The key, where there is one; the positions of rows that were never chosen among, or numbered since."""
     rows = frame.rows_
     if rows.index == "keys" and len(rows.keys) == 1:
         return Series(frames.owned(rows, ref), rows.keys[0][1])
-    if rows.index == "range" and rows.part is None and not rows.where and not rows.joins:
+    if rows.index == "range" and rows.part is None and isinstance(ref, v.Ref):
         return _Positions(ref)
     return dropped.index_of(ref, frame)
 

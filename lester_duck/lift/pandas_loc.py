@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import folds, scalars, sqlx
+from lester_duck.lift import calls, folds, scalars, sqlx
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
@@ -23,6 +23,8 @@ from lester_duck.lift.values import Refused, Sym, Value
 
 def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
     ref, frame = accessor.of, m.content(accessor.of)
+    if isinstance(index, v.Func):
+        index = calls.call(m, index, [ref], {})
     if isinstance(frame, Series):
         return series_rules.subscript(m, frame, index)
     rows, columns = index if isinstance(index, tuple) else (index, slice(None))
@@ -84,8 +86,13 @@ def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> No
         mask = _at_key(m, frame, mask)
     if not isinstance(mask, Series):
         raise Refused("loc by label", "df.loc[mask, columns] = value")
-    for name in names:
-        frame = set_where(m, frame, mask, name, value)
+    several = m.content(value)
+    items = list(several) if isinstance(several, tuple) else getattr(several, "items", None) if isinstance(
+        several, v.HList) else None
+    if items is not None and len(items) != len(names):
+        raise Refused("a list of another length than the columns", 'df.loc[mask, ["x", "y"]] = [a, b]')
+    for name, one in zip(names, items or [value] * len(names), strict=True):
+        frame = set_where(m, frame, mask, name, one)
     m.update(ref, frame)
 
 

@@ -6,6 +6,7 @@ import datetime
 
 from lester_duck.lift import (
     calls,
+    instances,
     pandas_across,
     pandas_aggregates,
     pandas_arrays,
@@ -30,6 +31,7 @@ from lester_duck.lift import (
     pandas_matches,
     pandas_methods,
     pandas_moments,
+    pandas_named,
     pandas_outer,
     pandas_picks,
     pandas_quantiles,
@@ -67,6 +69,16 @@ def timedelta(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
             raise Refused("Timedelta of this", "pd.Timedelta(days=n)")
         given = {_UNITS[unit]: args[0]}
     return datetime.timedelta(**given)
+
+
+def timedelta64(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.timedelta64(1, "h")``, to divide by; here a letter has one meaning: M is a month."""
+    if len(args) != 2 or kwargs or type(args[0]) is not int or args[1] not in _NUMPY_UNITS:
+        raise Refused("timedelta64 of this", 'np.timedelta64(1, "h")')
+    return datetime.timedelta(**{_NUMPY_UNITS[args[1]]: args[0]})
+
+
+_NUMPY_UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "W": "weeks", "ms": "milliseconds"}
 
 
 def timestamp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -128,7 +140,9 @@ RULES: dict[str, frames.SeriesRule] = {
     "numpy.where": pandas_shape.where,
     "numpy.select": pandas_shape.select,
     "numpy.arange": _positions,
+    "numpy.timedelta64": timedelta64,
     "builtins.range": pandas_select.span,
+    **instances.RULES,
     "numpy.hstack": pandas_shape.stack,
     "numpy.column_stack": pandas_shape.stack,
     "numpy.c_": pandas_shape.stack,
@@ -170,6 +184,7 @@ __all__ = [
     "pandas_lookups",
     "pandas_matches",
     "pandas_methods",
+    "pandas_named",
     "pandas_outer",
     "pandas_picks",
     "pandas_quantiles",

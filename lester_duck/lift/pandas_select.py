@@ -257,7 +257,9 @@ def span(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 def place_of(m: Machine, rows: Rows) -> Series:
     """The position of each row, from 0, as a series."""
     for id_, content in list(m.state.heap.items()):
-        if isinstance(content, Frame) and content.rows_.rel is rows.rel and content.rows_.where == rows.where:
+        if not isinstance(content, Frame) or content.rows_.labels != rows.labels:
+            continue
+        if content.rows_.rel is rows.rel and content.rows_.where == rows.where:
             if rows.where or rows.joins:
                 rows = frames.close(m, v.Ref(id_), content).rows_
             break

@@ -33,7 +33,8 @@ def _known_values(m: Machine, series: Series, what: str) -> list[Value]:
     if values is None:
         raise Refused(f"{what} by a column whose values are not those of a file", _NEAREST)
     observed.owe_values(m, series, values, f"a value that makes another column of {what}")
-    return values
+    order = series.sym.categories
+    return values if order is None or not set(values) <= set(order) else [x for x in order if x in values]
 
 
 def _grouped(m: Machine, ref: Value, frame: Frame, index: list[str]) -> tuple[GroupRel, Rows, list, Frame]:

@@ -80,7 +80,7 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
     for place, ((_, sym), shown) in enumerate(zip(frame.columns, _names(frame), strict=True)):
         if not isinstance(sym, Sym):
             raise Refused("encoded columns written to a file")
-        plain = sym.whole is not None and chosen["float_format"] is None and not chosen["na_rep"]
+        plain = sym.whole is not None and not chosen["na_rep"]
         if plain and whole.was_whole(m, path, chosen["sep"], place):
             sym = whole.settled(m, sym)
         elif plain and sym.type == "float" and path in m.observed.writes:
@@ -117,7 +117,7 @@ def _formatted(sym: Sym, form: str) -> object:
     match = re.fullmatch(r"%\.(\d+)f", form) if isinstance(form, str) else None
     if match is None:
         raise Refused(f"to_csv with float_format={form!r}", '"%.3f"')
-    return sql("printf(_1, _2)", sqlx.literal(form), sym.sql)
+    return sql("printf(_1, CAST(_2 AS DOUBLE))", sqlx.literal(form), sym.sql)
 
 
 frames.FRAME_METHODS["to_csv"] = _to_csv
