@@ -253,6 +253,9 @@ def template_format(m: Machine, template: str, args: list[Value], kwargs: dict[s
     pieces: list[Value] = []
     given: dict[str, Value] = {str(i): x for i, x in enumerate(args)} | kwargs
     counted = 0
+    fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
+    if "" in fields and any(field[:1].isdigit() for field in fields):
+        raise Refused("the script would fail here: numbered and unnumbered fields in one format")
     for text, field, spec, conversion in string.Formatter().parse(template):
         pieces.append(text)
         if field is None:
