@@ -14,7 +14,8 @@ from lester_duck.lift.relations import FileRel, GroupRel, Relation, SelectRel, U
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.values import Sym, Value
 
-_READ = {"py_int": int, "py_float": float, "py_strip": str.strip, "py_upper": str.upper, "py_lower": str.lower}
+_READ = {"py_int": int, "py_float": float, "py_strip": str.strip, "py_upper": str.upper, "py_lower": str.lower,
+         "py_title": str.title, "py_capitalize": str.capitalize}  # fmt: skip
 
 _OF_ANOTHER_ROW = exp.Window | exp.IgnoreNulls | exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from lester_duck.lift import files, scalars
+from lester_duck.lift import files, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_moments as moment_rules
 from lester_duck.lift import pandas_series as series_rules
@@ -79,7 +79,9 @@ def read_csv(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if not isinstance(path, str):
         raise Refused("read_csv of a path that is no constant")
     path = files.clean_path(path)
-    for name in ("thousands", "quotechar", "skipinitialspace"):
+    if plain["thousands"] not in (None, ",") or (plain["thousands"] and plain["decimal"] == ","):
+        raise Refused("read_csv with thousands=", 'thousands=","')
+    for name in ("quotechar", "skipinitialspace"):
         if plain[name] not in (None, False) and (name, plain[name]) != ("quotechar", '"'):
             raise Refused(f"read_csv with {name}=")
     if plain["decimal"] not in (None, ".", ","):
@@ -146,8 +148,9 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
     for i, (name, raw) in enumerate(rel.columns().items()):
         if wanted is not None and name not in wanted:
             continue
-        comma = plain["decimal"] == ","
-        kind, null = column_type([r[i].replace(",", ".") if comma else r[i] for r in cells], missing)
+        comma, grouped = plain["decimal"] == ",", plain["thousands"] is not None and name not in dates
+        texts = [r[i].replace(",", ".") if comma else r[i] for r in cells]
+        kind, null = column_type([_ungrouped(t) for t in texts] if grouped else texts, missing)
         declared = given.get(name) if isinstance(given, dict) else given
         if declared is not None:
             kind = {"category": "str"}.get(type_name(declared), type_name(declared))
@@ -157,6 +160,11 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
             columns.append((name, series.sym))
         else:
             pointed = sql("replace(_1, ',', '.')", sym.sql) if comma and kind == "float" else sym.sql
+            if grouped and kind in ("int", "float"):
+                form = sqlx.literal(_GROUPED.pattern)
+                odd = sql("contains(_1, ',') AND NOT regexp_full_match(_1, _2)", sym.sql, form)
+                frames.owe(m, rows, odd, "a number whose digits are not in groups of three")
+                pointed = sql("replace(_1, ',', '')", sym.sql)
             made = typed(m, rows, replace(sym, sql=pointed), kind)
             if kind == "float" and declared is None:
                 other = sql("_1 IS NULL OR py_int(_1) IS NULL", pointed)
@@ -165,6 +173,14 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
     if isinstance(wanted, list) and not all(isinstance(w, str) for w in wanted):
         raise Refused("usecols by position", "usecols=[names]")
     return m.new(Frame(rows, tuple(columns)))
+
+
+def _ungrouped(text: str) -> str:
+    """A number without the commas between its groups of three digits."""
+    return text.replace(",", "") if _GROUPED.fullmatch(text) else text
+
+
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
 
 
 def typed(m: Machine, rows: Rows, raw: Sym, kind: str) -> Sym:

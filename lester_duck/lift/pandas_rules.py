@@ -82,7 +82,9 @@ _NUMPY_UNITS = {"D": "days", "h": "hours", "m": "minutes", "s": "seconds", "W": 
 
 
 def timestamp(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    """``pd.Timestamp("2021-04-01")``."""
+    """``pd.Timestamp("2021-04-01")``, ``pd.Timestamp(year, month, day)``."""
+    if 3 <= len(args) <= 6 and not kwargs and not all(v.is_const(a) for a in args):
+        return calls.call(m, v.Lib("datetime.datetime"), args, {})
     given = [frames.constant(m, a) for a in args]
     if len(given) == 1 and isinstance(given[0], str) and not kwargs:
         try:

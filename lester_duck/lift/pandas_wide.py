@@ -135,11 +135,7 @@ def _pivot(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
     if not all(isinstance(x, str) for x in (index, by, value)):
         raise Refused("pivot with these arguments", 'pivot(index="a", columns="b", values="c")')
     made = spread(m, ref, frame, [index], by, value, "first", None)
-    held = groups.frame_of(m, made.rows_.rel)
-    pair = groups.grouping(m, held, tuple(frames.syms(held, [index, by])))
-    count = pair.require("count", None, "int", "n")
-    total = m.whole("max", pair, count, "int")
-    m.asserted.append((sql("_1 > 1", total.sql), m.line))
+    _once(m, made, [index, by])
     return m.new(made)
 
 
@@ -182,9 +178,27 @@ def _unstack(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Va
 
 
 def _frame_unstack(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if len(frame.columns) != 1:
-        raise Refused("unstack of several columns", "df.groupby(keys)[column].sum().unstack()")
-    raise Refused("unstack of a frame", "df.groupby(keys)[column].sum().unstack()")
+    """One column per column and value of a key, which pandas names by both."""
+    chosen = options(kwargs, args, ("level",), "unstack", level=-1, fill_value=None)
+    keys, rows = frame.rows_.keys, frame.rows_
+    names = [n for n, _ in keys]
+    level = names[chosen["level"]] if chosen["level"] in (-1, len(keys) - 1) and len(keys) > 1 else chosen["level"]
+    if rows.index != "keys" or len(keys) < 2 or names.count(level) != 1 or not frame.columns:
+        raise Refused("unstack of this frame", 'df.set_index(["a", "b"])[["x"]].unstack("b")')
+    ref = m.new(Frame(replace(rows, index="range", keys=()), (*keys, *frame.columns)))
+    index = [n for n in names if n != level]
+    fill = frames.constant(m, chosen["fill_value"])
+    made = spread(m, ref, m.content(ref), index, level, frame.names, "first", fill)
+    _once(m, made, [*index, level])
+    return m.new(made)
+
+
+def _once(m: Machine, made: Frame, names: list[str]) -> None:
+    """A cell has one value at the most: pandas refuses two."""
+    held = groups.frame_of(m, made.rows_.rel)
+    pair = groups.grouping(m, held, tuple(frames.syms(held, names)))
+    total = m.whole("max", pair, pair.require("count", None, "int", "n"), "int")
+    m.asserted.append((sql("_1 > 1", total.sql), m.line))
 
 
 # -- one-hot columns ------------------------------------------------------------------------------------------
