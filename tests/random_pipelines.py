@@ -62,7 +62,7 @@ class Shape:
 class Drawn:
     """A drawn view: its columns, its template, its own order, and the aliases whose order breaks ties.
 
-    ``ties`` is None where DuckDB alone cannot say the whole order.
+    ``ties`` is None where DuckDB alone cannot say the whole order, empty where the template does.
     """
 
     shape: Shape
@@ -91,7 +91,8 @@ class Drawn:
         if self.ties is None:
             return None
         whole = ", ".join([*([self.order] if self.order else []), *(f"{alias}._pos" for alias in self.ties)])
-        return re.sub(r"\{\*(\w+)\}", r"\1.* EXCLUDE (_pos)", self.template) + f" ORDER BY {whole}"
+        text = re.sub(r"\{\*(\w+)\}", r"\1.* EXCLUDE (_pos)", self.template)
+        return f"{text} ORDER BY {whole}" if whole else text
 
 
 @dataclass
@@ -244,7 +245,8 @@ def _from(r: Random, shapes: list[Shape], most: int = 3) -> tuple[str, list[tupl
     text = f"{inputs[0][1].name} AS x"
     for alias in ("y", "z")[: r.randint(1, most - 1)]:
         shape = r.choice(shapes)
-        kind = r.choice(["JOIN", "JOIN", "LEFT JOIN", "CROSS JOIN" if r.random() < 0.3 else "JOIN"])
+        kind = r.choice(["JOIN", "JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+        kind = "CROSS JOIN" if r.random() < 0.05 else kind
         on = "" if kind == "CROSS JOIN" else f" ON {_condition(r, r.choice(inputs), (alias, shape))}"
         text += f" {kind} {shape.name} AS {alias}{on}"
         inputs.append((alias, shape))
@@ -256,7 +258,8 @@ def _join(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     shown = _projections(r, inputs, 2)
     where = f" WHERE {_predicate(r, *r.choice(inputs))}" if r.random() < 0.3 else ""
     order = _order_clause(r, shown)
-    return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {text}{where}", order, tuple(a for a, _ in inputs))
+    ties = None if "RIGHT" in text else tuple(a for a, _ in inputs)
+    return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {text}{where}", order, ties)
 
 
 def _semi(r: Random, name: str, shapes: list[Shape]) -> Drawn:
@@ -373,8 +376,69 @@ def _union(r: Random, name: str, shapes: list[Shape]) -> Drawn:
         where = f" WHERE {_predicate(r, 'x', shape)}" if r.random() < 0.4 else ""
         shown = ", ".join(f"{t} AS p{n}" for n, t in enumerate(texts, 1))
         branches.append(f"SELECT {shown} FROM {shape.name} AS x{where}")
-    both = r.choice([" UNION ALL ", " UNION ALL ", " UNION "])
-    return Drawn(Shape(name, tuple((f"p{n}", k) for n, k in enumerate(kinds, 1))), both.join(branches))
+    text = branches[0]
+    same = r.choice([" UNION ALL ", " UNION ", *SET_OPERATIONS])
+    for branch in branches[1:]:
+        text += r.choice([same, same, r.choice(SET_OPERATIONS)]) + branch
+    return Drawn(Shape(name, tuple((f"p{n}", k) for n, k in enumerate(kinds, 1))), text)
+
+
+SET_OPERATIONS = (" UNION ALL ", " UNION ", " EXCEPT ", " EXCEPT ALL ", " INTERSECT ", " INTERSECT ALL ")
+
+
+def _limit(r: Random, name: str, shapes: list[Shape]) -> Drawn:
+    """LIMIT and OFFSET under an order whose ties the position breaks."""
+    shape = r.choice(shapes)
+    shown = _no_calls(r, [("x", shape)])
+    where = f" WHERE {_predicate(r, 'x', shape)}" if r.random() < 0.3 else ""
+    order = r.choice([f"x.{r.choice(shape.of())} {r.choice(['', 'DESC'])}, x._pos", "x._pos", "x._pos DESC"])
+    cut = r.choice([f"LIMIT {r.randint(0, 4)}", f"LIMIT {r.randint(1, 3)} OFFSET {r.randint(1, 3)}", "OFFSET 2"])
+    return Drawn(
+        _shape(name, shown), f"SELECT {_shown(shown)} FROM {shape.name} AS x{where} ORDER BY {order} {cut}", ties=()
+    )
+
+
+def _asof(r: Random, name: str, shapes: list[Shape]) -> Drawn:
+    """The nearest row of another relation; only what equally near rows have in common is shown."""
+    left, right = r.choice(shapes), r.choice(shapes)
+    pairs = [(a, b) for a in left.of(INT, REAL) for b in right.of(INT, REAL)]
+    if not pairs:
+        return _join(r, name, shapes)
+    (a, b), kind = r.choice(pairs), r.choice(["ASOF JOIN", "ASOF LEFT JOIN"])
+    test = r.choice([f"x.{a} >= y.{b}", f"x.{a} < y.{b}", f"y.{b} <= x.{a}", f"y.{b} > x.{a}"])
+    same = [(c, d) for c in left.of(TEXT) for d in right.of(TEXT)] if r.random() < 0.6 else []
+    on = test + "".join(f" AND x.{c} = y.{d}" for c, d in same[:1])
+    shown = [*_no_calls(r, [("x", left)]), (f"y.{b}", "near", right.type(b))]
+    shown = list({n: (t, n, k) for t, n, k in shown}.values())
+    where = f" WHERE {_predicate(r, 'x', left)}" if r.random() < 0.3 else ""
+    sql = f"SELECT {_shown(shown)} FROM {left.name} AS x {kind} {right.name} AS y ON {on}{where}"
+    return Drawn(_shape(name, shown), sql, ties=("x",))
+
+
+def _grouped_window(r: Random, name: str, shapes: list[Shape]) -> Drawn:
+    """Windows over groups, grouping sets, and DISTINCT of either."""
+    shape = r.choice(shapes)
+    keys = [(*_expression(r, "x", shape), f"g{n}") for n in range(1, r.choice([1, 1, 2]) + 1)]
+    keys = [(e, t, n) for e, t, n in keys if e not in {x for x, _, m in keys if m < n}]
+    (first, kind), second = _aggregate(r, "x", shape), _aggregate(r, "x", shape)
+    shown = [*((e, n, t) for e, t, n in keys), (first, "s1", kind)]
+    names = ", ".join(e for e, _, _ in keys)
+    sets = r.choice(["", "", "ROLLUP", "CUBE", "SETS"])
+    by = f"{sets} ({names})" if sets in ("ROLLUP", "CUBE") else names
+    if sets == "SETS":
+        by = f"GROUPING SETS (({names}), (), ({keys[-1][0]}))"
+    if sets and r.random() < 0.7:
+        shown.append((f"grouping({names})::INTEGER", "bits", INT))
+    if r.random() < 0.6 or not sets:
+        over = r.choice(["", f"ORDER BY {second[0]}", f"PARTITION BY {first}", f"PARTITION BY {keys[0][0]}"])
+        function = "rank()" if "ORDER" in over else r.choice(["count(*)", "sum(count(*))"])
+        shown.append((f"{function} OVER ({over})::INTEGER", "w", INT))
+    having = r.choice(["", "", " HAVING count(*) > 1"])
+    distinct = r.choice(["", "", "DISTINCT "])
+    listed = shown[r.choice([0, 0, 1]) :] if distinct else shown
+    where = f" WHERE {_predicate(r, 'x', shape)}" if r.random() < 0.3 else ""
+    sql = f"SELECT {distinct}{_shown(listed)} FROM {shape.name} AS x{where} GROUP BY {by}{having}"
+    return Drawn(_shape(name, listed), sql)
 
 
 def _values(r: Random, name: str, shapes: list[Shape]) -> Drawn:
@@ -405,9 +469,10 @@ def _cte(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     )
 
 
-PLAIN_KINDS = (_select, _join, _group, _distinct, _semi, _union)
+PLAIN_KINDS = (_select, _join, _group, _distinct, _semi, _union, _grouped_window)
 KINDS = (
     _select,
+    _join,
     _join,
     _join,
     _join,
@@ -416,10 +481,15 @@ KINDS = (
     _group,
     _group,
     _group,
+    _grouped_window,
+    _grouped_window,
     _distinct,
     _window,
     _window,
     _union,
+    _union,
+    _limit,
+    _asof,
     _values,
     _cte,
 )

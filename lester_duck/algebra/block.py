@@ -8,9 +8,11 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
-from lester_duck.algebra.flatten import Flat, flatten, is_plain, own_aggregates, own_nodes
+from lester_duck.algebra.expand import expand
+from lester_duck.algebra.flatten import Flat, flatten, in_window, is_plain, own_aggregates, own_nodes
 from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.hoist import calls_in, check_calls, order_clause, split_calls
+from lester_duck.algebra.limits import resolve_distinct_on
 from lester_duck.algebra.order_key import input_order, order_key
 from lester_duck.algebra.parse import parse_view
 from lester_duck.algebra.qualify import ordered_term, qualify
@@ -50,7 +52,15 @@ def build_blocks(
     where = where or f"views/{view}.sql"
     known = dict(relations)
     blocks = []
-    for flat in flatten(view, parse_view(sql, where, first_line)):
+    flats = flatten(view, parse_view(sql, where, first_line))
+    names = {f.name for f in flats}
+    waiting = list(reversed(flats))
+    while waiting:
+        flat = waiting.pop()
+        simpler = expand(flat, known, names, where)
+        if simpler:
+            waiting += reversed(simpler)
+            continue
         for block in _hoist_calls(view, flat, known, functions, where):
             block = replace(block, folds=_folds(block, folds, where))
             blocks.append(block)
@@ -128,6 +138,8 @@ def _union(
             f"the branches of UNION ALL have different numbers of columns: {sorted(widths)}", where=where, sql=flat.sql
         )
     branches = _align_branches(branches)
+    if flat.compared:
+        branches[-1] = replace(branches[-1], compared=True)
     schema, table = location(view, flat.name)
     order = [Order(term=OrderTerm(column="_pos_1"), expression="branch")]
     order += [o for b in branches for o in b.order if o.term.column != "_pos_1"]
@@ -162,13 +174,13 @@ def _select(
 ) -> Block:
     if not tree.args.get("from_"):
         raise Unsupported("a view without FROM is not supported", where=where, hint="write (VALUES (...)) AS t(a, b)")
-    tree = qualify(_distinct_on(tree), relations, where)
+    tree = qualify(_distinct_on(tree, where), relations, where)
     family = _family(tree)
     inputs = _inputs(tree, relations, taken, where)
     break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in input_order(inputs, relations)])
     unnested = _unnested(tree, family, functions, where)
     order = order_key(tree, family, inputs, relations, unnested)
-    keys = _keys(tree, family, where)
+    keys = _keys(tree, family)
     names = tuple(e.alias_or_name for e in tree.expressions)
     _check_outputs(names, where)
     calls = calls_in(tree, functions)
@@ -198,12 +210,12 @@ def _unnested(tree: exp.Select, family: str, functions: frozenset[str], where: s
     return node.this.sql("duckdb")
 
 
-def _distinct_on(tree: exp.Select) -> exp.Select:
+def _distinct_on(tree: exp.Select, where: str) -> exp.Select:
     """DISTINCT ON (k) ... ORDER BY o keeps the first row of each k in that order: a window."""
     distinct = tree.args.get("distinct")
     if not distinct or not distinct.args.get("on"):
         return tree
-    tree = tree.copy()
+    tree = resolve_distinct_on(tree, where)
     on = tree.args.pop("distinct").args["on"]
     order = tree.args.get("order")
     window = exp.Window(this=exp.RowNumber(), partition_by=[e.copy() for e in on.expressions])
@@ -216,14 +228,7 @@ def _distinct_on(tree: exp.Select) -> exp.Select:
 def _family(tree: exp.Select) -> str:
     grouped = tree.args.get("group") or tree.args.get("having") or tree.args.get("distinct")
     windows = any(own_nodes(tree, exp.Window)) or tree.args.get("qualify")
-    aggregates = any(not _in_window(n, tree) for n in own_aggregates(tree))
-    if windows and (grouped or aggregates):
-        raise Unsupported(
-            "windows together with grouping are not supported in one SELECT",
-            hint="group in a CTE, then apply the window",
-        )
-    if tree.args.get("group") and tree.args.get("distinct"):
-        raise Unsupported("DISTINCT together with GROUP BY is not supported", hint="group in a CTE first")
+    aggregates = any(not in_window(n, tree) for n in own_aggregates(tree))
     if windows:
         return "window"
     if grouped or aggregates:
@@ -233,18 +238,6 @@ def _family(tree: exp.Select) -> str:
     if not is_plain(bare) and not any(own_nodes(tree, exp.Explode)):
         raise InternalError("a SELECT that is neither plain, grouped nor windowed", sql=tree.sql("duckdb"))
     return "spj"
-
-
-def _in_window(node: exp.Expression, tree: exp.Expression) -> bool:
-    """Whether an aggregate is the function of a window (also below FILTER or IGNORE NULLS)."""
-    parent, child = node.parent, node
-    while parent is not None and parent is not tree:
-        if isinstance(parent, exp.Window) and parent.this is child:
-            return True
-        if not isinstance(parent, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
-            return False
-        parent, child = parent.parent, parent
-    return False
 
 
 def _inputs(tree: exp.Select, relations: Mapping[str, Relation], taken: set[str], where: str) -> tuple[Input, ...]:
@@ -276,13 +269,9 @@ def _join_kind(item: exp.Expression) -> JoinKind:
     return "left" if item.side == "LEFT" else "inner"
 
 
-def _keys(tree: exp.Select, family: str, where: str) -> tuple[Key, ...]:
+def _keys(tree: exp.Select, family: str) -> tuple[Key, ...]:
     if family == "group":
         group = tree.args.get("group")
-        if group and any(group.args.get(k) for k in ("cube", "rollup", "grouping_sets", "totals")):
-            raise Unsupported(
-                "GROUPING SETS, CUBE and ROLLUP are not supported", where=where, hint="write a UNION ALL of groupings"
-            )
         expressions = (
             [e.unalias() for e in tree.expressions]
             if tree.args.get("distinct")

@@ -43,7 +43,8 @@ def block_edges(block: Block, relations: Mapping[str, Relation]) -> tuple[Edge, 
     owner = {**names, **inputs}
     edges = []
     for projection, name in zip(tree.expressions, block.columns, strict=True):
-        edges += _expression_edges(name, projection.unalias(), owner)
+        made = _expression_edges(name, projection.unalias(), owner)
+        edges += [replace(e, column=None, kind="INDIRECT", subtype="FILTER") for e in made] if block.compared else made
     edges += _clause_edges(tree, block, owner)
     known = [e for e in dict.fromkeys(edges) if e.relation in relations and not is_reserved_column(e.origin)]
     return tuple(known)

@@ -15,10 +15,15 @@ from lester_duck.errors import Unsupported
 
 @dataclass(frozen=True, slots=True)
 class Flat:
-    """One hoisted step: its name and its text (a SELECT over tables, a UNION ALL of such, or VALUES)."""
+    """One hoisted step: its name and its text (a SELECT over tables, a set operation of such, or VALUES).
+
+    ``compared`` tells that the last branch of a UNION ALL is there to be compared with: its values are
+    no values of the result, they decide which rows stay.
+    """
 
     name: str
     sql: str
+    compared: bool = False
 
 
 def flatten(view: str, tree: exp.Expression) -> tuple[Flat, ...]:
@@ -42,17 +47,33 @@ def _flatten(
     view: str, name: str, tree: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]
 ) -> None:
     """Hoist everything inside ``tree``, then append it under ``name``."""
-    while isinstance(tree, exp.Subquery) and not tree.alias:
-        tree = tree.this
+    tree = _bare(tree)
     scope = _hoist_ctes(view, tree, scope, steps, names)
     if isinstance(tree, exp.SetOperation):
-        tree = _hoist_union(view, name, tree, scope, steps, names)
+        tree = _hoist_set_operation(view, tree, scope, steps, names)
     elif isinstance(tree, exp.Select):
         _hoist_from(view, tree, scope, steps, names)
     else:
         raise Unsupported(f"{tree.key.upper()} is not supported as a view", sql=tree.sql("duckdb"))
     _rename_tables(tree, scope)
     steps.append(Flat(name, tree.sql("duckdb")))
+
+
+_MODIFIERS = ("order", "limit", "offset", "with_")
+
+
+def _bare(tree: exp.Expression) -> exp.Expression:
+    """A query without the parentheses around it; what stands behind them applies to all of it."""
+    while isinstance(tree, exp.Subquery) and not tree.alias:
+        held = {key: tree.args[key] for key in _MODIFIERS if tree.args.get(key)}
+        if held:
+            inner = exp.Subquery(this=tree.this, alias=exp.TableAlias(this=quoted("inner")))
+            tree = exp.select("*").from_(inner)
+            for key, value in held.items():
+                tree.set(key, value)
+        else:
+            tree = tree.this
+    return tree
 
 
 def _fresh(view: str, hint: str, names: set[str]) -> str:
@@ -107,54 +128,47 @@ def _values(values: exp.Values) -> str:
     return exp.select(*[exp.column(c.copy()) for c in columns]).from_(inner).sql("duckdb")
 
 
-def _hoist_union(
-    view: str, name: str, tree: exp.SetOperation, scope: dict[str, str], steps: list[Flat], names: set[str]
+def _hoist_set_operation(
+    view: str, tree: exp.SetOperation, scope: dict[str, str], steps: list[Flat], names: set[str]
 ) -> exp.Expression:
-    """UNION ALL: branches that are no plain SELECT over tables get steps of their own."""
-    branches = list(_branches(tree))
-    kinds = {bool(node.args.get("distinct")) for node in tree.find_all(exp.Union) if _is_spine(node, tree)}
-    if len(kinds) > 1:
+    """UNION ALL, EXCEPT, INTERSECT: branches that are no plain SELECT over tables get steps of their own."""
+    kind = "UNION" if isinstance(tree, exp.Union) else tree.key.upper()
+    if tree.args.get("by_name"):
         raise Unsupported(
-            "UNION and UNION ALL in one SELECT are not supported", hint="give one of them a CTE of its own"
+            f"{kind} BY NAME is not supported", hint="list the columns in the same order", sql=tree.sql("duckdb")
         )
-    distinct = kinds == {True}
-    by_name = any(node.args.get("by_name") for node in tree.find_all(exp.Union))
-    if by_name:
-        raise Unsupported(
-            "UNION BY NAME is not supported", hint="list the columns in the same order", sql=tree.sql("duckdb")
-        )
+    distinct = bool(tree.args.get("distinct"))
+    branches = list(_branches(tree, tree)) if kind == "UNION" else [tree.left, tree.right]
     plain = [_plain_branch(view, f"part{n}", branch, scope, steps, names) for n, branch in enumerate(branches, 1)]
-    union = plain[0]
+    whole = plain[0]
     for branch in plain[1:]:
-        union = exp.Union(this=union, expression=branch, distinct=False)
-    order = tree.args.get("order")
-    if not distinct and not order:
-        return union
-    inner = _fresh(view, "union", names)
-    _rename_tables(union, scope)
-    steps.append(Flat(inner, union.sql("duckdb")))
+        whole = type(tree)(this=whole, expression=branch, distinct=distinct and kind != "UNION")
+    again = distinct and kind == "UNION"
+    clauses = {key: tree.args[key] for key in ("order", "limit", "offset") if tree.args.get(key)}
+    if not again and not clauses:
+        return whole
+    inner = _fresh(view, kind.lower(), names)
+    _rename_tables(whole, scope)
+    steps.append(Flat(inner, whole.sql("duckdb")))
     outer = exp.select("*").from_(_table(inner, "u"))
-    if distinct:
+    if again:
         outer = outer.distinct()
-    if order:
-        outer.set("order", order.copy())
+    for key, clause in clauses.items():
+        outer.set(key, clause.copy())
     return outer
 
 
-def _is_spine(node: exp.Expression, root: exp.Expression) -> bool:
-    while node is not root:
-        if not isinstance(node.parent, exp.Union | exp.Subquery):
-            return False
-        node = node.parent
-    return True
+def _branches(tree: exp.Expression, root: exp.Union):
+    """Branches of a UNION from left to right.
 
-
-def _branches(tree: exp.Expression):
-    while isinstance(tree, exp.Subquery) and not tree.alias:
-        tree = tree.this
-    if isinstance(tree, exp.Union):
-        yield from _branches(tree.left)
-        yield from _branches(tree.right)
+    A nested UNION ALL is part of it, a nested UNION only where the whole is one; any other is a branch.
+    """
+    bare = _bare(tree)
+    nested = isinstance(bare, exp.Union) and not bare.args.get("by_name")
+    alike = nested and (root.args.get("distinct") or not bare.args.get("distinct"))
+    if tree is root or (alike and not any(bare.args.get(key) for key in _MODIFIERS)):
+        yield from _branches(bare.left, root)
+        yield from _branches(bare.right, root)
     else:
         yield tree
 
@@ -187,8 +201,26 @@ def own_aggregates(tree: exp.Expression):
 
 def is_plain(tree: exp.Select) -> bool:
     """Whether a SELECT is selection, projection and join only, without an order of its own."""
-    busy = any(tree.args.get(key) for key in ("group", "having", "distinct", "qualify", "order", "with_", "windows"))
+    clauses = ("group", "having", "distinct", "qualify", "windows", *_MODIFIERS)
+    busy = any(tree.args.get(key) for key in clauses) or any(is_special(j) for j in tree.args.get("joins") or [])
     return not busy and not any(own_nodes(tree, exp.Window, exp.Explode)) and not any(own_aggregates(tree))
+
+
+def is_special(join: exp.Join) -> bool:
+    """Whether a join is one that is rewritten into others: RIGHT, FULL or ASOF."""
+    return join.side in ("RIGHT", "FULL") or bool(join.args.get("method"))
+
+
+def in_window(node: exp.Expression, tree: exp.Expression) -> bool:
+    """Whether an aggregate is the function of a window (also below FILTER or IGNORE NULLS)."""
+    parent, child = node.parent, node
+    while parent is not None and parent is not tree:
+        if isinstance(parent, exp.Window) and parent.this is child:
+            return True
+        if not isinstance(parent, exp.Filter | exp.IgnoreNulls | exp.RespectNulls | exp.WithinGroup):
+            return False
+        parent, child = parent.parent, parent
+    return False
 
 
 def own_nodes(tree: exp.Expression, *types: type[exp.Expression]):

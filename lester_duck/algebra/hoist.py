@@ -72,7 +72,7 @@ def split_calls(tree: exp.Select, name: str, functions: frozenset[str], where: s
     joins, from_ = outer.args.get("joins"), outer.args["from_"]
     outer.set("joins", None)
     outer.set("from_", None)
-    outer = _transform_top_down(outer, visit)
+    outer = transform_top_down(outer, visit)
     inner = exp.select(*[exp.alias_(e, n, quoted=True) for e, n in replacements.values()])
     inner.set("from_", from_)
     inner.set("joins", joins)
@@ -105,7 +105,7 @@ def _is_branch(node: exp.Expression) -> bool:
     return isinstance(node, exp.If) and isinstance(node.parent, exp.Case)
 
 
-def _transform_top_down(
+def transform_top_down(
     tree: exp.Expression, visit: Callable[[exp.Expression], exp.Expression]
 ) -> exp.Expression:
     """Replace nodes from the top; what a replacement brings is not visited again."""

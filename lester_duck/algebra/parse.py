@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from lester_duck.errors import InputError, Unsupported
+from lester_duck.names import POS, RID
 
 _VOLATILE = {
     "random", "rand", "uuid", "gen_random_uuid", "uuidv4", "uuidv7", "now", "current_timestamp", "current_date",
@@ -50,7 +51,15 @@ def parse_view(sql: str, where: str, first_line: int = 1) -> exp.Expression:
         )
     tree = trees[0]
     _refuse(tree, where)
+    _unquote_pseudo_columns(tree)
     return tree
+
+
+def _unquote_pseudo_columns(tree: exp.Expression) -> None:
+    """``"_pos"`` means what ``_pos`` means; quotes mark a key that is resolved (``qualify``)."""
+    for node in tree.find_all(exp.Column):
+        if node.name.lower() in (POS, RID):
+            node.this.set("quoted", False)
 
 
 def _refuse(tree: exp.Expression, where: str) -> None:
@@ -101,9 +110,31 @@ def _refuse_function(node: exp.Func, where: str) -> None:
         )
 
 
+def _in_expression(node: exp.Expression) -> bool:
+    """Whether a node belongs to a subquery of an expression, or to a query within one."""
+    query = node if isinstance(node, exp.Query) else node.find_ancestor(exp.Query)
+    while query.parent is not None:
+        parent = query.parent
+        item = query.arg_key == "this" and isinstance(parent, exp.Subquery | exp.CTE | exp.From | exp.Join)
+        branch = isinstance(parent, exp.SetOperation) and query.arg_key in ("this", "expression")
+        with_ = isinstance(parent, exp.CTE | exp.With)
+        if not (item or branch or with_):
+            return True
+        query = parent.find_ancestor(exp.Query) if isinstance(parent, exp.CTE | exp.From | exp.Join) else parent
+        if query is None:
+            return False
+    return False
+
+
 def _join(node: exp.Join) -> str | None:
-    if node.args.get("method") or node.side in ("RIGHT", "FULL"):
-        return f"{node.args.get('method') or node.side} JOIN is not supported: write it as a LEFT JOIN (and UNION ALL)"
+    method = node.args.get("method")
+    if (method and method != "ASOF") or (method and node.side in ("RIGHT", "FULL")):
+        kind = " ".join(k for k in (method, node.side) if k)
+        return f"{kind} JOIN is not supported: write it as a LEFT JOIN (and UNION ALL)"
+    if (method or node.side in ("RIGHT", "FULL")) and _in_expression(node):
+        return f"{method or node.side} JOIN in a subquery of an expression is not supported: give it a CTE"
+    if (method or node.side in ("RIGHT", "FULL")) and node.kind in ("SEMI", "ANTI"):
+        return f"{method or node.side} {node.kind} JOIN is not supported"
     return None
 
 
@@ -155,8 +186,34 @@ def _table(node: exp.Table) -> str | None:
     return None
 
 
-def _grouping_sets(node: exp.Expression) -> str:
-    return "GROUPING SETS, CUBE and ROLLUP are not supported: write a UNION ALL of groupings"
+def _grouping_sets(node: exp.Expression) -> str | None:
+    if _in_expression(node):
+        return f"{node.sql_name() if isinstance(node, exp.Func) else node.key.upper()} in a subquery is not supported"
+    return None
+
+
+def _set_operation(node: exp.SetOperation) -> str | None:
+    if _in_expression(node):
+        return f"{node.key.upper()} in a subquery of an expression is not supported: give it a CTE"
+    return None
+
+
+def _limit(node: exp.Limit | exp.Fetch | exp.Offset) -> str | None:
+    """LIMIT, FETCH FIRST and OFFSET of a whole number of rows are understood, outside of expressions."""
+    name = "OFFSET" if isinstance(node, exp.Offset) else "LIMIT"
+    if not isinstance(node.parent, exp.Query):
+        return f"{name} inside a function is not supported"
+    if _in_expression(node):
+        return f"{name} in a subquery of an expression is not supported: use arg_max or first(x ORDER BY y)"
+    options = node.args.get("limit_options")
+    number = node.args.get("count") if isinstance(node, exp.Fetch) else node.expression
+    if (options and (options.args.get("percent") or options.args.get("with_ties"))) or not _is_whole(number):
+        return f"{name} of anything but a whole number of rows is not supported"
+    return None
+
+
+def _is_whole(node: exp.Expression | None) -> bool:
+    return isinstance(node, exp.Literal) and not node.is_string and node.name.isdigit()
 
 
 _RULES = {
@@ -174,8 +231,9 @@ _RULES = {
     exp.TableSample: lambda node: "TABLESAMPLE is not supported: it changes from run to run",
     exp.Pivot: lambda node: "PIVOT is not supported: write the aggregates out",
     exp.Columns: lambda node: "COLUMNS(...) is not supported: name the columns",
-    exp.Except: lambda node: "EXCEPT is not supported: write an anti join (LEFT JOIN ... WHERE ... IS NULL)",
-    exp.Intersect: lambda node: "INTERSECT is not supported: write a semi join",
-    exp.Limit: lambda node: "LIMIT is not supported: use QUALIFY row_number() OVER (ORDER BY ...) <= n",
-    exp.Offset: lambda node: "OFFSET is not supported: use QUALIFY row_number() OVER (ORDER BY ...) > n",
+    exp.Except: _set_operation,
+    exp.Intersect: _set_operation,
+    exp.Limit: _limit,
+    exp.Fetch: _limit,
+    exp.Offset: _limit,
 }

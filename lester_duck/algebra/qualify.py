@@ -12,6 +12,7 @@ from sqlglot.schema import MappingSchema
 
 from lester_duck.algebra.flatten import is_aggregate, own_aggregates
 from lester_duck.algebra.relation import OrderTerm, Relation, column
+from lester_duck.algebra.using import mark_written, merge_columns
 from lester_duck.errors import InputError, Unsupported, one_of
 from lester_duck.names import POS, RID
 
@@ -38,10 +39,12 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     _replace_pseudo_columns(tree, aliases, where)
     columns = {r.name: dict.fromkeys(r.columns, "UNKNOWN") for r in aliases.values()}
     schema = MappingSchema(columns, dialect="duckdb", normalize=False)
+    mark_written(tree)
     try:
         tree = qualify_columns(tree, schema=schema, dialect="duckdb")
     except OptimizeError as error:
         raise _unknown(tree, aliases, where, str(error).splitlines()[0]) from None
+    merge_columns(tree)
     _restore_pseudo_columns(tree)
     _check_columns(tree, aliases, where)
     return tree
@@ -135,8 +138,8 @@ def _group_by_all(tree: exp.Select) -> None:
 
 def _replace_pseudo_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
     for node in list(tree.find_all(exp.Column)):
-        if node.table in aliases and node.name in {t.column for t in aliases[node.table].order} - {POS}:
-            node.replace(_placeholder(node.table, node.name))  # a text that was qualified before
+        if _is_resolved(node, aliases):
+            node.replace(_placeholder(node.table, node.name))
             continue
         if node.name.lower() not in (RID, POS):
             continue
@@ -155,6 +158,17 @@ def _replace_pseudo_columns(tree: exp.Select, aliases: Mapping[str, Relation], w
             _as_ordered_aggregate(parent, alias, terms, where)
         else:
             node.replace(_single_value(alias, terms, where))
+
+
+def _is_resolved(node: exp.Column, aliases: Mapping[str, Relation]) -> bool:
+    """Whether a column names a stored part of an order key: the text was qualified before.
+
+    There it is quoted; ``_pos`` without quotes means the whole key, in its direction (``parse_view``
+    takes the quotes away from what people write).
+    """
+    if node.table not in aliases or not node.this.args.get("quoted"):
+        return False
+    return node.name in {t.column for t in aliases[node.table].order}
 
 
 def _only_alias(select: exp.Select, where: str) -> str:

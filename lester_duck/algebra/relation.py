@@ -98,7 +98,8 @@ class Block:
     ``sql`` is the qualified SELECT without ORDER BY (empty for ``union``). ``columns`` are its user
     columns. ``references`` are relations read by subqueries in expressions. ``calls`` are declared
     functions, ``folds`` (``algebra.folds.FoldCall``) declared folds.
-    ``branch`` marks a branch of a union, stored with the others under ids of the union.
+    ``branch`` marks a branch of a union, stored with the others under ids of the union, ``compared``
+    one whose values only decide which rows of the others stay (EXCEPT, INTERSECT).
     """
 
     name: str
@@ -115,6 +116,7 @@ class Block:
     order: tuple[Order, ...] = ()
     branches: tuple[Block, ...] = ()
     branch: bool = False
+    compared: bool = False
     folds: tuple = ()
     unnested: str | None = None
 

@@ -160,3 +160,88 @@ SELECT k FROM t QUALIFY row_number() OVER (PARTITION BY a ORDER BY k DESC) = 1
 SELECT k, row_number() OVER (PARTITION BY a ORDER BY k DESC) AS n FROM t QUALIFY n = 1
 SELECT k, rank() OVER (ORDER BY a) AS r FROM t
 SELECT a, list(k ORDER BY k DESC) AS l FROM t GROUP BY a
+SELECT t.k, u.e FROM t RIGHT JOIN u ON t.k = u.k
+SELECT t.k, u.k AS k2, u.e FROM t FULL JOIN u ON t.k = u.k
+SELECT k, t.a, u.e, o.n FROM t FULL JOIN u USING (k) LEFT JOIN o ON o.a = t.a
+SELECT t.k, u.e, o.n FROM t JOIN u ON t.k = u.k FULL JOIN o ON o.a = u.a WHERE o.n IS NOT NULL
+SELECT t.k, u.e, o.n FROM t LEFT JOIN u ON t.k = u.k RIGHT JOIN o ON o.a = u.a
+SELECT t.k, u.e FROM t FULL JOIN u ON t.a < u.a AND t.k > 2
+SELECT count(*) AS n FROM t FULL JOIN u ON t.k = u.k
+SELECT k, t.a, u.e, o.n FROM t FULL JOIN u USING (k) FULL JOIN o ON o.a = t.a
+SELECT k, a2.n FROM t FULL JOIN u USING (k) FULL JOIN (SELECT n AS k, n FROM o) AS a2 USING (k)
+SELECT a FROM t INTERSECT SELECT a FROM u
+SELECT a FROM t INTERSECT ALL SELECT a FROM u
+SELECT a FROM t EXCEPT SELECT a FROM u
+SELECT a FROM t EXCEPT ALL SELECT a FROM u
+SELECT k FROM t EXCEPT SELECT c FROM t
+SELECT a, k FROM t EXCEPT ALL SELECT * FROM (SELECT a, k FROM u) AS s ORDER BY k DESC
+SELECT a FROM t UNION SELECT a FROM u INTERSECT SELECT A FROM o
+(SELECT a FROM t UNION ALL SELECT a FROM u) EXCEPT ALL SELECT A FROM o
+SELECT a FROM t UNION SELECT a FROM u UNION ALL SELECT A FROM o
+SELECT a FROM t UNION ALL SELECT a FROM u UNION SELECT A FROM o
+SELECT a FROM t EXCEPT (SELECT a FROM u UNION ALL SELECT n FROM o)
+WITH q AS (SELECT a FROM t EXCEPT SELECT a FROM u) SELECT q.a, t.k FROM q JOIN t ON t.a = q.a
+SELECT k FROM t ORDER BY k LIMIT 3
+SELECT k FROM t ORDER BY k DESC LIMIT 2 OFFSET 1
+SELECT k, a FROM t ORDER BY a, k OFFSET 2
+SELECT k FROM t FETCH FIRST 2 ROWS ONLY
+(SELECT k FROM t ORDER BY k LIMIT 2) UNION ALL (SELECT k FROM u ORDER BY k DESC, a LIMIT 1)
+SELECT k FROM t UNION ALL SELECT k FROM u ORDER BY k LIMIT 4
+(SELECT k FROM t ORDER BY k) LIMIT 3
+SELECT a, count(*) AS n FROM t GROUP BY a ORDER BY n DESC, a LIMIT 2
+SELECT k FROM t LIMIT 0
+SELECT s.k FROM (SELECT k FROM t ORDER BY k DESC LIMIT 2) AS s JOIN t ON t.k = s.k
+SELECT a, count(*) AS n, row_number() OVER (ORDER BY count(*) DESC, a) AS r FROM t GROUP BY a
+SELECT a, sum(sum(k)) OVER () AS s FROM t GROUP BY a
+SELECT a, sum(k) * 1.0 / sum(sum(k)) OVER (PARTITION BY a > 0) AS s FROM t GROUP BY a HAVING count(*) > 0 ORDER BY s
+SELECT a % 2 AS g, count(*) AS n, lag(count(*)) OVER (ORDER BY a % 2) AS p FROM t GROUP BY g
+SELECT a, count(*) FILTER (WHERE b = 'x') AS n, rank() OVER (ORDER BY count(*) FILTER (WHERE b = 'x')) AS r FROM t GROUP BY ALL
+SELECT a, max(k) AS m FROM t GROUP BY a QUALIFY row_number() OVER (ORDER BY max(k) DESC) <= 2
+SELECT sum(k) AS s, sum(sum(k)) OVER () AS w FROM t
+SELECT a, quantile_cont(k, 0.5) AS m, rank() OVER w AS r FROM t GROUP BY a WINDOW w AS (ORDER BY max(k))
+SELECT DISTINCT a, count(*) AS n FROM t GROUP BY a
+SELECT DISTINCT count(*) AS n FROM t GROUP BY a ORDER BY n DESC
+SELECT DISTINCT b, count(*) OVER (PARTITION BY b) AS n FROM t
+SELECT DISTINCT ON (n) count(*) AS n, a FROM t GROUP BY a ORDER BY n, a
+SELECT DISTINCT ON (b) b, k FROM t QUALIFY row_number() OVER (PARTITION BY a ORDER BY k) = 1 ORDER BY b, k
+SELECT a, count(*) AS n FROM t GROUP BY ROLLUP (a)
+SELECT a, b, count(*) AS n, grouping(a, b) AS g FROM t GROUP BY ROLLUP (a, b)
+SELECT a, b, sum(k) AS n, grouping(b) AS g FROM t GROUP BY CUBE (a, b) HAVING count(*) > 1
+SELECT a, b, count(*) AS n FROM t GROUP BY GROUPING SETS ((a, b), a, (), ())
+SELECT a, b, count(*) AS n FROM t GROUP BY a, ROLLUP (b)
+SELECT coalesce(b, 'all') AS b, count(*) AS n FROM t GROUP BY ROLLUP (b) ORDER BY grouping(b), b
+SELECT a FROM t GROUP BY CUBE (a)
+SELECT a % 2 AS g, count(*) AS n FROM t GROUP BY ROLLUP (a % 2)
+SELECT a % 2 AS g, count(*) AS n FROM t GROUP BY ROLLUP (g)
+SELECT a, sum(a) AS s, count(*) AS n FROM t GROUP BY ROLLUP (a)
+SELECT a, count(*) AS n FROM t WHERE k > 100 GROUP BY ROLLUP (a)
+SELECT a, b, count(*) AS n, row_number() OVER (PARTITION BY grouping(a, b) ORDER BY count(*), a, b) AS r FROM t GROUP BY ROLLUP (a, b)
+SELECT b, a, k, count(*) AS n FROM t GROUP BY ROLLUP ((b, a), k)
+SELECT t.k, u.e FROM t ASOF JOIN u ON t.k >= u.k AND t.a = u.a
+SELECT t.k, u.k AS k2 FROM t ASOF LEFT JOIN u ON t.a = u.a AND t.k > u.k
+SELECT t.k, u.k AS k2 FROM t ASOF LEFT JOIN u ON t.a = u.a AND u.k >= t.k
+SELECT t.k, u.k AS k2, o.n FROM t ASOF JOIN u ON t.a = u.a AND t.k <= u.k LEFT JOIN o ON o.a = t.a WHERE o.n > 0
+SELECT x.* EXCLUDE (c) FROM t AS x
+SELECT x.* REPLACE (a + 1 AS a) FROM t AS x
+SELECT DISTINCT ON (a) a % 2 AS a, k FROM t ORDER BY k
+SELECT DISTINCT ON (1) a, k FROM t ORDER BY k
+SELECT DISTINCT ON (m) a % 2 AS m, k FROM t ORDER BY k
+SELECT k FROM t LEFT JOIN (SELECT k::DOUBLE AS k FROM u) AS d USING (k)
+SELECT k FROM t RIGHT JOIN (SELECT k::DOUBLE AS k FROM u) AS d USING (k)
+SELECT typeof(k) AS y FROM t FULL JOIN (SELECT k::DOUBLE AS k FROM u) AS d USING (k)
+SELECT typeof(k) AS y, coalesce(t.k, d.k) AS z FROM t JOIN (SELECT k::DOUBLE AS k FROM u) AS d USING (k) JOIN (SELECT k::BIGINT AS k FROM u) AS e USING (k)
+SELECT k, typeof(k) AS y FROM t FULL JOIN (SELECT k::BIGINT AS k FROM u) AS d USING (k) RIGHT JOIN (SELECT k::DOUBLE AS k FROM u) AS e USING (k)
+SELECT k, t.a AS ta, u.a AS ua, e FROM t FULL JOIN u USING (k)
+SELECT typeof(k) AS y FROM (SELECT k FROM t INTERSECT ALL SELECT k::DOUBLE FROM t) AS s
+SELECT t.k FROM t RIGHT JOIN u ON t.k = u.k AND t.a IN (SELECT a FROM o)
+SELECT unnest([1, 2]) AS n FROM t LIMIT 3
+SELECT a, count(*) AS n FROM t FULL JOIN u USING (a) GROUP BY a
+SELECT a, count(*) AS n, row_number() OVER (ORDER BY count(*), a) AS r FROM t FULL JOIN u USING (a) GROUP BY ROLLUP (a) ORDER BY n LIMIT 20
+SELECT max(k) AS m, (SELECT max(k) FROM u WHERE u.a = t.a) AS x, row_number() OVER (ORDER BY a) AS r FROM t GROUP BY a
+SELECT a AS x, grouping(x) AS g FROM t GROUP BY ROLLUP (x)
+SELECT a, b FROM t GROUP BY GROUPING SETS ((a), ROLLUP (b))
+SELECT a, grouping_id(a) AS g FROM t GROUP BY ROLLUP (a)
+SELECT typeof(a) AS y, typeof(grouping(a)) AS g, upper(b) AS u FROM t GROUP BY CUBE (a, b)
+SELECT k FROM t WHERE a > 0 ORDER BY b NULLS FIRST, k LIMIT 3
+SELECT a FROM t GROUP BY a HAVING a IN (SELECT a FROM u) QUALIFY count(*) OVER () > 0
+SELECT DISTINCT ON (n) count(*) AS n, a FROM t GROUP BY a ORDER BY count(*), max(k)

@@ -64,6 +64,54 @@ CASES = {
         ["SELECT a, (SELECT max(u.e) FROM u WHERE u.k = t.k) AS m FROM t"],
         ["a <- t.a IDENTITY", "m <- u.e AGGREGATION", "m <- u.k FILTER", "m <- t.k FILTER"],
     ),
+    "column of using": (
+        ["SELECT k, e FROM t LEFT JOIN u USING (k)"],
+        ["k <- t.k IDENTITY", "e <- u.e IDENTITY", "* <- t.k JOIN", "* <- u.k JOIN"],
+    ),
+    "right join": (
+        ["SELECT k, a FROM t RIGHT JOIN u USING (k)"],
+        ["k <- u.k IDENTITY", "a <- t.a IDENTITY", "* <- t.k JOIN", "* <- u.k JOIN"],
+    ),
+    "full join": (
+        ["SELECT k, a, e FROM t FULL JOIN u USING (k)"],
+        [
+            "k <- t.k TRANSFORMATION",
+            "k <- u.k TRANSFORMATION",
+            "a <- t.a IDENTITY",
+            "e <- u.e IDENTITY",
+            "* <- t.k JOIN",
+            "* <- u.k JOIN",
+        ],
+    ),
+    "asof join": (
+        ["SELECT t.a, u.e FROM t ASOF JOIN u ON t.k >= u.k"],
+        ["a <- t.a IDENTITY", "e <- u.e IDENTITY", "* <- t.k JOIN", "* <- u.k JOIN", "* <- u.k FILTER"],
+    ),
+    "except": (
+        ["SELECT a FROM t EXCEPT SELECT e FROM u"],
+        ["a <- t.a IDENTITY", "* <- t.a GROUP_BY", "* <- u.e FILTER"],
+    ),
+    "intersect": (
+        ["SELECT a FROM t INTERSECT SELECT e FROM u"],
+        ["a <- t.a IDENTITY", "* <- t.a GROUP_BY", "* <- u.e FILTER"],
+    ),
+    "except all": (
+        ["SELECT a FROM t EXCEPT ALL SELECT e FROM u"],
+        ["a <- t.a IDENTITY", "* <- t.a JOIN", "* <- u.e FILTER"],
+    ),
+    "limit": (["SELECT a FROM t ORDER BY b LIMIT 2"], ["a <- t.a IDENTITY", "* <- t.b SORT"]),
+    "window beside group": (
+        ["SELECT b, rank() OVER (ORDER BY sum(a)) AS n FROM t GROUP BY b"],
+        ["b <- t.b IDENTITY", "n <- t.a WINDOW", "* <- t.b GROUP_BY"],
+    ),
+    "distinct beside group": (
+        ["SELECT DISTINCT sum(a) AS s FROM t GROUP BY b"],
+        ["s <- t.a AGGREGATION", "* <- t.b GROUP_BY", "* <- t.a GROUP_BY"],
+    ),
+    "rollup": (
+        ["SELECT b, sum(a) AS s FROM t GROUP BY ROLLUP (b)"],
+        ["b <- t.b IDENTITY", "s <- t.a AGGREGATION", "* <- t.b GROUP_BY"],
+    ),
     "group": (
         ["SELECT b, sum(a) AS s FROM t GROUP BY b HAVING max(k) > 0"],
         ["b <- t.b IDENTITY", "s <- t.a AGGREGATION", "* <- t.b GROUP_BY", "* <- t.k FILTER"],

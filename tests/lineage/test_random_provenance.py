@@ -106,6 +106,55 @@ def filtered(right: Rows, limit: int) -> Rows:
     return [q for q in right if above(q.y, limit)]
 
 
+def right_join(left: Rows, right: Rows) -> Rows:
+    return [Row(b.x, a.y if a else None, b.prov | (a.prov if a else frozenset())) for b, a in left_join(right, left)]
+
+
+def full_join(left: Rows, right: Rows) -> Rows:
+    met = [Row(a.x, b.y if b else None, a.prov | (b.prov if b else frozenset())) for a, b in left_join(left, right)]
+    return met + [Row(b.x, b.y, b.prov) for b in right if not any(equal(a.x, b.x) for a in left)]
+
+
+def values(rows: Rows) -> dict[tuple, Rows]:
+    found: dict[tuple, Rows] = {}
+    for row in rows:
+        found.setdefault((row.x, row.y), []).append(row)
+    return found
+
+
+def intersected(left: Rows, right: Rows) -> Rows:
+    there = values(right)
+    return [Row(g.x, g.y, g.prov | union(there[g.x, g.y])) for g in distinct(left) if (g.x, g.y) in there]
+
+
+def numbered(left: Rows, right: Rows, kept: Callable[[int, int], bool]) -> list[tuple[Row, Rows, Rows]]:
+    """Left rows whose number among equal ones, and the number of equal ones on the right, are ``kept``."""
+    mine, other, seen, found = values(left), values(right), {}, []
+    for row in left:
+        key = (row.x, row.y)
+        seen[key] = seen.get(key, 0) + 1
+        if kept(seen[key], len(other.get(key, ()))):
+            found.append((row, mine[key], other.get(key, [])))
+    return found
+
+
+def by_y(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda a: (a.y is None, a.y or 0))
+
+
+def nearest(left: Rows, right: Rows) -> list[tuple[Row, Row | None, Rows]]:
+    """For each left row the first of the right rows with the greatest ``x`` up to its own, and all that qualify."""
+    found = []
+    for a in left:
+        rows = [b for b in right if a.x is not None and b.x is not None and b.x <= a.x]
+        found.append((a, max(rows, key=lambda b: b.x) if rows else None, rows))
+    return found
+
+
+def rolled_up(rows: Rows) -> Rows:
+    return [*grouped(rows, len), Row(None, len(rows), union(rows))]
+
+
 def draw_step(r: Random, names: list[str]) -> Step:
     """One view over one or two relations."""
     p, q, c = r.choice(names), r.choice(names), r.randint(0, 2)
@@ -145,6 +194,28 @@ def draw_step(r: Random, names: list[str]) -> Step:
          lambda d: [Row(a.x, n, union(d[p])) for n, a in enumerate(d[p], 1)], False),
         (f"SELECT x, y FROM {p} QUALIFY row_number() OVER (PARTITION BY x ORDER BY {p}._pos DESC) = 1",
          lambda d: last_of_each(d[p]), False),
+        (f"SELECT q.x, p.y FROM {p} AS p RIGHT JOIN {q} AS q ON p.x = q.x", lambda d: right_join(d[p], d[q]), False),
+        (f"SELECT x, q.y FROM {p} AS p FULL JOIN {q} AS q USING (x)", lambda d: full_join(d[p], d[q]), False),
+        (f"SELECT x, y FROM {p} INTERSECT SELECT x, y FROM {q}", lambda d: intersected(d[p], d[q]), True),
+        (f"SELECT x, y FROM {p} EXCEPT SELECT x, y FROM {q}",
+         lambda d: [g for g in distinct(d[p]) if (g.x, g.y) not in values(d[q])], False),
+        (f"SELECT x, y FROM {p} INTERSECT ALL SELECT x, y FROM {q}",
+         lambda d: [Row(a.x, a.y, union(m + o)) for a, m, o in numbered(d[p], d[q], lambda n, k: n <= k)], True),
+        (f"SELECT x, y FROM {p} EXCEPT ALL SELECT x, y FROM {q}",
+         lambda d: [Row(a.x, a.y, union(m)) for a, m, _ in numbered(d[p], d[q], lambda n, k: n > k)], False),
+        (f"SELECT x, y FROM {p} UNION SELECT x, y FROM {q} UNION ALL SELECT y, x FROM {p}",
+         lambda d: distinct(d[p] + d[q]) + [Row(a.y, a.x, a.prov) for a in d[p]], True),
+        (f"SELECT x, y FROM {p} ORDER BY y LIMIT {c + 1} OFFSET 1",
+         lambda d: [Row(a.x, a.y, union(d[p])) for a in by_y(d[p])[1 : c + 2]], False),
+        (f"SELECT p.x, q.y FROM {p} AS p ASOF JOIN {q} AS q ON p.x >= q.x",
+         lambda d: [Row(a.x, b.y, a.prov | union(g)) for a, b, g in nearest(d[p], d[q]) if b], False),
+        (f"SELECT p.x, q.y FROM {p} AS p ASOF LEFT JOIN {q} AS q ON q.x <= p.x",
+         lambda d: [Row(a.x, b and b.y, a.prov | union(g)) for a, b, g in nearest(d[p], d[q])], False),
+        (f"SELECT x, count(*)::INTEGER AS y FROM {p} GROUP BY ROLLUP (x)", lambda d: rolled_up(d[p]), False),
+        (f"SELECT x, count(*) OVER ()::INTEGER AS y FROM {p} GROUP BY x",
+         lambda d: [Row(x, len(groups(d[p])), union(d[p])) for x in groups(d[p])], False),
+        (f"SELECT DISTINCT count(*)::INTEGER AS x, max(1) AS y FROM {p} GROUP BY x",
+         lambda d: distinct([Row(g.y, 1, g.prov) for g in grouped(d[p], len)]), False),
         (f"WITH g AS (SELECT x, last(y ORDER BY {p}._pos) AS y FROM {p} GROUP BY x) "
          f"SELECT p.x, g.y FROM {q} AS p LEFT JOIN g ON p.x = g.x",
          lambda d: padded(left_join(d[q], grouped(d[p], lambda g: g[-1].y))), False),

@@ -1,0 +1,74 @@
+"""One step with an operator that has no rule of its own -> steps that have one; its rows stay the same.
+
+Rules are tried from the outside inwards: LIMIT, DISTINCT, windows beside grouping, joins. What a rule
+gives is expanded again, so one SELECT may use all of them. Each rule works on a qualified tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import sqlglot
+from sqlglot import exp
+
+from lester_duck.algebra.carve import Names
+from lester_duck.algebra.flatten import Flat, in_window, is_special, own_aggregates, own_nodes
+from lester_duck.algebra.grouping import group_first, has_sets
+from lester_duck.algebra.joins import as_supported_joins
+from lester_duck.algebra.limits import distinct_last, limit_last, show_distinct_keys
+from lester_duck.algebra.qualify import qualify
+from lester_duck.algebra.relation import Relation
+from lester_duck.algebra.set_operations import compare_branches
+
+
+def expand(flat: Flat, relations: Mapping[str, Relation], names: set[str], where: str) -> tuple[Flat, ...]:
+    """The simpler steps that stand for ``flat``, the last under its own name; none where it is simple.
+
+    ``names`` are the steps of the view; new ones are added.
+    """
+    tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
+    if isinstance(tree, exp.Except | exp.Intersect):
+        return compare_branches(flat.name, tree, relations, Names(flat.name, names, tree), where)
+    if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
+        return ()
+    for applies, rule in RULES:
+        if applies(tree):
+            shown = show_distinct_keys(tree, where) if rule is distinct_last else tree
+            whole = qualify(shown, relations, where)
+            return tuple(rule(flat.name, whole, Names(flat.name, names, whole), where))
+    return ()
+
+
+def _is_limited(tree: exp.Select) -> bool:
+    return bool(tree.args.get("limit") or tree.args.get("offset"))
+
+
+def _is_grouped(tree: exp.Select) -> bool:
+    if tree.args.get("group") or tree.args.get("having"):
+        return True
+    return any(not in_window(n, tree) for n in own_aggregates(tree))
+
+
+def _has_windows(tree: exp.Select) -> bool:
+    return bool(tree.args.get("qualify")) or any(own_nodes(tree, exp.Window))
+
+
+def _is_distinct_beside(tree: exp.Select) -> bool:
+    return bool(tree.args.get("distinct")) and (_is_grouped(tree) or _has_windows(tree))
+
+
+def _is_window_beside_group(tree: exp.Select) -> bool:
+    return _is_grouped(tree) and (_has_windows(tree) or has_sets(tree))
+
+
+def _has_special_join(tree: exp.Select) -> bool:
+    return any(is_special(j) for j in tree.args.get("joins") or [])
+
+
+Rule = Callable[[str, exp.Select, Names, str], Sequence[Flat]]
+RULES: tuple[tuple[Callable[[exp.Select], bool], Rule], ...] = (
+    (_is_limited, limit_last),
+    (_is_distinct_beside, distinct_last),
+    (_is_window_beside_group, group_first),
+    (_has_special_join, as_supported_joins),
+)
