@@ -197,6 +197,8 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     place = m.env.get(number)
     if not offset or not m.frames or not isinstance(place, Sym):
         return MISSING
+    if _changes_rows(m, node, number):
+        raise Refused("a row changed in place in the loop that reads the rows beside it", "last = row, in the loop")
     listed = None if place.position is not None else histories.of(m, expressions.evaluate(m, node.value))
     if listed is not None:
         return _in_list_of_key(m, listed, place, offset)
@@ -216,6 +218,25 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     if any(s.line for s in lookups.leaves(aligned)):
         raise Refused("the line before or after", "split the lines into a list of rows first")
     return lookups.thaw(m, _beside(m, aligned, place, offset, arrays.count(m, content)))
+
+
+def _changes_rows(m: Machine, node: ast.Subscript, number: str) -> bool:
+    """Whether the loop that counts changes the list, or a row of it, by any name."""
+    for loop in [n for n in ast.walk(m.tree) if isinstance(n, ast.For | ast.While)]:
+        inside = loop.lineno <= node.lineno <= (loop.end_lineno or loop.lineno)
+        counts = loop.target if isinstance(loop, ast.For) else loop.test
+        if not inside or not any(isinstance(n, ast.Name) and n.id == number for n in ast.walk(counts)):
+            continue
+        rows = {ast.unparse(node.value).split(".")[0]}
+        if isinstance(loop, ast.For):
+            rows |= {n.id for n in ast.walk(loop.target) if isinstance(n, ast.Name)} - {number}
+        for part in ast.walk(loop):
+            if isinstance(part, ast.Assign) and isinstance(part.value, ast.Subscript):
+                rows |= {n.id for t in part.targets for n in ast.walk(t) if isinstance(n, ast.Name)}
+        changed = (recovery.receiver(part) for s in loop.body for part in ast.walk(s))
+        if any(isinstance(t, ast.Name) and t.id in rows for t in changed):
+            return True
+    return False
 
 
 def _in_list_of_key(m: Machine, listed: inner.Inner, place: Sym, offset: int) -> Value:
