@@ -140,15 +140,33 @@ def _holders(m: Machine, element: v.Ref) -> list[v.Ref]:
     return [v.Ref(id_) for id_, x in m.state.heap.items() if rel is not None and getattr(x, "rel", None) is rel]
 
 
+def _behind(node: ast.stmt) -> dict[str, set[str]]:
+    """The collections that names of a statement are rows of: ``r`` of ``r = rows[i]`` and of ``for r in rows``."""
+    found: dict[str, set[str]] = {}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and len(part.targets) == 1 and isinstance(part.value, ast.Subscript):
+            target, held = part.targets[0], part.value
+        elif isinstance(part, ast.For) and isinstance(part.iter, ast.Name):
+            target, held = part.target, part.iter
+        else:
+            continue
+        while isinstance(held, ast.Subscript | ast.Attribute):
+            held = held.value
+        if isinstance(target, ast.Name) and isinstance(held, ast.Name):
+            found.setdefault(target.id, set()).add(held.id)
+    return found
+
+
 def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
     """Heap objects that a statement may change in place: receivers of mutating methods, indexed targets."""
     found: list[v.Ref] = []
+    behind = _behind(node)
     for inner in ast.walk(node):
         if isinstance(inner, ast.Yield) and isinstance(m.env.get("yield"), v.Ref):
             found.append(m.env["yield"])
         target = receiver(inner)
-        if isinstance(target, ast.Name):
-            value = m.env.get(target.id, m.state.envs[0].get(target.id))
+        for name in [target.id, *behind.get(target.id, ())] if isinstance(target, ast.Name) else []:
+            value = m.env.get(name, m.state.envs[0].get(name))
             if isinstance(value, v.Ref):
                 content = m.state.heap[value.id]
                 found.append(value)
