@@ -201,6 +201,17 @@ def _full(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return arrays.filled(m, args[0], number)
 
 
+def _empty(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``np.empty((rows, width))``: a cell may be read only after it is set."""
+    if len(args) != 1 or set(kwargs) - {"dtype"} or kind_of(kwargs.get("dtype", "float")) != "float":
+        raise Refused("np.empty with these parameters", "np.zeros((len(rows), width))")
+    content = m.content(arrays.filled(m, args[0], 0.0))
+    if not isinstance(content, v.Matrix):
+        raise Refused("np.empty of this shape", "np.zeros(len(rows))")
+    unset = v.Poison("a cell of np.empty() that is never set", m.line)
+    return m.new(v.Matrix(content.rel, (unset,) * len(content.columns)))
+
+
 def _arange(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if len(args) != 1 or kwargs:
         return MISSING
@@ -295,6 +306,7 @@ RULES: dict[str, library_rules.Rule] = {
     "numpy.zeros": _filled(0.0),
     "numpy.ones": _filled(1.0),
     "numpy.full": _full,
+    "numpy.empty": _empty,
     "numpy.eye": _eye,
     "numpy.identity": _eye,
     "numpy.arange": _arange,

@@ -21,6 +21,7 @@ _CHANCE = frozenset(
 )  # fmt: skip
 _FOLDERS = frozenset({"listdir", "glob", "iglob", "rglob", "iterdir", "scandir", "walk"})
 _HASHED = frozenset({"hash", "id"})
+_UNFILLED = frozenset({"empty", "empty_like"})
 
 
 def causes(code: Code, first: Observation, second: Observation) -> tuple[str, ...]:
@@ -36,6 +37,7 @@ def causes(code: Code, first: Observation, second: Observation) -> tuple[str, ..
     differing: set[str] = set()
     sets: set[str] = set()
     found: dict[int, str] = {}
+    unfilled: dict[str, int] = {}  # arrays made without values: no cause once they are filled alike
     for snapshot in first.snapshots:
         others = later.get((snapshot.variable, snapshot.first, snapshot.last))
         other = others.pop(0) if others else None
@@ -43,11 +45,14 @@ def causes(code: Code, first: Observation, second: Observation) -> tuple[str, ..
         (sets.add if isinstance(value, list) and value[:1] == ["s"] else sets.discard)(snapshot.variable)
         if other is not None and marks[0].of(snapshot.value) == marks[1].of(other.value):
             differing.discard(snapshot.variable)
+            found.pop(unfilled.pop(snapshot.variable, 0), None)
             continue
         node = statements.get(snapshot.first)
         inherited = node is not None and any(name in differing for name in _names(node))
         if not inherited and snapshot.first not in found and len(found) < MAX_CAUSES:
             found[snapshot.first] = f"line {snapshot.first}: '{snapshot.variable}' {_reason(node, sets)}"
+            if node is not None and _UNFILLED & {_called(n) for n in ast.walk(node) if isinstance(n, ast.Call)}:
+                unfilled[snapshot.variable] = snapshot.first
         differing.add(snapshot.variable)
     return tuple(code.located(text) for text in found.values())
 
@@ -98,6 +103,8 @@ def _reason(node: ast.stmt | None, sets: set[str]) -> str:
     'differs between two runs: now() takes the clock'
     >>> _reason(ast.parse("for n in list(names): out.append(n)").body[0], {"names"})
     "differs between two runs: the order of the set 'names' depends on the hash seed (sorted() would fix it)"
+    >>> _reason(ast.parse("X = np.empty((3, 2))").body[0], set())
+    'differs between two runs: empty() has what was in memory before, until each cell is set'
     """
     called = {_called(n) for n in ast.walk(node) if isinstance(n, ast.Call)} if node else set()
     names = _names(node) if node else set()
@@ -107,6 +114,7 @@ def _reason(node: ast.stmt | None, sets: set[str]) -> str:
         (_CHANCE, "draws by chance, and nothing fixes the seed"),
         (_FOLDERS, "lists files in no fixed order"),
         (_HASHED, "depends on the hash seed or on memory"),
+        (_UNFILLED, "has what was in memory before, until each cell is set"),
     ):
         hit = sorted(called & known)
         if hit:
