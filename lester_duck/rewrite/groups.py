@@ -29,7 +29,7 @@ Line = tuple[Names, Row]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Keyed:
+class Keyed:
     """The rows of a file, by the value of one of their columns."""
 
     column: int
@@ -41,7 +41,7 @@ def groups(
 ) -> Iterator[tuple[str, list[str]]]:
     """What was made of at most so many keys, and the lines; ``header`` says that the first line holds names."""
     mix = Mix(table, constants, int(header), Random(f"{seed}:groups"))
-    for keyed in _keyed(mix)[:keys]:
+    for keyed in keyed_by(mix)[:keys]:
         made = (("two lines per key, apart by the script's numbers", _pairs(mix, keyed, constants)),
                 ("as many lines per key as the script's numbers", _sizes(mix, keyed, constants)))  # fmt: skip
         for what, rows in made:
@@ -49,7 +49,7 @@ def groups(
                 yield f"{what} (column {keyed.column + 1})", mix.written(rows)
 
 
-def _keyed(mix: Mix) -> list[_Keyed]:
+def keyed_by(mix: Mix) -> list[Keyed]:
     """The columns that several lines share a value of, yet not most lines."""
     found = []
     for column in range(mix.width):
@@ -60,11 +60,11 @@ def _keyed(mix: Mix) -> list[_Keyed]:
         by_value.pop("", None)
         shared = sum(len(rows) > 1 for rows in by_value.values())
         if shared > 3 and 2 * shared >= len(by_value) and mix.kinds[column] != "date":
-            found.append(_Keyed(column=column, groups=tuple(tuple(rows) for rows in by_value.values())))
+            found.append(Keyed(column=column, groups=tuple(tuple(rows) for rows in by_value.values())))
     return sorted(found, key=lambda k: -len(k.groups))
 
 
-def _pairs(mix: Mix, keyed: _Keyed, constants: Constants) -> list[Line]:
+def _pairs(mix: Mix, keyed: Keyed, constants: Constants) -> list[Line]:
     """Two lines of each key: the second's date or number is the first's, moved by a number of the script.
 
     Each distance is used as often as there are keys for it; of more distances than keys, a seeded choice.
@@ -132,7 +132,7 @@ def _with_known_texts(mix: Mix, key: int, row: Row) -> Row:
     return row
 
 
-def _sizes(mix: Mix, keyed: _Keyed, constants: Constants) -> list[Line]:
+def _sizes(mix: Mix, keyed: Keyed, constants: Constants) -> list[Line]:
     """Lines one after the other get one key, as many as a number of the script, one less and one more."""
     numbers = [n for n in constants.numbers if isinstance(n, int) and 1 < n <= MAX_SIZE]
     wanted = dict.fromkeys(n + step for n in dict.fromkeys(numbers) for step in (-1, 0, 1))

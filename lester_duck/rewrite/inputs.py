@@ -17,13 +17,16 @@ from datetime import datetime, timedelta
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 
+from lester_duck.rewrite.forms import alone, beside
 from lester_duck.rewrite.groups import MAX_KEYS, groups
 from lester_duck.rewrite.harvest import Constants, harvest, parse
-from lester_duck.rewrite.mixes import Table, mixes
+from lester_duck.rewrite.mixes import MAX_FAR, Table, is_number, mixes
+from lester_duck.rewrite.odd_dates import impossible, otherwise
 
 MAX_COLUMNS = 12
 MAX_ADDED = 200
 MAX_CHUNKS = 4
+MAX_SHIFTS = 4
 TIMES = 3
 """Lines that get the same edit where there are enough: some lines a script leaves out whatever they hold."""
 MAX_LOOKED_AT = 50
@@ -135,6 +138,8 @@ def delimiter_of(lines: Sequence[str]) -> str:
 
 
 def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
+    for what, lines in alone(*_table(file), constants, file.path):
+        yield file.change(what, lines)
     for what, lines in _added(file, constants):
         yield file.change(f"{len(lines)} lines added: {what}", [*file.lines, *lines])
     if file.lines[0].startswith("{"):
@@ -151,10 +156,23 @@ def _changes(file: _Lines, constants: Constants) -> Iterator[DirectedInput]:
 
 
 def _mixed(file: _Lines, constants: Constants, seed: str, keys: int = MAX_KEYS) -> Iterator[DirectedInput]:
-    table = Table(lines=file.lines, delimiter=file.delimiter, is_json=file.lines[0].startswith("{"))
-    header = not table.is_json
-    for what, lines in chain(groups(table, constants, header, seed, keys), mixes(table, constants, header, seed)):
+    """``keys`` is how many columns are taken for keys: one in the first round, all in those that follow."""
+    table, header = _table(file)
+    apart = keys > 1
+    made = (
+        alone(table, header, constants, seed, apart=True) if apart else (),
+        beside(table, header, constants, seed, apart=apart),
+        groups(table, constants, header, seed, keys),
+        mixes(table, constants, header, seed),
+    )
+    for what, lines in chain.from_iterable(made):
         yield file.change(what, lines)
+
+
+def _table(file: _Lines) -> tuple[Table, bool]:
+    """The file as rows, and whether its first line holds names."""
+    is_json = file.lines[0].startswith("{")
+    return Table(lines=file.lines, delimiter=file.delimiter, is_json=is_json), not is_json
 
 
 def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]]:
@@ -176,7 +194,7 @@ def _added(file: _Lines, constants: Constants) -> Iterator[tuple[str, list[str]]
     marked = list(_marked(file, constants))
     if marked:
         yield "marks of the script before and after a line", marked
-    for what, odd in (("dates that do not exist", _impossible), ("dates written otherwise", _otherwise)):
+    for what, odd in (("dates that do not exist", impossible), ("dates written otherwise", otherwise)):
         lines = list(_odd_dates(file, constants, odd))
         if lines:
             yield what, lines
@@ -262,7 +280,7 @@ def _numbers(file: _Lines, constants: Constants) -> Iterator[_Edit]:
     """The script's numbers, one less and one more, in each column of numbers, or of numbers within a text."""
     middle = file.regular(len(file.lines) // 2)
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
-        if not _is_number(field):
+        if not is_number(field):
             if parse(field.strip(), constants.formats) is None:
                 yield from (_Edit(line=middle, column=column, value=v) for v in _within(field, constants.numbers))
             continue
@@ -287,29 +305,23 @@ def _within(field: str, numbers: Sequence[float]) -> Iterator[str]:
 def _differences(file: _Lines, column: int, constants: Constants) -> list[float]:
     """Differences of two numbers of the script that lie among the values of a column (a year less an age)."""
     sample = (file.fields(n) for n in range(1, min(len(file.lines), MAX_SAMPLE)))
-    values = [float(f[column]) for f in sample if column < len(f) and _is_number(f[column])]
+    values = [float(f[column]) for f in sample if column < len(f) and is_number(f[column])]
     numbers = constants.numbers[:MAX_COLUMNS]
     found = dict.fromkeys(a - b for a in numbers for b in numbers if a > b > 1 and a - b not in numbers)
     return [d for d in found if values and min(values) <= d <= max(values)][:MAX_COLUMNS]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _dates(file: _Lines, constants: Constants) -> Iterator[_Edit]:
-    """The script's dates, and a second and a day beside them, in each column of dates."""
+    """The script's dates, a second, a day, and so many days as the script says beside them, in each column of dates."""
     middle = file.regular(len(file.lines) // 2)
     for column, field in enumerate(file.fields(middle)[:MAX_COLUMNS] if file.delimiter else ()):
         read = parse(field.strip(), constants.formats)
         if read is None:
             continue
+        far = [n for n in constants.numbers if isinstance(n, int) and 1 < n <= MAX_FAR][:MAX_SHIFTS]
+        shifts = (timedelta(days=-1), timedelta(seconds=-1), timedelta(0), timedelta(days=1))
         for date in constants.dates[:6]:
-            for shift in (timedelta(days=-1), timedelta(seconds=-1), timedelta(0), timedelta(days=1)):
+            for shift in (*shifts, *(timedelta(days=days) for n in far for days in (n, -n))):
                 yield _Edit(line=middle, column=column, value=(date + shift).strftime(read[1]))
 
 
@@ -329,33 +341,6 @@ def _odd_dates(
                 other = file.fields(file.regular(1 + (number + 7 * n) % (len(file.lines) - 1)))
                 like = other if len(other) == len(fields) else fields
                 yield file.join([*like[:column], value, *like[column + 1 :]])
-
-
-def _impossible(date: datetime, form: str, _: str) -> Iterator[str]:
-    """Dates in a form that no calendar has.
-
-    >>> list(_impossible(datetime(2023, 3, 1), "%d.%m.%Y", ""))
-    ['30.02.2023', '31.04.2023', '00.03.2023', '01.13.2023', '01.03.0000']
-    """
-    for changes in ({"%d": "30", "%m": "02"}, {"%d": "31", "%m": "04"}, {"%d": "00"}, {"%m": "13"}, {"%Y": "0000"},
-                    {"%H": "24"}, {"%M": "60"}):  # fmt: skip
-        if all(code in form for code in changes):
-            text = form
-            for code, value in changes.items():
-                text = text.replace(code, value)
-            yield date.strftime(text)
-
-
-def _otherwise(date: datetime, form: str, field: str) -> Iterator[str]:
-    """A date in another case, without leading zeros, with spaces, with the first day of a year, and cut off.
-
-    >>> list(_otherwise(datetime(2023, 3, 1), "%d.%m.%Y", "01.03.2023"))
-    ['1.3.2023', '01.03.2023 ', ' 01.03.2023', '01.03.0001', '01.03.202']
-    """
-    plain = re.sub(r"(?<!\d)0(?=\d)", "", field)
-    first = re.sub(str(date.year).zfill(4), "0001", field)
-    yield from (v for v in (field.lower(), field.upper(), plain, f"{field} ", f" {field}", first, field[:-1])
-                if v != field)  # fmt: skip
 
 
 def _fields(file: _Lines, number: int) -> Iterator[DirectedInput]:

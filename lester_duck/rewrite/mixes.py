@@ -210,7 +210,7 @@ class Mix:
             return value
         if isinstance(value, int | float):
             return value + step
-        if what == "number" and _is_number(value):
+        if what == "number" and is_number(value):
             return as_text(float(value) + step, value)
         read = parse(value.strip(), self.constants.formats) if what == "date" and isinstance(value, str) else None
         return (read[0] + timedelta(days=step)).strftime(read[1]) if read else value
@@ -221,13 +221,14 @@ class Mix:
         values = [v for v in values if v not in ("", None)]
         if not values or not all(isinstance(v, str | int | float) for v in values):
             return ""
-        numbers = sum(_is_number(v) for v in values)
+        numbers = sum(is_number(v) for v in values)
         dates = sum(isinstance(v, str) and parse(v.strip(), self.constants.formats) is not None for v in values)
         most = 0.9 * len(values)
         return "number" if numbers > most else "date" if dates > most else "text"
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, or a text that says one."""
     try:
         float(value)
     except (TypeError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -218,3 +219,30 @@ def test_keys_get_lines_apart_by_the_script_and_as_many_as_it_says(tmp_path):
     assert {6, 7, 8} <= set(keys.values())
     odd = next(f.changed["t.csv"].decode() for f in found if "dates that do not exist" in f.name)
     assert "2023-02-30" in odd
+
+
+def test_each_key_gets_one_line_with_a_number_in_another_form(tmp_path):
+    script = "size = float(text.lower().replace('kg', '').replace('.', ''))\nif text.endswith('t'): size *= 1000\n"
+    sizes = ("1.200", "800 kg", "3t", "45")
+    lines = [f"K{n // 3},{sizes[n % 4]},{'paid' if n % 3 else 'open'}" for n in range(900)]
+    (tmp_path / "a.csv").write_text("\n".join(["key,size,state", *lines]) + "\n", encoding="utf-8")
+    found = directed(tmp_path, ["a.csv"], script)
+    rows = {f.name.split(": ")[1]: list(csv.reader(f.changed["a.csv"].decode().splitlines()))[1:] for f in found}
+    dressed = rows["one line per key, numbers with units"]
+    keys = [row[0] for row in dressed]
+    assert len(keys) == len(set(keys))
+    forms = {re.sub(r"\d+(\.\d+)*", "9", row[1]) for row in dressed}
+    assert {"9 kg", "9 KG", "9kg", "9T", "kg9", "9t kg", "9T KG"} <= forms
+    assert {row[2] for row in dressed} == {"paid", "open"}  # a column without units is left as it is
+    pairs = rows["two lines per key, numbers with units"]
+    assert all(a[0] == b[0] and a[1] != b[1] for a, b in zip(pairs[::2], pairs[1::2], strict=True))
+    plain = rows["one line per key, texts in another case and padded"]
+    assert {"PAID", " open", "3T"} <= {cell for row in plain for cell in row}
+
+
+def test_dates_lie_as_many_days_from_the_script_s_as_it_says(tmp_path):
+    lines = [f"{n},2022-01-{n % 28 + 1:02d}" for n in range(100)]
+    (tmp_path / "a.csv").write_text("\n".join(["id,day", *lines]) + "\n", encoding="utf-8")
+    found = directed(tmp_path, ["a.csv"], "late = 0 <= (day - datetime(2022, 7, 1)).days < 60\n")
+    added = next(f.changed["a.csv"].decode() for f in found if "dates of the script" in f.name)
+    assert "2022-08-30" in added
