@@ -95,6 +95,37 @@ def known_keys(rows: Records, others: Records) -> Records:
     return [(k, v) for k, v in rows if k in keys]
 
 
+def all_of_the_right(rows: Records, others: Records) -> Records:
+    out = []
+    for j, _ in others:
+        out += [(j, v) for k, v in rows if k == j] or [(j, None)]
+    return out
+
+
+def all_of_both(rows: Records, others: Records) -> Records:
+    out = []
+    for k, _ in rows:
+        out += [(k, w) for j, w in others if j == k] or [(k, None)]
+    return out + [(j, w) for j, w in others if j not in {k for k, _ in rows}]
+
+
+def taken_away(rows: Records, others: Records) -> Records:
+    out = list(rows)
+    for row in others:
+        if row in out:
+            out.remove(row)
+    return out
+
+
+def found_there(rows: Records, others: Records) -> Records:
+    left, out = list(others), []
+    for row in rows:
+        if row in left:
+            left.remove(row)
+            out.append(row)
+    return out
+
+
 def by_value(row: tuple[str | None, int | None]) -> tuple:
     return (row[1] is None, row[1] or 0)
 
@@ -131,6 +162,19 @@ STEPS: list[tuple[str, Callable[[Records, Records], Records]]] = [
     (f"SELECT x.k, x.v FROM {{r}} AS x SEMI JOIN {{s}} AS y ON x.k {SAME} y.k", known_keys),
     (f"SELECT x.k, x.v FROM {{r}} AS x ANTI JOIN {{s}} AS y ON x.k {SAME} y.k",
      lambda r, s: [x for x in r if x[0] not in {k for k, _ in s}]),
+    (f"SELECT y.k, x.v FROM {{r}} AS x RIGHT JOIN {{s}} AS y ON x.k {SAME} y.k", all_of_the_right),
+    (f"SELECT coalesce(x.k, y.k) AS k, y.v FROM {{r}} AS x FULL JOIN {{s}} AS y ON x.k {SAME} y.k", all_of_both),
+    ("SELECT k, v FROM {r} EXCEPT SELECT k, v FROM {s}", lambda r, s: only_new([x for x in r if x not in s])),
+    ("SELECT k, v FROM {r} INTERSECT SELECT k, v FROM {s}", lambda r, s: only_new([x for x in r if x in s])),
+    ("SELECT k, v FROM {r} EXCEPT ALL SELECT k, v FROM {s}", taken_away),
+    ("SELECT k, v FROM {r} INTERSECT ALL SELECT k, v FROM {s}", found_there),
+    ("SELECT k, v FROM {r} UNION SELECT k, v FROM {s} UNION ALL SELECT k, v FROM {r}",
+     lambda r, s: only_new(r + s) + r),
+    ("SELECT k, v FROM {r} LIMIT 3 OFFSET 1", lambda r, s: r[1:4]),
+    ("SELECT k, v FROM {r} ORDER BY v LIMIT 4", lambda r, s: sorted(r, key=by_value)[:4]),
+    ("SELECT k, count(*)::INTEGER AS v FROM {r} GROUP BY ROLLUP (k)", lambda r, s: [*counted(r), (None, len(r))]),
+    ("SELECT k, sum(count(*)) OVER ()::INTEGER AS v FROM {r} GROUP BY k",
+     lambda r, s: [(k, len(r)) for k, _ in counted(r)]),
     ("SELECT k, v FROM {r} ORDER BY v", lambda r, s: sorted(r, key=by_value)),
     ("SELECT k, v FROM {r} ORDER BY v DESC NULLS FIRST", lambda r, s: sorted(r, key=by_value, reverse=True)),
     ("SELECT k, v FROM {r} ORDER BY k, v DESC NULLS FIRST",
