@@ -105,7 +105,7 @@ def _sets_of(term: exp.Expression) -> Iterator[GroupingSet]:
         for item in term.expressions:
             yield from _sets_of(item) if isinstance(item, _SETS) else (_composite(item),)
     else:
-        yield (term,)
+        yield _composite(term)
 
 
 def _composite(item: exp.Expression) -> GroupingSet:

@@ -245,3 +245,13 @@ SELECT typeof(a) AS y, typeof(grouping(a)) AS g, upper(b) AS u FROM t GROUP BY C
 SELECT k FROM t WHERE a > 0 ORDER BY b NULLS FIRST, k LIMIT 3
 SELECT a FROM t GROUP BY a HAVING a IN (SELECT a FROM u) QUALIFY count(*) OVER () > 0
 SELECT DISTINCT ON (n) count(*) AS n, a FROM t GROUP BY a ORDER BY count(*), max(k)
+SELECT a, b, count(*) AS n, count(*) OVER () AS w FROM t GROUP BY (a, b)
+SELECT a, count(*) AS n, count(*) OVER () AS w FROM t GROUP BY (a)
+SELECT (a + 1) AS x, count(*) OVER () AS w FROM t GROUP BY (a + 1)
+SELECT count(*) AS n, count(*) OVER () AS w FROM t WHERE k > 99 GROUP BY ()
+SELECT a, count(*) AS n, n + 1 AS m, sum(n) OVER () AS w FROM t GROUP BY a
+SELECT CASE WHEN grouping(a) = 1 THEN 'all' ELSE a::VARCHAR END AS a, count(*) AS n FROM t GROUP BY ROLLUP (a) ORDER BY 1
+SELECT a + 1 AS a1, a, count(*) AS n FROM t GROUP BY ROLLUP (a, a + 1)
+SELECT a, count(*) AS n FROM t GROUP BY CUBE (a, a)
+WITH f AS (SELECT t.k, u.e FROM t FULL JOIN u ON t.k = u.k) SELECT x.k, y.e FROM f AS x JOIN f AS y ON x.k = y.k
+WITH sets AS (SELECT a FROM t), "all" AS (SELECT a FROM sets LIMIT 4), both_sides AS (SELECT a FROM "all" EXCEPT SELECT a FROM u) SELECT a, count(*) AS n FROM both_sides GROUP BY ROLLUP (a) LIMIT 9
