@@ -459,7 +459,7 @@ def _values(r: Random, name: str, shapes: list[Shape]) -> Drawn:
 def _cte(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     inner = r.choice(PLAIN_KINDS)(r, "q", shapes)
     outer = r.choice(PLAIN_KINDS)(r, name, [inner.shape, inner.shape, *shapes])
-    while "_pos" in outer.template or "{*" in outer.template:  # DuckDB alone gives a CTE no order
+    while "_pos" in outer.text or "{*" in outer.template:  # DuckDB alone gives a CTE no order
         outer = r.choice(PLAIN_KINDS)(r, name, [inner.shape, inner.shape, *shapes])
     if r.random() < 0.5:
         return Drawn(outer.shape, f"WITH q AS ({inner.text}) {outer.template}", outer.order)
