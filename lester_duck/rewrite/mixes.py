@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -88,7 +89,9 @@ class Mix:
         self.random = random
         self.head = list(table.lines[:start])
         self.rows = [found for n in range(start, len(table.lines)) if (found := table.row(n)) and found[1]]
-        self.width = max((len(r) for _, r in self.rows[:_SAMPLE]), default=0)
+        widths = Counter(len(row) for _, row in self.rows[:_SAMPLE])
+        self.width = widths.most_common(1)[0][0] if widths else 0
+        """The number of fields that most lines have."""
         self.kinds = [self._kind(column) for column in range(self.width)]
 
     def lines(self, kinds: tuple[str, ...], few: bool) -> list[str]:
@@ -182,7 +185,7 @@ class Mix:
 
     def _may_be_blank(self, column: int) -> bool:
         sample = [row[column] for _, row in self.rows[:_SAMPLE] if column < len(row)]
-        return self.kinds[column] == "text" or any(v in ("", None) for v in sample)
+        return (column < self.width and self.kinds[column] == "text") or any(v in ("", None) for v in sample)
 
     def _constant(self, value: Any, what: str) -> Any:
         if what == "number" and self.constants.numbers:

@@ -246,3 +246,12 @@ def test_dates_lie_as_many_days_from_the_script_s_as_it_says(tmp_path):
     found = directed(tmp_path, ["a.csv"], "late = 0 <= (day - datetime(2022, 7, 1)).days < 60\n")
     added = next(f.changed["a.csv"].decode() for f in found if "dates of the script" in f.name)
     assert "2022-08-30" in added
+
+
+def test_a_longer_line_does_not_hide_the_keys_of_the_others(tmp_path):
+    lines = [f"K{n // 3},{n},{'paid' if n % 3 else 'open'}" + (",late" if n == 5 else "") for n in range(90)]
+    (tmp_path / "a.csv").write_text("\n".join(["key,size,state", *lines]) + "\n", encoding="utf-8")
+    found = directed(tmp_path, ["a.csv"], "if state == 'open': n += 1\n", rounds=2)
+    (rows,) = {f.changed["a.csv"] for f in found[:3] if "one line per key" in f.name}
+    made = list(csv.reader(rows.decode().splitlines()))[1:]
+    assert len(made) > 5 and {len(row) for row in made} == {3}
