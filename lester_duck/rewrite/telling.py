@@ -55,7 +55,7 @@ class Telling:
         }
         if name == "preparation":
             variables |= {
-                "example_script": _fenced("python", assets.text(f"{EXAMPLE}.py")),
+                "example_script": _fenced("python", assets.text(f"{EXAMPLE}.txt")),
                 "example_answer": _fenced("json", assets.text(f"{EXAMPLE}.json")),
                 "profile": self._profile(),
                 "already": self._already(columns),

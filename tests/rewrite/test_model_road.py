@@ -336,3 +336,17 @@ def test_a_key_of_an_unknown_column_is_told(preparation, tmp_path):
         pipeline, tmp_path / "request", orders / "script.py", keys={"order_lines": ("id",)}, rounds=0, samples=1
     )
     assert "no column 'id'" in result.problem
+
+
+def test_the_example_of_the_prompt_agrees_with_its_script(tmp_path):
+    folder = tmp_path / "example"
+    (folder / "data").mkdir(parents=True)
+    (folder / "out").mkdir()
+    (folder / "script.py").write_text(assets.text("prompts/preparation/example.txt"), encoding="utf-8")
+    (folder / "data" / "shops.txt").write_text("1;Bath\n2;Ulm\n 1;Rom \n", encoding="utf-8")
+    sales = "id,shop,kind,amount\na,1,x,60\nb,2,y,70.125\nc,1,test,1\nd,2,x,5\ne,1,z,99\n"
+    (folder / "data" / "sales.csv").write_text(sales, encoding="utf-8")
+    with serving(lambda request: assets.text("prompts/preparation/example.json")) as endpoint:
+        result = ask_for(folder, endpoint.url)
+    assert result.verdict.status == "agreed", result.verdict
+    assert result.verdict.points == 3
