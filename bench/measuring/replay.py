@@ -24,36 +24,53 @@ EXECUTED = frozenset({"14_meter_quality"})
 """Notebooks that run only in the order they were executed in."""
 
 
-def replayed(directed: bool) -> list[dict[str, Any]]:
-    """A cell per case that has a recording and is in the folder LESTER_DUCK_CASES names.
-
-    Tokens are characters / 4, as the replaying server bills them.
-    """
+def cases() -> dict[str, Path]:
+    """Folders of the cases that have a recording: those LESTER_DUCK_CASES names, else those of the tests."""
     given = os.environ.get("LESTER_DUCK_CASES")
-    cells = []
+    places = [Path(given)] if given else []
+    found = {}
     for recording in recorded.recordings("llm"):
-        case = Path(given) / recording.case if given else None
-        if case is None or not case.is_dir():
-            continue
-        rest = recorded.HERE / f"{recording.case}.auto.json"
+        for place in (*places, recorded.HERE / "cases"):
+            if (place / recording.case).is_dir():
+                found.setdefault(recording.case, place / recording.case)
+    return found
+
+
+def script_of(folder: Path) -> Path:
+    """The script or notebook of a copied case."""
+    if (folder / "script.txt").is_file():
+        (folder / "script.txt").rename(folder / "script.py")
+    return next(path for path in (folder / "script.py", folder / "script.ipynb") if path.is_file())
+
+
+def order_of(name: str) -> dict[str, str]:
+    """The order a notebook's cells run in, where it is not that of the document."""
+    return {"order": "executed"} if name in EXECUTED else {}
+
+
+def replayed(directed: bool) -> list[dict[str, Any]]:
+    """A cell per case that has a recording. Tokens are characters / 4, as the replaying server bills them."""
+    cells = []
+    for name, folder in sorted(cases().items()):
+        rest = recorded.HERE / f"{name}.auto.json"
         cells.append({
-            "case": recording.case,
-            "llm": _cell(case, "llm", recording, directed),
-            "auto": _cell(case, "auto", recorded.load(rest) if rest.is_file() else None, directed),
+            "case": name,
+            "llm": _cell(folder, name, "llm", recorded.load(recorded.HERE / f"{name}.llm.json"), directed),
+            "auto": _cell(folder, name, "auto", recorded.load(rest) if rest.is_file() else None, directed),
         })  # fmt: skip
     return cells
 
 
-def _cell(case: Path, engine: str, recording: recorded.Recording | None, directed: bool) -> dict[str, Any]:
+def _cell(
+    case: Path, name: str, engine: str, recording: recorded.Recording | None, directed: bool
+) -> dict[str, Any]:
     answer = recorded.answering(recording) if recording else _never
     with tempfile.TemporaryDirectory() as scratch, serving(answer) as endpoint:
-        folder = Path(scratch) / case.name
+        folder = Path(scratch) / name
         shutil.copytree(case, folder)
-        script = next(p for p in (folder / "script.py", folder / "script.ipynb") if p.is_file())
-        order = {"order": "executed"} if case.name in EXECUTED else {}
         result = api.rewrite(
-            script, engine=engine, model="recorded", base_url=endpoint.url, directed=directed, mutants="none",
-            samples=1, cache=False, **order,
+            script_of(folder), engine=engine, model="recorded", base_url=endpoint.url, directed=directed,
+            mutants="none", samples=1, cache=False, **order_of(name),
         )  # fmt: skip
         tokens = sum(e.prompt_tokens + e.completion_tokens for e in result.exchanges)
     return {

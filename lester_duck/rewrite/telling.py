@@ -148,12 +148,8 @@ class Telling:
 
     def _outcome(self, attempt: Attempt) -> dict[str, str]:
         if attempt.verdict is None:
-            problem = discreet.message(attempt.proposal.problem, self.task.text) if not self.rows else ""
-            return {
-                "outcome": "It could not be used.",
-                "difference": problem or attempt.proposal.problem,
-                "agreed": "nothing was compared",
-            }
+            problem = attempt.proposal.problem  # about the answer alone: nothing was run
+            return {"outcome": "It could not be used.", "difference": problem, "agreed": "nothing was compared"}
         verdict = attempt.verdict
         wrong = {d.point for d in verdict.differences}
         told = [self.told(d, attempt.proposal.pipeline) for d in verdict.differences[:SHOWN]]
