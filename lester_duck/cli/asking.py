@@ -33,7 +33,7 @@ _OPTIONS = (
         "--chat", is_flag=True, help="Talk about differences that are left, and about what looks like a bug."
     ),
     click.option(
-        "--answers", type=click.Path(dir_okay=False, exists=True), metavar="FILE",
+        "--answers", type=click.Path(dir_okay=False), metavar="FILE",
         help="Replay the decisions of an earlier conversation (decisions.toml).",
     ),
     click.option("--resume", is_flag=True, help="Go on: what the folder's answers/ holds is not asked again."),

@@ -12,7 +12,7 @@ def test_the_translator_agrees_and_is_verified_again_from_its_folder(preparation
     assert result.verdict.status == "agreed", str(result.verdict)
     assert result.refusals == ()
     assert result.pipeline.origin.engine == "static"
-    assert said == ["running the original twice", "proposing (static)", "comparing"]
+    assert said == ["running the original twice", "translating", "comparing"]
     save(result, tmp_path / "out")
     assert not (tmp_path / "out" / "answers").exists()
     assert (tmp_path / "out" / "REWRITE.md").read_text(encoding="utf-8") == result.report
