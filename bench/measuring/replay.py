@@ -12,10 +12,10 @@ from typing import Any
 from lester_duck import api
 from measuring import Goal
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from rewrite import recorded
-from rewrite.endpoint import serving
+from tests.rewrite import recorded
+from tests.rewrite.endpoint import serving
 
 HEADER = ("case", "llm: verdict", "questions", "tokens", "auto: verdict", "questions", "tokens")
 SHARE = 1 / 3
@@ -40,7 +40,7 @@ def script_of(folder: Path) -> Path:
     """The script or notebook of a copied case."""
     if (folder / "script.txt").is_file():
         (folder / "script.txt").rename(folder / "script.py")
-    return next(path for path in (folder / "script.py", folder / "script.ipynb") if path.is_file())
+    return next(path for path in (folder / "script.ipynb", folder / "script.py") if path.is_file())
 
 
 def order_of(name: str) -> dict[str, str]:

@@ -38,7 +38,7 @@ def recordings(engine: str) -> list[Recording]:
 def load(path: Path) -> Recording:
     """One recording."""
     content = json.loads(path.read_text(encoding="utf-8"))
-    answers = {e["messages_sha256"]: json.dumps(e["answer"]) for e in content["exchanges"]}
+    answers = {e["messages_sha256"]: e["answer"] for e in content["exchanges"]}
     return Recording(case=content["case"], engine=content["engine"], made=content["made"], answers=answers)
 
 
@@ -57,7 +57,7 @@ def from_requests(folder: Path, case: str, engine: str, made: str) -> dict[str, 
             exchanges.append({
                 "task": asked["task"],
                 "messages_sha256": identity(asked["messages"]),
-                "answer": json.loads(answer.read_text(encoding="utf-8")),
+                "answer": answer.read_text(encoding="utf-8"),
             })  # fmt: skip
     return {"case": case, "engine": engine, "made": made, "exchanges": exchanges}
 
