@@ -93,6 +93,10 @@ class _Tally:
         self.stricter: list[str] = []
 
     def add(self, name: str, found: Comparison) -> None:
+        if found.differences and found.differences[0].mismatch.spreadless:
+            what = found.differences[0].mismatch.column
+            self.notes.append(f"{name}: not judged: column '{what}' is divided by a spread that is 0 but for rounding")
+            return
         self.judged += 1
         self.rejected += found.rejected
         self.notes.extend(f"{name}: {note}" for note in found.not_checked)

@@ -21,8 +21,6 @@ from lester_duck.rewrite.harvest import Constants
 from lester_duck.rewrite.mixes import Mix, Row, Table, is_number
 
 MAX_KEYS = 300
-LEAST = 10
-"""Keys below which no such input is made."""
 MAX_FORMS = 8
 MAX_UNITS = 5
 MAX_UNIT = 12
@@ -47,7 +45,7 @@ def alone(
 ) -> Iterator[tuple[str, list[str]]]:
     """One line per key, each with one text changed; ``apart`` makes an input of units for every column."""
     mix = Mix(table, constants, int(header), Random(f"{seed}:alone"))
-    for keyed in _with_many_keys(mix):
+    for keyed in keyed_by(mix)[:1]:
         texts = _in_turn(
             [_Text(column=c, value=v) for v in dict.fromkeys(_written(mix, c))] for c in _columns(mix, keyed)
         )
@@ -62,17 +60,9 @@ def beside(
 ) -> Iterator[tuple[str, list[str]]]:
     """Two lines per key, the first or the second with a number changed, the number in the other close to it."""
     mix = Mix(table, constants, int(header), Random(f"{seed}:beside"))
-    for keyed in _with_many_keys(mix):
+    for keyed in keyed_by(mix)[:1]:
         for what, texts in _with_units(mix, keyed, apart=apart):
             yield f"two lines per key, {what}", mix.written(_double(mix, keyed, texts))
-
-
-def _with_many_keys(mix: Mix) -> list[Keyed]:
-    """The rows by their first key, where it has many values.
-
-    A line for each of a few keys leaves columns without spread, and what is divided by it is noise of rounding.
-    """
-    return [keyed for keyed in keyed_by(mix)[:1] if len(keyed.groups) >= LEAST]
 
 
 def _with_units(mix: Mix, keyed: Keyed, *, apart: bool) -> Iterator[tuple[str, list[_Text]]]:
