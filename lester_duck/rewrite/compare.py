@@ -93,6 +93,20 @@ def without_nan(rows: Sequence[Row]) -> list[Row]:
     return [tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in rows]
 
 
+def missing_texts(rows: Sequence[Row]) -> list[Row]:
+    """The rows with NaN as None in columns of texts: pandas' missing text is a float, which no text column holds.
+
+    >>> missing_texts([("a", 1.0), (float("nan"), float("nan"))])
+    [('a', 1.0), (None, nan)]
+    """
+    width = min((len(row) for row in rows), default=0)
+    texts = [any(isinstance(row[c], str) for row in rows) for c in range(width)]
+    return [
+        tuple(None if c < width and texts[c] and isinstance(v, float) and math.isnan(v) else v for c, v in enumerate(row))
+        for row in rows
+    ]
+
+
 def compare_rows(
     expected: Sequence[Row], found: Sequence[Row], names: Sequence[str], *, ordered: bool = True
 ) -> Mismatch | None:

@@ -29,6 +29,7 @@ from lester_duck.rewrite.compare import (
     Mismatch,
     compare_matrix,
     compare_rows,
+    missing_texts,
     sort_rows,
     without_nan,
 )
@@ -327,7 +328,7 @@ def _compare_point(
             raise InputError(one_of("column", name, table.column_names), where=f"view {point.view}")
     columns = [table.column(name).to_pylist() for name in want.names]
     found = list(zip(*columns, strict=True))
-    rows = list(want.rows)
+    rows = missing_texts(want.rows)
     if want.frame:
         rows, found = without_nan(rows), without_nan(found)
     return compare_rows(rows, found, want.names, ordered=ordered and point.claim.ordered and not want.bag)

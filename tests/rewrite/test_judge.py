@@ -296,3 +296,12 @@ def test_line_ends_are_part_of_a_file(tmp_path):
     assert "line ends" in str(verdict)
     right = replace(claim, line_end="\r\n")
     assert judged(tmp_path, code, origin_of(outputs=(right,)), views).status == "agreed"
+
+
+def test_a_missing_text_of_pandas_is_null_and_a_missing_number_is_not():
+    from lester_duck.rewrite.compare import compare_rows, missing_texts
+
+    nan = float("nan")
+    names = ("name", "number")
+    assert compare_rows(missing_texts([("a", 1.0), (nan, 2.0)]), [("a", 1.0), (None, 2.0)], names) is None
+    assert compare_rows(missing_texts([("a", 1.0), ("b", nan)]), [("a", 1.0), ("b", None)], names) is not None
