@@ -90,7 +90,7 @@ def _container(value: Any) -> Any:
 
 def without_nan(rows: Sequence[Row]) -> list[Row]:
     """The rows with NaN as None: pandas keeps no other missing value in a float column."""
-    return [tuple(None if isinstance(v, float) and math.isnan(v) else v for v in row) for row in rows]
+    return [tuple(None if _is_nan(v) else v for v in row) for row in rows]
 
 
 def missing_texts(rows: Sequence[Row]) -> list[Row]:
@@ -101,10 +101,12 @@ def missing_texts(rows: Sequence[Row]) -> list[Row]:
     """
     width = min((len(row) for row in rows), default=0)
     texts = [any(isinstance(row[c], str) for row in rows) for c in range(width)]
-    return [
-        tuple(None if c < width and texts[c] and isinstance(v, float) and math.isnan(v) else v for c, v in enumerate(row))
-        for row in rows
-    ]
+    texts += [False] * max((len(row) - width for row in rows), default=0)
+    return [tuple(None if text and _is_nan(v) else v for v, text in zip(row, texts, strict=False)) for row in rows]
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def compare_rows(
