@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
-from lester_duck.errors import InputError, UsageError
+from lester_duck.errors import InputError, UsageError, one_of
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite import decisions, suspicions
@@ -135,6 +136,8 @@ def _edited_in(folder: Path | None) -> Iterator[Path]:
 
 def _asker(engine: EngineName, asking: Asking, script: Path, say: Progress) -> Asker | None:
     """Who is asked; known before the original runs, so that a missing key is told at once."""
+    if engine not in get_args(EngineName):
+        raise UsageError(one_of("engine", engine, get_args(EngineName)))
     if engine == "llm" or (engine == "auto" and asking.configured):
         return endpoint_asker(asking, say)
     return folder_asker(asking, script) if engine == "files" else None

@@ -244,6 +244,8 @@ def test_a_model_and_a_key_are_needed(preparation):
         api.rewrite(orders / "script.py", engine="llm")
     with pytest.raises(UsageError, match="no API key"):
         api.rewrite(orders / "script.py", engine="llm", model="m")
+    with pytest.raises(UsageError, match="no engine 'magic'"):
+        api.rewrite(orders / "script.py", engine="magic")
 
 
 def test_a_variable_of_a_prompt_that_is_missing_is_an_error():
