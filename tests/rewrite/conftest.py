@@ -17,6 +17,7 @@ from lester_duck.rewrite.sandbox import Limits
 
 HERE = Path(__file__).parent / "orders"
 QUICK = Limits(wall=30.0, cpu=30)
+VARIABLES = ("LESTER_DUCK_MODEL", "LESTER_DUCK_BASE_URL", "OPENAI_BASE_URL", "LESTER_DUCK_API_KEY", "OPENAI_API_KEY")
 
 
 @pytest.fixture
@@ -70,3 +71,13 @@ def make_preparation(folder: Path) -> tuple[Path, Pipeline]:
     made = replace(whole, views=views, features=None, label=None, origin=replace(whole.origin, fit=None))
     codec.dump(made, folder / "pipeline")
     return folder, made
+
+
+@pytest.fixture
+def no_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No model, key or cache but those a test names."""
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -13,11 +13,14 @@ from lester_duck.rewrite import kept
 from lester_duck.rewrite.compare import Mismatch
 from lester_duck.rewrite.judge import Difference, Verdict
 
+from .answers import asked
 from .endpoint import serving
-from .test_model_road import _environment, asked  # noqa: F401 - the environment is a fixture
+
+pytestmark = pytest.mark.usefixtures("no_model")
 
 PAIRS = """
 import itertools
+
 with open("out/pairs.tsv", "w") as f:
     for a, b in itertools.combinations(sorted(shops), 2):
         f.write(a + "\\t" + b + "\\n")

@@ -13,8 +13,10 @@ from lester_duck.pipeline import codec
 from lester_duck.rewrite.decisions import Decision, Replayed, dump, load
 from lester_duck.rewrite.rewrite import save
 
+from .answers import as_json, asked, broken
 from .endpoint import serving
-from .test_model_road import _environment, as_json, asked, broken  # noqa: F401 - the environment is a fixture
+
+pytestmark = pytest.mark.usefixtures("no_model")
 
 STALE = """
 for last in open("data/orders.csv"):

@@ -10,7 +10,9 @@ from asking.server import Says, completion, error, serving
 
 from lester_duck.cli.main import main
 
-from .test_model_road import _environment, as_json, asked  # noqa: F401 - the environment is a fixture
+from .answers import as_json, asked
+
+pytestmark = pytest.mark.usefixtures("no_model")
 
 
 @dataclass

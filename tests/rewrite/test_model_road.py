@@ -14,48 +14,13 @@ from lester_duck.errors import InputError, InternalError, UsageError
 from lester_duck.featurize.registry import KINDS
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Label, Pipeline, Split
-from lester_duck.rewrite import fragments, prompts
+from lester_duck.rewrite import prompts
 from lester_duck.rewrite.rewrite import save, verify
 
+from .answers import SECRET, answering, as_json, ask_for, asked, broken
 from .endpoint import serving
 
-SECRET = "key-of-a-test"
-VARIABLES = ("LESTER_DUCK_MODEL", "LESTER_DUCK_BASE_URL", "OPENAI_BASE_URL", "LESTER_DUCK_API_KEY", "OPENAI_API_KEY")
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch, tmp_path):
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-def asked(request: dict) -> str:
-    """The fragment a request is for."""
-    return request["response_format"]["json_schema"]["schema"]["title"].lower()
-
-
-def as_json(pipeline: Pipeline, name: str = "preparation") -> str:
-    return json.dumps(fragments.dumped(name, fragments.split_up(pipeline)[name]))
-
-
-def answering(pipeline: Pipeline):
-    """A model that knows a pipeline."""
-    return lambda request: as_json(pipeline, asked(request))
-
-
-def broken(pipeline: Pipeline) -> Pipeline:
-    views = tuple(replace(v, sql=v.sql.replace(">= 10", "> 10")) for v in pipeline.views)
-    return replace(pipeline, views=views)
-
-
-def ask_for(folder: Path, url: str, **options):
-    return api.rewrite(
-        folder / "script.py", engine="llm", model="m", base_url=url, api_key=SECRET, directed=False,
-        **{"samples": 1, **options},
-    )  # fmt: skip
+pytestmark = pytest.mark.usefixtures("no_model")
 
 
 def test_a_right_answer_agrees_and_is_kept(preparation, tmp_path):

@@ -16,8 +16,10 @@ import pytest
 
 from lester_duck import api
 
+from .answers import asked
 from .endpoint import serving
-from .test_model_road import _environment, asked  # noqa: F401 - the environment is a fixture
+
+pytestmark = pytest.mark.usefixtures("no_model")
 
 HERE = Path(__file__).parent / "published"
 RIGHT = json.loads((HERE / "answers.json").read_text(encoding="utf-8"))

@@ -12,7 +12,8 @@ import pytest
 from lester_duck import api
 
 from . import recorded
-from .test_model_road import _environment  # noqa: F401 - the environment is a fixture
+
+pytestmark = pytest.mark.usefixtures("no_model")
 
 CASES = recorded.HERE / "cases"
 
