@@ -32,6 +32,8 @@ def simplified(tree: Tree, known: dict[str, bool]) -> Tree:
         return sqlx.disjunction(simplified(tree.left, known), simplified(tree.right, known))
     if isinstance(tree, exp.Case) and not tree.this:
         return _simplified_case(tree, known)
+    if isinstance(tree, exp.Is) and isinstance(tree.expression, exp.Null):
+        return _simplified_null(tree, known)
     made = tree.copy()
     for name, child in tree.args.items():
         if isinstance(child, exp.Expression):
@@ -54,6 +56,20 @@ def _simplified_case(tree: exp.Case, known: dict[str, bool]) -> Tree:
         condition = simplified(when.this, known)
         result = sqlx.case(condition, simplified(when.args["true"], known), result)
     return result
+
+
+def _simplified_null(tree: exp.Is, known: dict[str, bool]) -> Tree:
+    """``x IS NULL`` where it is known by now what ``x`` is.
+
+    >>> simplified(sql("CASE WHEN p THEN x END IS NULL"), {"p": False}).sql()
+    'TRUE'
+    """
+    inner = sqlx.bare(simplified(tree.this, known))
+    if isinstance(inner, exp.Null | exp.Literal | exp.Boolean):
+        return sqlx.literal(isinstance(inner, exp.Null))
+    made = sql("_1 IS NULL", inner)
+    said = known.get(sqlx.text(made))
+    return made if said is None else sqlx.literal(said)
 
 
 def step(tree: Tree, own: Tree) -> Tree | None:

@@ -57,6 +57,8 @@ def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recur
     if found.kind == "fields":
         _explain_field(m, frame, token, found, found.fields[leaf])
         return
+    if found.kind == "best":
+        _explain_best(m, frame, token, leaf, found)
     if found.kind not in ("first", "last"):
         return
     value = scalars.scalar(evolving.leaves_of(found.value)[leaf])
@@ -71,6 +73,19 @@ def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recur
         general = window(m, frame, name, found.key, before, kept)
     name = f"{'previous' if found.kind == 'last' else 'first'}_{value.name or 'value'}"
     _let(m, token, name, value.type, (general, filtered, found.where))
+
+
+def _explain_best(m: Machine, frame: Frame, token: str, leaf: int, found: Recurrence) -> None:
+    """The most, or least, that earlier rows of the key had."""
+    value, by = scalars.scalar(evolving.leaves_of(found.value)[leaf]), found.by
+    same = by is not None and value.type == by.type and sqlx.same(m.expand(value).sql, m.expand(by).sql)
+    if not same or by.null or by.type == "number":
+        return
+    before = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+    kept = sqlx.case(sqlx.conjunction(found.where), by.sql, exp.null()) if found.where else by.sql
+    tree = window(m, frame, "max(_1)" if found.descending else "min(_1)", found.key, before, kept)
+    name = f"{'most' if found.descending else 'least'}_{by.name or 'value'}_before"
+    _let(m, token, name, by.type, (tree, tree, ()))
 
 
 def _explain_field(m: Machine, frame: Frame, token: str, found: fields.Records, field: fields.Field) -> None:

@@ -213,6 +213,8 @@ def _of_puts(m: Machine, frame: Frame, id_: int, effects: list[Effect], own: set
     absent = {sqlx.text(sqlx.column(t, "present")): False for t in present}
     known = {sqlx.text(sqlx.column(t, "present")): True for t in present}
     values = [scalars.scalar(x) for x in evolving.leaves_of(stored)]
+    never = (sqlx.column(t, "value") for t, leaf in leaves.items() if leaf < len(values) and not values[leaf].null)
+    known |= {sqlx.text(sql("_1 IS NULL", t)): False for t in never}
     trees = [_before_after(m, branches.opened(m, x.sql), id_) for x in values]
     at_first, later = branches.simplified(test, absent), branches.simplified(test, known)
     first_values = [branches.simplified(t, absent) for t in trees]
@@ -292,6 +294,7 @@ def _best(
     trees: list[Tree], leaves: dict[str, int], own: set[str],
 ) -> Recurrence:  # fmt: skip
     """``if k not in d or x > d[k][0]: d[k] = (x, ...)``: strict keeps the first of equals."""
+    test = _certain(test, values)
     kind = type(test)
     if kind not in _ORDERINGS:
         raise Refused("an entry replaced under a condition on itself", "if k not in d or x > d[k]")
@@ -304,6 +307,12 @@ def _best(
     descending, first_tie = _ORDERINGS[kind]
     by = values[leaf]
     return Recurrence("best", key, where, _with_trees(stored, trees), by, descending, first_tie)
+
+
+def _certain(test: Tree, values: list[Sym]) -> Tree:
+    """``coalesce(x < y, FALSE)`` as ``x < y`` where no entry is ever missing."""
+    false = isinstance(test, exp.Coalesce) and all(sqlx.same(e, sqlx.FALSE) for e in test.expressions)
+    return sqlx.bare(test.this) if false and not any(x.null for x in values) else test
 
 
 def _running(

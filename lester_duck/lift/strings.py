@@ -121,6 +121,8 @@ def _plain(template: str, kind: str = "str") -> Rule:
 def _replace(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value]) -> Value:
     if len(args) != 2 or args[0] == "" or not all(isinstance(a, str | Sym) for a in args):
         raise Refused("str.replace with these arguments", "str.replace(old, new)")
+    if scalars.is_raw(receiver) and args == ["\n", ""] and not kwargs:
+        return replace(receiver, line=replace(receiver.line, strip="none"))  # its only line end is its last character
     return _plain("replace(_1, _2, _3)")(m, receiver, args, kwargs)
 
 
