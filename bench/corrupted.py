@@ -17,7 +17,7 @@ from measuring import Goal, finish, options, replay, table
 
 from lester_duck import api
 
-EACH = 8
+EACH = 12
 """Corrupted answers per case."""
 HEADER = ("case", "verdict", "corrupted", "caught", "argued equivalent", "accepted")
 
@@ -30,8 +30,8 @@ def cell(name: str, folder: Path, number: int) -> dict[str, Any]:
         shutil.copytree(folder, copy)
         script = replay.script_of(copy)
         result = api.rewrite(
-            script, engine="llm", model="recorded", base_url=endpoint.url, mutants=number, samples=1, rounds=0,
-            cache=False, **replay.order_of(name),
+            script, engine="llm", model="recorded", base_url=endpoint.url, mutants=number, samples=1,
+            rounds=recording.repairs, cache=False, **replay.order_of(name),
         )  # fmt: skip
     outcome = result.mutants
     return {

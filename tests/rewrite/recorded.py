@@ -15,19 +15,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .endpoint import Endpoint, serving
+from asking.server import Server
+
+from .endpoint import serving
 
 HERE = Path(__file__).parent / "recordings"
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The exchanges of one rewrite; ``answers`` maps the hash of the messages to the answer."""
+    """The exchanges of one rewrite; ``answers`` maps the hash of the messages to the answer, ``repairs`` of them second
+    ones."""
 
     case: str
     engine: str
     made: str
     answers: dict[str, str]
+    repairs: int
 
 
 def recordings(engine: str) -> list[Recording]:
@@ -39,7 +43,10 @@ def load(path: Path) -> Recording:
     """One recording."""
     content = json.loads(path.read_text(encoding="utf-8"))
     answers = {e["messages_sha256"]: e["answer"] for e in content["exchanges"]}
-    return Recording(case=content["case"], engine=content["engine"], made=content["made"], answers=answers)
+    repairs = sum(e["task"] == "repair" for e in content["exchanges"])
+    return Recording(
+        case=content["case"], engine=content["engine"], made=content["made"], answers=answers, repairs=repairs
+    )
 
 
 def identity(messages: Sequence[dict[str, str]]) -> str:
@@ -73,7 +80,7 @@ def answering(recording: Recording) -> Callable[[dict[str, Any]], Any]:
 
 
 @contextmanager
-def replaying(recording: Recording) -> Iterator[Endpoint]:
+def replaying(recording: Recording) -> Iterator[Server]:
     """A server on the loopback interface that gives the recorded answers."""
     with serving(answering(recording)) as endpoint:
         yield endpoint

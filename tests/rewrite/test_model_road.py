@@ -35,9 +35,9 @@ def test_a_right_answer_agrees_and_is_kept(preparation, tmp_path):
     assert len(result.pipeline.origin.sha256) == 64
     assert {s.name: s.key for s in result.pipeline.sources} == {"shop_lines": (), "order_lines": ("order_id",)}
     request = endpoint.requests[0]
-    assert request["path"] == "/v1/chat/completions"
+    assert endpoint.paths == ["/v1/chat/completions"]
     assert [m["role"] for m in request["messages"]] == ["system", "user"]
-    assert endpoint.keys == [f"Bearer {SECRET}"]
+    assert [h["authorization"] for h in endpoint.headers] == [f"Bearer {SECRET}"]
     save(result, tmp_path / "out")
     kept = json.loads((tmp_path / "out" / "answers" / "001-preparation.json").read_text(encoding="utf-8"))
     assert (kept["model"], kept["form"]) == ("m", "json_schema")
