@@ -16,6 +16,7 @@ from lester_duck.algebra.flatten import Flat, in_window, is_special, own_aggrega
 from lester_duck.algebra.grouping import group_first, has_sets
 from lester_duck.algebra.joins import as_supported_joins
 from lester_duck.algebra.limits import distinct_last, limit_last, show_distinct_keys
+from lester_duck.algebra.pivot import is_pivoted, pivoted
 from lester_duck.algebra.qualify import qualify
 from lester_duck.algebra.relation import Relation
 from lester_duck.algebra.set_operations import compare_branches
@@ -29,6 +30,8 @@ def expand(flat: Flat, relations: Mapping[str, Relation], names: set[str], where
     tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
     if isinstance(tree, exp.Except | exp.Intersect):
         return compare_branches(flat.name, tree, relations, Names(flat.name, names, tree), where)
+    if is_pivoted(tree):
+        return pivoted(flat.name, tree, relations, Names(flat.name, names, tree), where)
     if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
         return ()
     for applies, rule in RULES:

@@ -53,6 +53,8 @@ def _flatten(
         tree = _hoist_set_operation(view, tree, scope, steps, names)
     elif isinstance(tree, exp.Select):
         _hoist_from(view, tree, scope, steps, names)
+    elif isinstance(tree, exp.Pivot):
+        _hoist_pivoted(view, tree, scope, steps, names)
     else:
         raise Unsupported(f"{tree.key.upper()} is not supported as a view", sql=tree.sql("duckdb"))
     _rename_tables(tree, scope)
@@ -109,7 +111,9 @@ def _hoist_from(view: str, tree: exp.Select, scope: dict[str, str], steps: list[
             raise Unsupported(
                 "a join in parentheses is not supported", hint="give it a CTE of its own", sql=item.this.sql("duckdb")
             )
-        if isinstance(item.this, exp.Subquery | exp.Values):
+        if item.this.args.get("pivots"):
+            _hoist_pivot(view, item, scope, steps, names)
+        elif isinstance(item.this, exp.Subquery | exp.Values):
             alias = item.this.alias or "derived"
             name = _fresh(view, alias, names)
             if isinstance(item.this, exp.Values):
@@ -117,6 +121,37 @@ def _hoist_from(view: str, tree: exp.Select, scope: dict[str, str], steps: list[
             else:
                 _flatten(view, name, item.this.this, scope, steps, names)
             item.set("this", _table(name, alias))
+
+
+def _hoist_pivot(
+    view: str, item: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]
+) -> None:
+    """``FROM t PIVOT (...) AS p``: the PIVOT as a step of its own."""
+    (pivot,) = item.this.args["pivots"]
+    alias = pivot.alias or "pivoted"
+    inner = exp.select("*").from_(item.this.copy())
+    name = _fresh(view, alias, names)
+    _hoist_pivoted(view, inner.args["from_"], scope, steps, names)
+    _rename_tables(inner, scope)
+    steps.append(Flat(name, inner.sql("duckdb")))
+    item.set("this", _table(name, alias))
+
+
+def _hoist_pivoted(
+    view: str, item: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]
+) -> None:
+    """What a PIVOT reads, as a step where it is no table."""
+    held = item.this
+    if isinstance(held, exp.Subquery):
+        name = _fresh(view, "rows", names)
+        pivots = held.args.get("pivots")
+        _flatten(view, name, held.this, scope, steps, names)
+        item.set("this", exp.Table(this=exp.to_identifier(name), pivots=pivots))
+    elif isinstance(held, exp.Table) and isinstance(held.this, exp.Identifier):
+        held.set("alias", None)
+        held.set("this", exp.to_identifier(scope.get(held.name.lower(), held.name)))
+    else:
+        raise Unsupported("PIVOT of anything but a relation or a subquery is not supported", sql=held.sql("duckdb"))
 
 
 def _values(values: exp.Values) -> str:
@@ -208,7 +243,7 @@ def is_plain(tree: exp.Select) -> bool:
 
 def is_special(join: exp.Join) -> bool:
     """Whether a join is one that is rewritten into others: RIGHT, FULL or ASOF."""
-    return join.side in ("RIGHT", "FULL") or bool(join.args.get("method"))
+    return join.side in ("RIGHT", "FULL") or join.args.get("method") == "ASOF"
 
 
 def in_window(node: exp.Expression, tree: exp.Expression) -> bool:
@@ -251,7 +286,7 @@ def _rename_tables(tree: exp.Expression, scope: dict[str, str]) -> None:
     for node in tree.find_all(exp.Table):
         target = scope.get(node.name.lower())
         if target and not node.args.get("db"):
-            if not node.alias:
+            if not node.alias and not isinstance(node.parent, exp.Pivot):
                 node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name)))
             node.set("this", exp.to_identifier(target))
 

@@ -41,6 +41,7 @@ def parse_view(sql: str, where: str, first_line: int = 1) -> exp.Expression:
         raise InputError(
             f"not valid SQL: {first['description']}", where=f"{where}:{first['line'] + first_line - 1}", sql=sql
         ) from None
+    trees = [_as_select(t) for t in trees]
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         what = trees[0].key.upper() if len(trees) == 1 else f"{len(trees)} statements"
         raise InputError(
@@ -53,6 +54,17 @@ def parse_view(sql: str, where: str, first_line: int = 1) -> exp.Expression:
     _refuse(tree, where)
     _unquote_pseudo_columns(tree)
     return tree
+
+
+def _as_select(tree: exp.Expression) -> exp.Expression:
+    """A PIVOT or UNPIVOT statement as ``FROM (PIVOT ...)``."""
+    if not isinstance(tree, exp.Pivot):
+        return tree
+    with_ = tree.args.get("with_")
+    tree.set("with_", None)
+    select = exp.select("*").from_(exp.Subquery(this=tree))
+    select.set("with_", with_)
+    return select
 
 
 def _unquote_pseudo_columns(tree: exp.Expression) -> None:
@@ -127,7 +139,9 @@ def _in_expression(node: exp.Expression) -> bool:
 
 
 def _join(node: exp.Join) -> str | None:
-    method = node.args.get("method")
+    if node.args.get("pivots"):
+        return "PIVOT of a join is not supported: give the join a CTE"
+    method = None if node.args.get("method") == "NATURAL" else node.args.get("method")
     if (method and method != "ASOF") or (method and node.side in ("RIGHT", "FULL")):
         kind = " ".join(k for k in (method, node.side) if k)
         return f"{kind} JOIN is not supported: write it as a LEFT JOIN (and UNION ALL)"
@@ -138,8 +152,22 @@ def _join(node: exp.Join) -> str | None:
     return None
 
 
-def _star(node: exp.Star) -> str | None:
-    return "RENAME in a star is not supported: name the columns" if node.args.get("rename") else None
+def _pivot(node: exp.Pivot) -> str | None:
+    alias = node.args.get("alias")
+    if not node.expressions:
+        return "PIVOT without ON is not supported: write GROUP BY"
+    if _in_expression(node):
+        return "PIVOT in a subquery of an expression is not supported: give it a CTE"
+    return "an alias with a column list is not supported: give aliases inside" if alias and alias.columns else None
+
+
+def _columns(node: exp.Columns) -> str | None:
+    held: exp.Expression = node
+    while held.parent is not None and not isinstance(held.parent, exp.Select | exp.Pivot | exp.Query):
+        held = held.parent
+    if isinstance(held.parent, exp.Pivot) or (isinstance(held.parent, exp.Select) and held.arg_key == "expressions"):
+        return None
+    return "COLUMNS(...) outside of the select list is not supported: name the columns"
 
 
 def _with(node: exp.With) -> str | None:
@@ -181,9 +209,9 @@ def _table(node: exp.Table) -> str | None:
         return f"the table function {node.this.sql('duckdb')} is not supported"
     if node.args.get("db") or node.args.get("catalog"):
         return f"a view names relations without a schema, found {node.sql('duckdb')}"
-    if node.args.get("sample") or node.args.get("pivots"):
-        return "TABLESAMPLE and PIVOT are not supported: write the aggregates out"
-    return None
+    if len(node.args.get("pivots") or []) > 1:
+        return "several PIVOT in a row are not supported: give one a CTE"
+    return "TABLESAMPLE is not supported: it changes from run to run" if node.args.get("sample") else None
 
 
 def _grouping_sets(node: exp.Expression) -> str | None:
@@ -218,7 +246,6 @@ def _is_whole(node: exp.Expression | None) -> bool:
 
 _RULES = {
     exp.Join: _join,
-    exp.Star: _star,
     exp.Select: _select,
     exp.Subquery: _subquery,
     exp.Table: _table,
@@ -229,8 +256,8 @@ _RULES = {
     exp.GroupingSets: _grouping_sets,
     exp.PositionalColumn: lambda node: "positional columns (#1) are not supported: name the columns",
     exp.TableSample: lambda node: "TABLESAMPLE is not supported: it changes from run to run",
-    exp.Pivot: lambda node: "PIVOT is not supported: write the aggregates out",
-    exp.Columns: lambda node: "COLUMNS(...) is not supported: name the columns",
+    exp.Pivot: _pivot,
+    exp.Columns: _columns,
     exp.Except: _set_operation,
     exp.Intersect: _set_operation,
     exp.Limit: _limit,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -12,11 +13,13 @@ from sqlglot.schema import MappingSchema
 
 from lester_duck.algebra.flatten import is_aggregate, own_aggregates
 from lester_duck.algebra.relation import OrderTerm, Relation, column
+from lester_duck.algebra.stars import spell_out
 from lester_duck.algebra.using import mark_written, merge_columns
 from lester_duck.errors import InputError, Unsupported, one_of
 from lester_duck.names import POS, RID
 
 _PLACEHOLDER = "__pseudo_column"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> exp.Select:
@@ -33,6 +36,7 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
             raise Unsupported(
                 f"the alias '{node.alias_or_name}' names two relations", where=where, hint="give one another alias"
             )
+    spell_out(tree, aliases, where)
     _expand_order_by_all(tree)
     _canonical_case(tree, aliases, where)
     _group_by_all(tree)
@@ -45,6 +49,7 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     except OptimizeError as error:
         raise _unknown(tree, aliases, where, str(error).splitlines()[0]) from None
     merge_columns(tree)
+    _quote_odd_names(tree)
     _restore_pseudo_columns(tree)
     _check_columns(tree, aliases, where)
     return tree
@@ -217,6 +222,13 @@ def _single_value(alias: str, terms: tuple[OrderTerm, ...], where: str) -> exp.E
 
 def _placeholder(alias: str, name: str) -> exp.Expression:
     return exp.Anonymous(this=_PLACEHOLDER, expressions=[exp.Literal.string(alias), exp.Literal.string(name)])
+
+
+def _quote_odd_names(tree: exp.Select) -> None:
+    """A name that is no plain word, brought in by a star, is written in quotes."""
+    for node in tree.find_all(exp.Identifier):
+        if not _PLAIN.fullmatch(node.name):
+            node.set("quoted", True)
 
 
 def _restore_pseudo_columns(tree: exp.Select) -> None:

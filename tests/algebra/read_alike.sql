@@ -255,3 +255,65 @@ SELECT a + 1 AS a1, a, count(*) AS n FROM t GROUP BY ROLLUP (a, a + 1)
 SELECT a, count(*) AS n FROM t GROUP BY CUBE (a, a)
 WITH f AS (SELECT t.k, u.e FROM t FULL JOIN u ON t.k = u.k) SELECT x.k, y.e FROM f AS x JOIN f AS y ON x.k = y.k
 WITH sets AS (SELECT a FROM t), "all" AS (SELECT a FROM sets LIMIT 4), both_sides AS (SELECT a FROM "all" EXCEPT SELECT a FROM u) SELECT a, count(*) AS n FROM both_sides GROUP BY ROLLUP (a) LIMIT 9
+PIVOT t ON a IN (0, 1) USING sum(k)
+PIVOT t ON a IN (0, 1)
+PIVOT t ON a IN (0, 1) USING sum(k) AS s
+PIVOT t ON a IN (0, 1) USING sum(k), count(*)
+PIVOT t ON a IN (0, 1) USING sum(k) GROUP BY b, c
+PIVOT t ON a IN (0), b IN ('x', 'it''s') USING sum(k) GROUP BY c
+PIVOT t ON b IN ('x','y') USING list(k ORDER BY c) GROUP BY a
+PIVOT t ON b IN ('x','y') USING coalesce(sum(c), 0) GROUP BY a
+PIVOT t ON b IN ('x','y', NULL) USING count(*) GROUP BY a
+PIVOT t ON c IN (0.5, 2, -1, -1.5) USING max(a) GROUP BY a
+PIVOT t ON b IN ('x', 'X') USING max(k) GROUP BY c
+PIVOT t ON b IN ('a', 'x') USING max(k) GROUP BY a
+PIVOT t ON b IN ('x', 'y') USING max(k), max(k) GROUP BY a
+SELECT * FROM t PIVOT (sum(k) FOR a IN (0, 1))
+SELECT * FROM t PIVOT (sum(k) AS s, max(c) FOR a IN (0 AS z, 1) b IN ('x') GROUP BY k)
+SELECT p.b, p."0" FROM t PIVOT (sum(k) FOR a IN (0, 1) GROUP BY b) AS p WHERE p.b > 'a'
+SELECT * FROM (SELECT a, k FROM t) PIVOT (sum(k) FOR a IN (0, 1))
+SELECT * FROM (SELECT a, k FROM t WHERE k > 99) PIVOT (sum(k) FOR a IN (0, 1))
+PIVOT (SELECT * FROM t WHERE k < 4) ON a IN (0, 1) USING sum(k) GROUP BY b
+WITH q AS (SELECT * FROM t) PIVOT q ON a IN (0, 1) USING sum(k) GROUP BY b
+WITH p AS (PIVOT t ON a IN (0, 1) USING sum(k) GROUP BY b) SELECT * FROM p JOIN t USING (b)
+FROM (PIVOT t ON a IN (0,1) USING sum(k) GROUP BY b) AS p SELECT p.b
+SELECT * FROM t UNPIVOT (v FOR n IN (a, k))
+UNPIVOT t ON a, k INTO NAME n VALUE v
+UNPIVOT t ON a, k
+UNPIVOT t ON a, K AS kk
+UNPIVOT t ON COLUMNS(* EXCLUDE (b))
+UNPIVOT t ON * EXCLUDE (b)
+UNPIVOT t ON COLUMNS('a|k')
+UNPIVOT t ON a, c
+SELECT * FROM t UNPIVOT INCLUDE NULLS (v FOR n IN (a, k))
+SELECT * FROM t UNPIVOT (v FOR n IN (a AS 'x', k AS y))
+SELECT * FROM t UNPIVOT ((v,w) FOR n IN ((a, k) AS 'ak', (k,a)))
+UNPIVOT t ON (a, k), (c, a) AS z INTO NAME n VALUE v, w
+UNPIVOT t ON a::VARCHAR AS a, b INTO NAME n VALUE v
+SELECT p.n, v FROM t UNPIVOT (v FOR n IN (a, k)) AS p WHERE n = 'a'
+UNPIVOT (SELECT a, k FROM t) ON a, k
+SELECT COLUMNS('a') FROM t
+SELECT COLUMNS('^a$') FROM t
+SELECT COLUMNS(*) FROM t
+SELECT COLUMNS(t.*) FROM t JOIN u USING (k)
+SELECT COLUMNS('k') FROM t JOIN u USING (k)
+SELECT COLUMNS('k') FROM t FULL JOIN u USING (k)
+SELECT COLUMNS(* EXCLUDE (a)) FROM t
+SELECT COLUMNS(* REPLACE (a + 1 AS a)) FROM t
+SELECT COLUMNS(['k', 'c']) FROM t
+SELECT sum(COLUMNS(['k', 'a'])) FROM t
+SELECT COLUMNS(['k', 'a']) + COLUMNS(['k', 'a']) FROM t
+SELECT min(COLUMNS('k|a')) AS 'min_\0' FROM t
+SELECT coalesce(*COLUMNS(['k', 'a'])) AS m FROM t
+SELECT greatest(*COLUMNS(['k', 'a']), 3) AS m, [*COLUMNS(['k', 'a'])] AS l FROM t
+SELECT * LIKE 'a%' FROM t
+SELECT * NOT LIKE 'a%' FROM t
+SELECT * RENAME (a AS b2) FROM t
+SELECT t.* EXCLUDE (b) RENAME (A AS b) FROM t
+SELECT * FROM t NATURAL JOIN u
+SELECT e, b, k FROM t NATURAL FULL JOIN u
+SELECT * FROM t NATURAL RIGHT JOIN (SELECT k, e FROM u) AS s
+SELECT t.k, s.e FROM t NATURAL LEFT JOIN (SELECT k, e FROM u) AS s
+SELECT k, sum(COLUMNS(* EXCLUDE (k, b))) FROM t GROUP BY k
+SELECT k FROM t NATURAL SEMI JOIN u
+SELECT max(COLUMNS(* EXCLUDE (b))) OVER (PARTITION BY b) FROM t

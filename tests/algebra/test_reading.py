@@ -37,6 +37,12 @@ def test_rows_are_those_of_duckdb(db, sql):
     assert sorted(map(repr, evaluate(db, sql))) == sorted(map(repr, db.rows(sql)))
 
 
+@pytest.mark.parametrize("sql", [*lines("read_alike.sql"), *MORE])
+def test_columns_are_those_of_duckdb(db, sql):
+    names = [c[0] for c in db.connection.execute(sql).description]
+    assert list(build_blocks("v", sql, RELATIONS, frozenset())[-1].columns) == names
+
+
 @pytest.mark.parametrize("line", lines("refused.txt"))
 def test_refused_by_name(line):
     sql, message = line.rsplit(" => ", 1)

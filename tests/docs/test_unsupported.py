@@ -12,7 +12,8 @@ from lester_duck.algebra.relation import OrderTerm, Relation
 from lester_duck.errors import Unsupported
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "unsupported.md"
-STATEMENTS = re.findall(r"^\| `((?:SELECT|WITH)[^`]*)` \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+QUERY = re.compile(r"^\| `((?:SELECT|WITH|PIVOT|UNPIVOT)[^`]*)` \|", re.MULTILINE)
+STATEMENTS = QUERY.findall(PAGE.read_text(encoding="utf-8"))
 
 
 def relation(name: str) -> Relation:
