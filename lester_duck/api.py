@@ -250,7 +250,7 @@ class Run:
 
     def usage(self, source: str) -> pa.Table:
         """For every row of a source, whether it reached train, test or nothing."""
-        return self.db.arrow("FROM lester.usage(?)", [lineage.check_source(self.db, source)])
+        return self.db.arrow("FROM lester.usage(?) ORDER BY _rid", [lineage.check_source(self.db, source)])
 
     def runs(self) -> list[dict[str, Any]]:
         """Past runs, oldest first."""

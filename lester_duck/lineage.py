@@ -17,6 +17,7 @@ from lester_duck.db import Database
 from lester_duck.engine.plan import Plan
 from lester_duck.errors import InputError, one_of
 from lester_duck.names import INTERNAL_SCHEMA, POS, RID
+from lester_duck.review import describe
 
 
 def install(db: Database, plan: Plan) -> None:
@@ -42,6 +43,8 @@ def install(db: Database, plan: Plan) -> None:
     _create_view(db, "edges", _union([_labelled(b, b.name) for b in plan.blocks if b.name in edges], _no_edges()))
     _create_view(db, "source_rows", _union([_source_rows(name) for name in sources], _no_rows()))
     _create_view(db, "feature_rows", _feature_rows(db, plan))
+    describe.source_identities(db, plan, edges)
+    describe.describe(db, plan)
     for path in sorted(assets.folder("sql/lineage").glob("*.sql")):
         db.execute(assets.text(f"sql/lineage/{path.name}"))
 

@@ -13,7 +13,7 @@ QUESTIONS = {
     "columns": ((), "FROM lester.column_lineage"),
     "features": ((), "FROM lester.feature_lineage"),
     "predictions": ((), "FROM lester.predictions"),
-    "usage": (("SOURCE",), "FROM lester.usage($1)"),
+    "usage": (("SOURCE",), "FROM lester.usage($1) ORDER BY _rid"),
     "backward": (("RELATION", "RID"), "FROM lester.backward($1, $2)"),
     "forward": (("SOURCE", "RID"), "FROM lester.forward($1, $2)"),
 }

@@ -119,7 +119,7 @@ def test_lineage_asked_wrongly(made, question, code, words):
 
 def test_lineage_shows_its_statement(made):
     said = lester_duck("lineage", made / "shop.duckdb", "usage", "sales", "--sql")
-    assert said.err == "FROM lester.usage('sales');\n"
+    assert said.err == "FROM lester.usage('sales') ORDER BY _rid;\n"
 
 
 def test_update_then_audit(spare):
