@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from lester_duck.lift import builtin_rules, csv_files, files, folds, lookups, matrices, scalars, sqlx
+from lester_duck.lift import builtin_rules, csv_files, files, folds, lookups, matrices, scalars, slices, sqlx
 from lester_duck.lift import extremes as extreme_rules
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
@@ -49,13 +49,13 @@ def subscript(m: Machine, content: Value, index: Value, base: Value = None) -> V
     if isinstance(index, matrices.Places):
         element = align(m, relation_of(content), index.rel, index.condition)
         return Part(content, "where", scalars.scalar(element).sql)
-    if isinstance(index, slice) and index.step is None:
-        return _slice(m, content, index)
+    if isinstance(index, slice):
+        return slices.cut(m, content, index)
     if isinstance(index, tuple):
         return matrices.picked(m, content, index)
-    if index == 0 and _is_lines(content):
+    if index == 0 and is_lines(content):
         return _first_line(m, content)
-    if index == 0 and _is_split(content):
+    if index == 0 and is_split(content):
         return _first_split(m, content)
     if type(index) is int and index in (0, -1) and isinstance(content, v.ListOf | v.View):
         return _at_end(m, content, index)
@@ -108,12 +108,13 @@ class MatrixRow(Library):
         m.log("cell", self.matrix, (self.position, index), value)
 
 
-def _is_lines(content: Value) -> bool:
+def is_lines(content: Value) -> bool:
+    """Whether a list holds lines of a file as they are."""
     element = getattr(content, "element", None)
     return isinstance(content.rel, FileRel) and scalars.is_raw(element)
 
 
-def _is_split(content: Value) -> bool:
+def is_split(content: Value) -> bool:
     """Whether a list holds every line of a file, split or read with the csv module."""
     element = getattr(content, "element", None)
     return isinstance(element, v.Fields) and element.rel is content.rel and not element.each
@@ -135,54 +136,6 @@ def _first_line(m: Machine, content: v.ListOf) -> str:
     if len(lines) <= rel.skip:
         raise Refused(f"{rel.path} was too short when the script was observed")
     return lines[rel.skip]
-
-
-def _slice(m: Machine, content: Value, index: slice) -> Value:
-    start, stop = index.start, index.stop
-    if _is_lines(content) and type(start) is int and start >= 0 and stop is None:
-        rel = content.rel
-        further = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
-        view = files.lines_of(m, further)
-        return m.new(v.ListOf(view.rel, view.element))
-    if _is_split(content) and type(start) is int and start >= 0 and stop is None:
-        return m.new(_further(m, content, start))
-    if start is None and stop is None:
-        return content if isinstance(content, v.Vector | v.Matrix) else m.new(content)
-    if start is None:
-        return Part(content, "head", bound(m, content, stop))
-    if stop is None:
-        return Part(content, "tail", bound(m, content, start))
-    raise Refused("a slice with two bounds of a collection of rows", "rows[:n] and rows[n:]")
-
-
-def _further(m: Machine, content: v.ListOf, start: int) -> v.ListOf:
-    """``rows[1:]`` of the lines of a file, split: the file without its first lines."""
-    fields, rel = content.element, content.rel
-    file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
-    if fields.strip == "csv":
-        view = csv_files.csv_rows(m, file, fields.delimiter)
-        return v.ListOf(view.rel, view.element)
-    further = files.lines_of(m, file).rel
-    further.note_split(fields.strip, fields.delimiter)
-    return v.ListOf(further, v.Fields(further.token, further, fields.strip, fields.delimiter))
-
-
-def bound(m: Machine, content: Value, value: Value) -> exp.Expression:
-    """A slice's bound as SQL over ``n``, the number of rows."""
-    sym = scalars.scalar(value)
-    if sym.type != "int":
-        raise Refused("a slice bound that is no integer")
-    rel = relation_of(content)
-
-    def rows(node: exp.Expression) -> exp.Expression | None:
-        if isinstance(node, exp.Column):
-            whole = m.wholes.get(node.table)
-            if whole is None or whole.kind != "count" or not same_rows(whole.rel, rel):
-                raise Refused("a slice bound that depends on more than the number of rows")
-            return exp.column("n")
-        return None
-
-    return sqlx.replace(m.expand(sym).sql, rows)
 
 
 def same_rows(a: Relation, b: Relation) -> bool:
@@ -276,6 +229,8 @@ def _inlined(m: Machine, rel: SelectRel, sym: Sym) -> Sym:
     def definition(node: exp.Expression) -> exp.Expression | None:
         if not isinstance(node, exp.Column) or node.table != rel.token:
             return None
+        if node.name == "_pos":
+            return sqlx.column(rel.query.alias, "_pos")
         tree = m.expand(outputs[node.name]).sql
         if sqlx.tables(tree) - {rel.query.alias}:
             raise Refused("looked-up values in two collections that only share their rows", "one loop that fills both")

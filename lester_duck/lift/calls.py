@@ -24,6 +24,7 @@ from lester_duck.lift import (
     joined,
     library_rules,
     lookups,
+    matrices,
     models,
     once,
     purity,
@@ -65,7 +66,7 @@ def attribute(m: Machine, value: Value, name: str) -> Value:
         found = content.get(name)
         return Method(value, name) if found is v.MISSING else found
     if name == "shape" and isinstance(content, v.Vector | v.Matrix):
-        return Poison("the shape of an array", m.line)
+        return matrices.shape(m, content)
     return Method(value, name)
 
 

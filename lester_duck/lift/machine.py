@@ -20,6 +20,10 @@ from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
 Tree = exp.Expression
 
 
+MERGES: dict[type, Callable[[Machine, Tree, Value, Value], Value]] = {}
+"""By type of a heap object: what two of them become after a branch, the first where the condition holds."""
+
+
 class Machine:
     """Everything one lifting run knows; rule modules take it as their first argument."""
 
@@ -238,6 +242,8 @@ class Machine:
             keys = list(dict.fromkeys([k for k, _ in a.items] + [k for k, _ in b.items]))
             items = tuple((k, self._merged_entry(condition, a.get(k), b.get(k))) for k in keys)
             return v.HDict(items, a.default)
+        if type(a) is type(b) and type(a) in MERGES:
+            return MERGES[type(a)](self, condition, a, b)
         if hasattr(a, "merged"):
             return a.merged(self, condition, b)
         if hasattr(b, "merged"):

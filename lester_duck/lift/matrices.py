@@ -12,11 +12,11 @@ from sqlglot import exp
 from lester_duck.lift import arrays, builtin_rules, containers, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
-from lester_duck.lift.machine import Machine
+from lester_duck.lift.machine import MERGES, Machine
 from lester_duck.lift.relations import Query, Relation
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.state import Frame
-from lester_duck.lift.values import Part, Refused, Sym, Value
+from lester_duck.lift.values import Part, Poison, Refused, Sym, Value
 
 ARRAYS = (v.Vector, v.Matrix, v.Part, v.HArray)
 Rule = Callable[..., Value]
@@ -165,6 +165,28 @@ def compare(m: Machine, op: type[ast.cmpop], x: Value, y: Value) -> Value:
 def where(m: Machine, test: Value, a: Value, b: Value) -> Value:
     """``np.where(test, a, b)``."""
     return broadcast(m, [test, a, b], lambda t, x, y: m.select(scalars.truth(m, t), x, y))
+
+
+def _merged(m: Machine, condition: exp.Expression, a: v.Matrix, b: v.Matrix) -> Value:
+    """A matrix that was changed where a condition holds, which is no condition on its rows: column by column."""
+    alike = arrays.same_rows(a.rel, b.rel) and len(a.columns) == len(b.columns)
+    if m.frames or not alike or any(isinstance(c, v.Block) for c in (*a.columns, *b.columns)):
+        return Poison("an array changed in one branch only", m.line)
+    rel = max((a.rel, b.rel), key=depth)
+    columns = zip(*(arrays.align(m, rel, x.rel, v.Seq(x.columns)).items for x in (a, b)), strict=True)
+    return v.Matrix(rel, tuple(x if x is y else m.select(condition, x, y) for x, y in columns))
+
+
+MERGES[v.Matrix] = _merged
+
+
+def shape(m: Machine, content: v.Vector | v.Matrix) -> Value:
+    """``x.shape``: the number of rows, and of columns where that is known."""
+    if isinstance(content, v.Vector):
+        return (arrays.count(m, content),)
+    if all(isinstance(c, Sym) or v.is_const(c) for c in content.columns):
+        return (arrays.count(m, content), len(content.columns))
+    return Poison("the shape of an array with columns made of the data", m.line)
 
 
 # -- aggregates ----------------------------------------------------------------------------------

@@ -39,7 +39,9 @@ def numbered(m: Machine, view: v.View) -> tuple[SelectRel, Value, Sym]:
 
 
 def part(m: Machine, content: v.Part) -> v.View:
-    """``rows[:n]`` and ``rows[n:]`` as rows to loop over."""
+    """``rows[:n]``, ``rows[n:]`` and ``rows[::2]`` as rows to loop over."""
+    if content.side == "where" and isinstance(content.of, v.ListOf):
+        return _chosen(m, content)
     if content.side not in ("head", "tail") or not isinstance(content.of, v.ListOf):
         raise Refused("a loop over one part of the rows")
     rel, element, number = numbered(m, v.View(content.of.rel, content.of.element))
@@ -53,6 +55,27 @@ def part(m: Machine, content: v.Part) -> v.View:
         lines=(m.line, m.line), query=Query(alias, rel, where=(where,)),
     )  # fmt: skip
     kept.outputs, seen = shapes.columns_of(m, v.rebind(element, rel.token, alias), "item")
+    return v.View(kept, seen(kept))
+
+
+def _chosen(m: Machine, content: v.Part) -> v.View:
+    """The rows of a list that a condition chooses, which may be one on their number."""
+    rows, name = content.of, folds.title_of(m, content.of) or content.of.rel.name
+    alias = fresh("t")
+    kept = SelectRel(
+        name=f"{name}_chosen", what=f"some rows of {name}", lines=(m.line, m.line), query=Query(alias, rows.rel)
+    )
+    element = v.rebind(rows.element, rows.rel.token, alias)
+    test = v.rebind(Sym(content.bound, "bool"), rows.rel.token, alias)
+    if test.sql.find(exp.Window):
+        rel, element, _ = numbered(m, v.View(rows.rel, rows.element))
+        flag = v.rebind(Sym(content.bound, "bool"), rows.rel.token, rel.query.alias)
+        taken = rel.require(flag, "taken")
+        alias = fresh("t")
+        kept.query = Query(alias, rel)
+        element, test = (v.rebind(x, rel.token, alias) for x in (element, taken))
+    kept.query.where = (test.sql,)
+    kept.outputs, seen = shapes.columns_of(m, element, "item")
     return v.View(kept, seen(kept))
 
 

@@ -32,6 +32,7 @@ from lester_duck.lift import (
     records,
     running,
     scalars,
+    slices,
     sqlx,
     steps,
     texts,
@@ -289,6 +290,9 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     shortcut = _fields_comprehension(m, node)
     if shortcut is not None:
         return shortcut
+    taken = slices.picked(m, node)
+    if taken is not v.MISSING:
+        return taken
     if m.frames and kind in ("list", "set"):
         iterated = m.content(_iterated(m, node.generators[0].iter))
         by_entry = isinstance(iterated, v.Group) and iterated.of.container == "dict"
