@@ -8,7 +8,7 @@ from importlib import metadata
 
 from sqlglot import exp
 
-from lester_duck.algebra.columns import Edge, block_edges, origins
+from lester_duck.algebra.columns import UNKNOWN, Edge, block_edges, origins
 from lester_duck.algebra.relation import Block, table
 from lester_duck.db import Database
 from lester_duck.engine.plan import Plan
@@ -36,7 +36,8 @@ class Relations:
             for r in self.plan.relations.values() for n, t in enumerate(r.order, 1)
         ])  # fmt: skip
         edges = {b.name: block_edges(b, self.plan.relations) for b in self.plan.blocks}
-        catalog.insert(db, "column_edge", [_row(name, e) for name, found in edges.items() for e in found])
+        columns = [_row(name, e) for name, found in edges.items() for e in found if e.origin or e.kind == UNKNOWN]
+        catalog.insert(db, "column_edge", columns)
         transitive = origins(self.plan.blocks, edges, [s.name for s in self.plan.pipeline.sources])
         catalog.insert(db, "column_origin", [_row(name, e) for name, found in transitive.items() for e in found])
 
