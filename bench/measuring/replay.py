@@ -12,10 +12,11 @@ from typing import Any
 from lester_duck import api
 from measuring import Goal
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path += [str(ROOT), str(ROOT / "tests")]
 
-from rewrite import recorded
-from rewrite.endpoint import serving
+from tests.rewrite import recorded
+from tests.rewrite.endpoint import serving
 
 HEADER = ("case", "llm: verdict", "questions", "tokens", "auto: verdict", "questions", "tokens")
 SHARE = 1 / 3
