@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lester_duck.lift import aftermath
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import FromModel, Poison, Refused
@@ -54,9 +55,11 @@ def attempt(m: Machine, node: ast.stmt, run: Callable[[Machine, ast.stmt], None]
             run(m, node)
     except Refused as error:
         poison = refused(m, error, node)
+        lost = [] if poison.model else [*given_away(m, node), *aftermath.changed(m, node)]
+        lost = aftermath.reachable(m, [*mutated(m, node), *lost])
         for name in assigned_names(node):
             m.env[name] = poison
-        for ref in [*mutated(m, node), *([] if poison.model else given_away(m, node))]:
+        for ref in lost:
             m.state.heap[ref.id] = poison
         named = {n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
         for path in (set(m.written) - opened) | (set(m.written) & named):
@@ -162,7 +165,7 @@ def mutated(m: Machine, node: ast.stmt) -> list[v.Ref]:
     found: list[v.Ref] = []
     behind = _behind(node)
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Yield) and isinstance(m.env.get("yield"), v.Ref):
+        if isinstance(inner, ast.Yield | ast.YieldFrom) and isinstance(m.env.get("yield"), v.Ref):
             found.append(m.env["yield"])
         target = receiver(inner)
         for name in [target.id, *behind.get(target.id, ())] if isinstance(target, ast.Name) else []:
