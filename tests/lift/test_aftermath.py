@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-HEAD = '''
+HEAD = """
 class Builder:
     def __init__(self):
         self.rows = []
@@ -35,7 +35,7 @@ def seen(line, counts):
 noted, counts = [], {}
 b = Builder()
 same = b.rows
-'''
+"""
 WAYS = {
     "a method": ("b.put(line)", "b.n"),
     "a list of the object": ("b.put(line)", "b.size()"),
