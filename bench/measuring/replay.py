@@ -12,8 +12,8 @@ from typing import Any
 from lester_duck import api
 from measuring import Goal
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT), str(ROOT / "tests")]
+sys.path.append(str(Path(__file__).resolve().parents[2]))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 from tests.rewrite import recorded
 from tests.rewrite.endpoint import serving

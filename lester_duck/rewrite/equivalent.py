@@ -56,6 +56,7 @@ class Arguments:
         place = self._relation(mutant.view, node)
         return (
             _dead(node)
+            or _only_asked(node)
             or self._unread(place, node)
             or self._any_order(place, mutant.operator, node)
             or self._alone(place, mutant.operator, node)
@@ -74,7 +75,9 @@ class Arguments:
                 break
             place = place.parent
         ordering = isinstance(place, exp.Order) or (operator == "order" and place is node)
-        if ordering and relation in self._unordered and not place.find(exp.Limit):
+        query = place.parent if isinstance(place, exp.Order) else place
+        cut = query.args.get("limit") or query.args.get("offset") or query.find(exp.Limit)
+        if ordering and relation in self._unordered and not cut:
             return f"nothing reads the order of {relation}"
         return ""
 
@@ -116,6 +119,19 @@ def _dead(node: exp.Expression) -> str:
             return "the value before is never NULL: the default is never reached"
         place = case
     return ""
+
+
+def _only_asked(node: exp.Expression) -> str:
+    """What the SELECT of an EXISTS gives, where that is a literal or a column."""
+    place = node if isinstance(node.parent, exp.Select) else None
+    select = place.parent if place is not None and place.arg_key == "expressions" else None
+    plain = isinstance(node, exp.Literal | exp.Column)
+    return "EXISTS does not see what its SELECT gives" if plain and _in_exists(select) else ""
+
+
+def _in_exists(select: exp.Expression | None) -> bool:
+    holder = select.parent if select is not None else None
+    return isinstance(holder, exp.Exists)
 
 
 def _exhausted(case: exp.Case) -> bool:

@@ -34,7 +34,8 @@ def unordered(made: Sequence[Select], checks: Sequence[Select], compared: frozen
             elif maker and not _looks_up(item, keys.get(below, frozenset())):
                 read_by[below].add(maker)
         for table in select.find_all(exp.Table):
-            if table.find_ancestor(exp.Select) is not select and table.find_ancestor(exp.With) is None:
+            inner = table.find_ancestor(exp.Select)
+            if inner is not select and table.find_ancestor(exp.With) is None and not _membership(inner):
                 ordered.add(name_of(table, view, relations))
     waiting = list(ordered)
     makers = {relation: [below for below, readers in read_by.items() if relation in readers] for relation in relations}
@@ -88,6 +89,14 @@ def sees_order(select: exp.Expression) -> bool:
         if isinstance(node, exp.Anonymous) and not node.name.lower().startswith("py_"):
             return True
     return False
+
+
+def _membership(select: exp.Expression | None) -> bool:
+    """Whether a SELECT is only asked which values it has: by IN or EXISTS."""
+    holder = select.parent if select is not None else None
+    if isinstance(holder, exp.Subquery):
+        holder = holder.parent
+    return isinstance(holder, exp.In | exp.Exists) and not sees_order(select)
 
 
 def _items(select: exp.Select) -> list[exp.Expression]:

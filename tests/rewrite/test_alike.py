@@ -173,7 +173,7 @@ def test_what_is_known_of_rows(views, checks, text, operator, wanted, after, arg
         (("m: SELECT a FROM t ORDER BY n LIMIT 3", "g: SELECT a, count(*) AS c FROM m GROUP BY a",
           "z: SELECT t.a AS k, g.c FROM t LEFT JOIN g ON t.a = g.a"), {"m", "g"}),
         (("m: SELECT a FROM t ORDER BY n", "g: SELECT a FROM m LIMIT 3",
-          "z: SELECT t.a AS k FROM t WHERE a IN (SELECT a FROM g)"), set()),
+          "z: SELECT t.a AS k FROM t WHERE a IN (SELECT a FROM g)"), {"g"}),
     ],
 )  # fmt: skip
 def test_relations_in_any_order(views, expected):
@@ -194,6 +194,20 @@ def test_groups_of_one_row(keys, argued):
     made = pipeline("v: SELECT a, b, max(n) AS n FROM t GROUP BY a, b",
                     f"z: SELECT a AS k, first(n ORDER BY _pos) AS f FROM v GROUP BY {keys}")  # fmt: skip
     assert bool(argument(made, site(made, "z", "aggregate", "first"))) is argued
+
+
+def test_the_order_of_what_is_only_asked_for_membership():
+    rare = "rare: SELECT a FROM t GROUP BY a HAVING count(*) < 3 ORDER BY min(_pos)"
+    asked = pipeline(rare, "z: SELECT n FROM t WHERE a IN (SELECT a FROM rare)")
+    assert argument(asked, site(asked, "rare", "order", "order by", "no order"))
+    first = pipeline(rare, "z: SELECT n FROM t WHERE a IN (SELECT first(a) FROM rare)")
+    assert not argument(first, site(first, "rare", "order", "order by", "no order"))
+
+
+def test_an_order_that_says_which_rows_stay():
+    made = pipeline("g: SELECT a FROM t ORDER BY n LIMIT 3", "z: SELECT n FROM t WHERE a IN (SELECT a FROM g)")
+    assert unordered_in(made) == {"g"}
+    assert not argument(made, site(made, "g", "order", "n", "desc"))
 
 
 def test_an_order_that_nothing_reads():

@@ -109,6 +109,7 @@ def mutant_of(sql: str, operator: str, wanted: str) -> tuple[Pipeline, Mutant]:
         ("SELECT CASE WHEN a IS NULL THEN 1 WHEN a IS NOT NULL THEN 2 ELSE 7 END AS c FROM t", "constant", "7"),
         ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY n, _pos) AS r FROM t", "aggregate", "row_number"),
         ("SELECT (length(a) - length(b)) // 1 AS r FROM t", "arithmetic", "// 1"),
+        ("SELECT a FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.a = t.a)", "constant", "1"),
         ("SELECT CASE WHEN n <= 5 THEN 1 WHEN n > 5 AND n <= 9 THEN 2 ELSE 3 END AS c FROM t", "comparison", "n > 5"),
     ],
 )
@@ -128,6 +129,7 @@ def test_equivalents_are_argued(sql, operator, site):
         ("SELECT a, row_number() OVER (PARTITION BY a ORDER BY n) AS r FROM t", "aggregate", "row_number"),
         ("SELECT t.a, row_number() OVER (ORDER BY t._pos) AS r FROM t JOIN u ON t.a = u.a", "aggregate", "row_number"),
         ("SELECT n // 1 AS r FROM t", "arithmetic", "// 1"),
+        ("SELECT a FROM t WHERE n IN (SELECT 1 FROM u WHERE u.a = t.a)", "constant", "1"),
         ("SELECT CASE WHEN n <= 5 THEN 1 WHEN n > 5 AND n <= 9 THEN 2 ELSE 3 END AS c FROM t", "comparison", "n <= 9"),
         ("SELECT CASE WHEN n < 5 THEN 1 WHEN n > 5 AND n <= 9 THEN 2 ELSE 3 END AS c FROM t", "comparison", "n > 5"),
         ("SELECT CASE WHEN n > 9 THEN 1 WHEN n > 5 OR n <= 1 THEN 2 ELSE 3 END AS c FROM t", "comparison", "n <= 1"),
