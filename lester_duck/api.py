@@ -24,6 +24,7 @@ from lester_duck.ivm import change as ivm
 from lester_duck.names import VIEW_SCHEMA
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
+from lester_duck.review import checks as review
 from lester_duck.rewrite import rewrite as rewriting
 from lester_duck.rewrite.decisions import Typed as Typed
 from lester_duck.rewrite.roads import Asking
@@ -36,7 +37,7 @@ def rewrite(script: str | Path, **options: Any) -> rewriting.Rewritten:
     """Rewrite a script or notebook into a pipeline, judged by running both.
 
     ``options`` are those of ``lester_duck.rewrite.rewrite.rewrite``: engine, python, root, directed,
-    mutants, keys, limits, order (of a notebook's cells), trust (no sandbox), progress; and of
+    mutants, seconds, keys, limits, order (of a notebook's cells), trust (no sandbox), progress; and of
     ``lester_duck.rewrite.roads.Asking``: model, base_url, api_key, rounds, samples, max_tokens,
     max_cost, share_rows, log, resume, request. ``person=Typed()`` asks at a notebook's prompt.
     Raises InputError when the original fails.
@@ -73,6 +74,7 @@ def check(pipeline: Pipeline, root: str | Path = ".") -> tuple[LesterError, ...]
         if not findings or all(s.columns for s in sources):
             plan = make_plan(replace(pipeline, sources=tuple(sources)))
             artefacts.check_declared(plan)
+            review.validate(plan.pipeline)
     except LesterError as error:
         findings.append(error)
     finally:
@@ -108,7 +110,7 @@ def run(
     db = store.create_or_open(store_path, wait=wait, tracer=tracer)
     try:
         summary = engine.run(
-            db, pipeline, Path(root or "."), data=data, model=model, progress=progress, finish=lineage.install
+            db, pipeline, Path(root or "."), data=data, model=model, progress=progress, finish=_questions
         )
         return Run(db, summary)
     except BaseException:
@@ -116,6 +118,13 @@ def run(
         if created:
             _remove(Path(store_path))
         raise
+
+
+def _questions(db: Database, plan: Plan) -> None:
+    """Put the questions of lineage and the checks of a reviewer into the store."""
+    review.validate(plan.pipeline)
+    lineage.install(db, plan)
+    review.install(db)
 
 
 def _remove(path: Path) -> None:
@@ -251,6 +260,42 @@ class Run:
     def usage(self, source: str) -> pa.Table:
         """For every row of a source, whether it reached train, test or nothing."""
         return self.db.arrow("FROM lester.usage(?) ORDER BY _rid", [lineage.check_source(self.db, source)])
+
+    def backward_column(self, relation: str, column: str) -> pa.Table:
+        """The source columns behind a column of a view (source, source_column, kind, subtype, scope)."""
+        name = lineage.check_relation(self.db, relation)
+        return self.db.arrow("FROM lester.backward_column(?, ?)", [name, column])
+
+    def forward_column(self, source: str, column: str) -> pa.Table:
+        """The columns of views that depend on a source column (relation, column_name, kind, subtype)."""
+        name = lineage.check_source(self.db, source)
+        return self.db.arrow("FROM lester.forward_column(?, ?)", [name, column])
+
+    def backward_feature(self, rid: int, feature: str) -> pa.Table:
+        """The cells of sources behind a cell of the matrix (source, source_rid, source_column)."""
+        return self.db.arrow("FROM lester.backward_feature(?, ?)", [rid, feature])
+
+    def forward_feature(self, source: str, rid: int, column: str) -> pa.Table:
+        """The cells of the matrix that a cell of a source is behind (_rid, position, feature)."""
+        name = lineage.check_source(self.db, source)
+        return self.db.arrow("FROM lester.forward_feature(?, ?, ?)", [name, rid, column])
+
+    def backward_prediction(self, rid: int) -> pa.Table:
+        """The source rows behind the prediction of a row of the feature view (source, source_rid)."""
+        return self.db.arrow("FROM lester.backward_prediction(?)", [rid])
+
+    def forward_prediction(self, source: str, rid: int) -> pa.Table:
+        """The predictions made of rows a source row is behind (_rid, part, value, stale)."""
+        return self.db.arrow("FROM lester.forward_prediction(?, ?)", [lineage.check_source(self.db, source), rid])
+
+    def trained_on(self, source: str) -> pa.Table:
+        """For every row of a source, whether the model was trained on a row made from it (_rid, trained)."""
+        name = lineage.check_source(self.db, source)
+        return self.db.arrow("FROM lester.trained_on(?) ORDER BY _rid", [name])
+
+    def review(self, *checks: str) -> review.Reviewed:
+        """What the checks of a reviewer say of the store, as ``[review]`` of the pipeline asks for them."""
+        return review.run(self.db, self.pipeline, checks)
 
     def runs(self) -> list[dict[str, Any]]:
         """Past runs, oldest first."""

@@ -16,6 +16,7 @@ from lester_duck.cli.main import COMMANDS, PROGRAM, program
 from lester_duck.errors import Disagreement, InputError, InternalError, LesterError, Unsupported, UsageError
 from lester_duck.featurize.registry import KINDS, REFUSED
 from lester_duck.pipeline import model as ir
+from lester_duck.review.checks import CHECKS
 
 NOTE = "<!-- Written from the code by `make docs`; a test compares. -->"
 _WIDTH = 100
@@ -31,6 +32,7 @@ _SECTIONS = (
     ("[split]", ir.Split, ""),
     ("[model]", ir.Model, ""),
     ("[[check]]", ir.Check, ""),
+    ("[review]", ir.Review, ""),
     ("[origin]", ir.Origin, ""),
     ("[[origin.output]]", ir.Output, ""),
     ("[[origin.checkpoint]]", ir.Checkpoint, ""),
@@ -40,6 +42,7 @@ _ELSEWHERE = {
     (ir.Origin, "outputs"): "the `[[origin.output]]` sections",
     (ir.Origin, "checkpoints"): "the `[[origin.checkpoint]]` sections",
     (ir.Featurizer, "steps"): "a list of tables with `kind` and its parameters; a single step may be written inline",
+    (ir.Review, "thresholds"): "the table `[review.thresholds]`, described below",
     (ir.Split, "params"): "the parameters of the kind, written beside it",
     (ir.Model, "params"): "the constructor's parameters, written beside it",
 }
@@ -93,7 +96,18 @@ def pipeline_toml() -> str:
         parts.append(_docstring(kind) if kind else text)
         if kind:
             parts.append("\n".join(_fields(kind)))
+        if kind is ir.Review:
+            parts.append(_reviewers_checks())
     return "\n\n".join(parts) + "\n"
+
+
+def _reviewers_checks() -> str:
+    """The checks that ``[review]`` may name, each with its default threshold."""
+    rows = ["| check | says no when | threshold |", "|---|---|---|"]
+    for name, check in CHECKS.items():
+        threshold = "" if check.threshold is None else f"`{name} = {check.threshold:g}`"
+        rows.append(f"| `{name}` | {check.says_no} | {threshold} |")
+    return "\n".join(["Thresholds, each with its default:", "", *rows])
 
 
 def featurizers() -> str:

@@ -33,6 +33,7 @@ _SECTIONS = {
     "label": "label",
     "split": "split",
     "model": "model",
+    "review": "review",
     "origin": "origin",
 }
 _WITH_PARAMS = {"split": "kind", "model": "estimator", "step": "kind"}
@@ -40,7 +41,7 @@ _NONE = {"python": "None"}
 
 for _class in (
     ir.Column, ir.Source, ir.View, ir.Function, ir.Step, ir.Featurizer, ir.Features, ir.Label, ir.Split,
-    ir.Model, ir.Output, ir.Checkpoint, ir.Origin, ir.Check, ir.Pipeline,
+    ir.Model, ir.Output, ir.Checkpoint, ir.Origin, ir.Check, ir.Review, ir.Pipeline,
 ):  # fmt: skip
     _class.__pydantic_config__ = ConfigDict(extra="forbid", strict=False)
 _ADAPTER = TypeAdapter(ir.Pipeline)
@@ -124,6 +125,8 @@ def _decode_item(section: str, item: dict[str, Any]) -> dict[str, Any]:
             item = {**own, "steps": [_with_params("step", item)]}
     elif section in _WITH_PARAMS:
         return _with_params(section, item)
+    elif section == "review" and isinstance(item.get("thresholds"), dict):
+        item["thresholds"] = tuple(item["thresholds"].items())
     elif section == "origin":
         item["outputs"] = item.pop("output", [])
         item["checkpoints"] = item.pop("checkpoint", [])
@@ -212,6 +215,8 @@ def render_manifest(pipeline: ir.Pipeline) -> str:
         document["split"] = {"kind": pipeline.split.kind, **_params(pipeline.split.params)}
     if pipeline.model:
         document["model"] = {"estimator": pipeline.model.estimator, **_params(pipeline.model.params)}
+    if pipeline.review:
+        document["review"] = {**_encode(pipeline.review), **_thresholds(pipeline.review)}
     if pipeline.origin:
         origin = _encode(pipeline.origin)
         _put(origin, "output", origin.pop("outputs", []))
@@ -228,6 +233,10 @@ def _put(document: dict[str, Any], key: str, items: list[Any]) -> None:
 
 def _params(params: ir.Params) -> dict[str, Any]:
     return {key: _thaw(value) for key, value in params}
+
+
+def _thresholds(review: ir.Review) -> dict[str, Any]:
+    return {"thresholds": _params(review.thresholds)} if review.thresholds else {}
 
 
 def _encode_featurizer(featurizer: ir.Featurizer) -> dict[str, Any]:

@@ -227,6 +227,31 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What the checks of `lester-duck check STORE` look at, and where they say no.
+
+    ``checks`` are the names of those to run; without it all are. ``groups`` are source columns
+    ('customers.country') by whose values rows are told apart: fairness and the change of a group's
+    share are computed for each, whether or not a view keeps the column. ``positive`` is the label, as
+    text, that one would wish for (without it 1 or true, where labels are of that kind); ``part`` the
+    part of the split predictions are judged on. ``illegal`` are columns no feature may be made from
+    ('customers.country', or 'country' for any source). ``allowed`` are source columns that may be
+    behind both the label and a feature. ``sources`` are those whose rows must not be behind both train
+    and test; without it those whose rows the feature view's rows are. ``thresholds`` are given in
+    ``[review.thresholds]``, one number per check.
+    """
+
+    checks: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    positive: str | None = None
+    part: Literal["train", "test"] = "test"
+    illegal: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    thresholds: Params = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
     """Everything lester-duck needs to run, maintain and explain a preparation."""
 
@@ -241,6 +266,7 @@ class Pipeline:
     split: Split = field(default_factory=Split)
     model: Model | None = None
     checks: tuple[Check, ...] = ()
+    review: Review | None = None
     origin: Origin | None = None
 
 

@@ -25,6 +25,7 @@ from lester_duck.store import catalog
 _SCALING = ("standard_scale", "min_max", "max_abs", "robust_scale")
 _SLOTWISE = (*_SCALING, "passthrough", "impute")
 """Steps after which a matrix column still is one stored number, moved and stretched."""
+_WORDS = ("hash_words", "count_words", "tfidf")
 
 
 def describe(db: Database, plan: Plan) -> None:
@@ -122,13 +123,17 @@ def _featurizers(plan: Plan, block: Block) -> list[tuple]:
         kinds = [step.kind for step in found.featurizer.steps]
         numeric = [kind for kind in kinds if kind in _SLOTWISE]
         indicated = any(getattr(step, "add_indicator", False) for step in found.steps)
-        stored = found.storage in ("numbers", "vectors")
+        stored = found.storage in ("numbers", "vectors") and kinds[0] not in _WORDS
         slotwise = stored and not indicated and len(numeric) == len(found.steps)
         rows.append((
             number, found.name, "+".join(kinds), list(found.featurizer.columns), found.featurizer.fit,
-            learns(found), slotwise, kinds[-1] in _SCALING,
+            learns(found), slotwise, kinds[-1] in _SCALING and _divides(found.steps[-1]),
         ))  # fmt: skip
     return rows
+
+
+def _divides(step: object) -> bool:
+    return getattr(step, "with_std", True) and getattr(step, "with_scaling", True)
 
 
 def learns(found: featurizing.Plan) -> bool:
@@ -178,7 +183,7 @@ def _stored_numbers(plans: Iterable[featurizing.Plan]) -> list[exp.Query]:
             block=(INTERNAL_SCHEMA, f"block_{p.name}"),
         )
         for p in plans
-        if p.storage in ("numbers", "vectors")
+        if p.storage in ("numbers", "vectors") and p.featurizer.steps[0].kind not in _WORDS
     ]  # fmt: skip
 
 

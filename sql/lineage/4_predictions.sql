@@ -22,7 +22,8 @@ ORDER BY p._rid;
 -- Of each group of rows, by a column of a source: how many there are, and how often the model is right. The
 -- column need not have reached the feature view. positive is the label, as text, that a person would wish for;
 -- a row made from several source rows counts in each of their groups; one made from none has the group NULL.
-CREATE OR REPLACE MACRO lester.group_fairness(source_name, source_column_name, positive := '1', part_name := 'test') AS TABLE
+CREATE OR REPLACE MACRO lester.group_fairness(source_name, source_column_name, positive := '1',
+    part_name := 'test') AS TABLE
 WITH judged AS (
     SELECT _rid, label = positive AS truly, prediction = positive AS guessed
     FROM _lester.outcomes WHERE part = part_name AND label IS NOT NULL AND prediction IS NOT NULL

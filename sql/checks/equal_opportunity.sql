@@ -1,0 +1,23 @@
+-- Equal opportunity: is the positive label recognised equally often in all groups? The difference between the largest
+-- and the smallest true positive rate, equal to that of the false negative rates (fairlearn's
+-- equal_opportunity_difference).
+CREATE OR REPLACE MACRO lester.check_equal_opportunity(source_name, source_column_name, positive := NULL,
+    part_name := 'test', threshold := 0.1) AS TABLE
+WITH obstacle AS (SELECT _lester.not_judged(_lester.positive_label(positive), part_name) AS reason),
+rate AS (
+    SELECT group_value, true_positive_rate AS rate
+    FROM lester.group_fairness(source_name, source_column_name, positive := _lester.positive_label(positive),
+        part_name := part_name)
+), spread AS (
+    SELECT count(rate) AS groups, max(rate) - min(rate) AS difference, arg_max(coalesce(group_value, 'NULL'), rate) AS most,
+        arg_min(coalesce(group_value, 'NULL'), rate) AS least
+    FROM rate
+), judged AS (
+    SELECT CASE WHEN o.reason IS NULL AND s.groups > 1 THEN s.difference END AS value, o.reason, s.*
+        FROM spread AS s CROSS JOIN obstacle AS o
+)
+SELECT source_name || '.' || source_column_name AS subject, 'equal_opportunity_difference' AS metric, value,
+    threshold::DOUBLE AS threshold, _lester.verdict(value, value > threshold) AS verdict,
+    CASE WHEN value IS NULL THEN coalesce(reason, 'fewer than two groups with the positive label')
+        ELSE concat('best recognised: ', most, ', least: ', least) END AS detail
+FROM judged;
