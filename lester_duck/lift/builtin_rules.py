@@ -332,6 +332,9 @@ def _reversed(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     content = m.content(args[0])
     if isinstance(content, v.SetOf | v.Group | inner.Inner | v.Part):
         raise Refused("reversed() of this", "reversed() of a list of rows")
+    parts = exploded.of(content)
+    if isinstance(parts, exploded.Exploded):
+        return parts.reversed()
     view = rows.as_view(m, content)
     if view is None:
         return tuple(reversed(containers.known_items(m, args[0])))
@@ -444,7 +447,7 @@ def _print(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 def _map(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``map(f, items)`` of items that are known: the list of what ``f`` says of each."""
     content = m.content(args[1]) if len(args) == 2 else None
-    if isinstance(content, v.Fields | v.Pieces):
+    if isinstance(content, v.Fields | v.Pieces | exploded.Exploded):
         return replace(content, each=(*content.each, lambda field: calls.call(m, args[0], [field], {})))
     if len(args) != 2 or rows.as_view(m, m.content(args[1])) is not None:
         raise Refused("map() of rows, or of several lists", "a comprehension")

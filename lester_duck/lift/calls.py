@@ -251,20 +251,25 @@ def inline(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Va
 
 def _yields(node: ast.FunctionDef) -> bool:
     """Whether a function is a generator: what it yields is then the list of all it would."""
-    return any(isinstance(n, ast.Yield) for n in ast.walk(node))
+    return any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
 
 
 def bind_arguments(m: Machine, function: v.Func, args: list[Value], kwargs: dict[str, Value]) -> dict[str, Value]:
     """Parameter names to values, with defaults."""
     spec = function.node.args
-    if spec.vararg or spec.kwarg:
-        raise Refused(f"the function {function.name} with *args or **kwargs")
     names = [a.arg for a in [*spec.posonlyargs, *spec.args]]
-    if len(args) > len(names):
+    if len(args) > len(names) and not spec.vararg:
         raise Refused(f"the script would fail here: too many arguments for {function.name}")
     bound = dict(zip(names, args, strict=False))
-    for name, value in kwargs.items():
-        bound[name] = value
+    known = {*names, *(a.arg for a in spec.kwonlyargs)}
+    others = {n: x for n, x in kwargs.items() if n not in known}
+    if others and not spec.kwarg:
+        raise Refused(f"the script would fail here: {function.name} without a parameter {next(iter(others))}")
+    bound |= {n: x for n, x in kwargs.items() if n in known}
+    if spec.vararg:
+        bound[spec.vararg.arg] = tuple(args[len(names) :])
+    if spec.kwarg:
+        bound[spec.kwarg.arg] = m.new(v.HDict(tuple(others.items())))
     for name, node in zip(reversed(names), reversed(spec.defaults), strict=False):
         if name not in bound and name in purity.changed_in_place(function.node):
             raise Refused(f"{function.name}() with a default '{name}' that its calls share")

@@ -73,6 +73,15 @@ def as_loop(m: Machine, node: ast.Expr, evaluate: object) -> ast.For | None:
     return ast.fix_missing_locations(ast.copy_location(made, node))
 
 
+def yields_each(node: ast.Expr) -> ast.For:
+    """``yield from items`` as ``for item in items: yield item``."""
+    made = ast.For(
+        target=ast.Name("yielded", ast.Store()), iter=node.value.value,
+        body=[ast.Expr(ast.Yield(ast.Name("yielded", ast.Load())))], orelse=[],
+    )  # fmt: skip
+    return ast.fix_missing_locations(ast.copy_location(made, node))
+
+
 def _is_counter(m: Machine, value: Value) -> bool:
     if isinstance(value, v.Slot):
         return value.container == twolevels.KIND and ("counters", value.of.id) in m.files

@@ -83,7 +83,10 @@ class Exploded(Library):
         needed = index + 1 if index >= 0 else -index
         m.raise_if(sql("len(_1) < _2", self.items, sqlx.literal(needed)), "IndexError", "too few parts")
         place = sqlx.literal(index + 1 if index >= 0 else index)
-        value: Value = Sym(sql("list_extract(_1, _2)", self.items, place), self.type)
+        return self._changed(Sym(sql("list_extract(_1, _2)", self.items, place), self.type))
+
+    def _changed(self, value: Value) -> Value:
+        """An element as it is read."""
         for rule in self.each:
             value = rule(value)
         return value
@@ -96,6 +99,19 @@ class Exploded(Library):
             raise Refused("this slice of a list of parts", "items[:n] or items[n:]")
         end = sql("len(_1)", self.items) if stop is None else sqlx.literal(stop)
         return replace(self, items=sql("list_slice(_1, _2, _3)", self.items, sqlx.literal(start + 1), end))
+
+    def reversed(self) -> Exploded:
+        """The list from its last element to its first."""
+        if self.kind == "set":
+            raise Refused("reversed() of a set")
+        return replace(self, items=sql("list_reverse(_1)", self.items))
+
+    def exactly(self, m: Machine, count: int, exception: str) -> list[Value]:
+        """The elements, which must be so many: a row that has more or fewer raises the exception."""
+        other = sql("len(_1) <> _2", self.items, sqlx.literal(count))
+        m.raise_if(other, exception, f"another number of parts than {count}")
+        return [self._changed(Sym(sql("list_extract(_1, _2)", self.items, sqlx.literal(i + 1)), self.type))
+                for i in range(count)]  # fmt: skip
 
     def joined(self, m: Machine, separator: str) -> Sym:
         """``separator.join(items)``."""

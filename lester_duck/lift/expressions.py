@@ -13,6 +13,7 @@ from lester_duck.lift import (
     concrete,
     containers,
     declared,
+    exploded,
     finals,
     indexed,
     matrices,
@@ -89,7 +90,7 @@ def _call(m: Machine, node: ast.Call) -> Value:
     args: list[Value] = []
     for arg in node.args:
         if isinstance(arg, ast.Starred):
-            args.extend(containers.known_items(m, evaluate(m, arg.value)))
+            args.extend(_spread(m, function, node, evaluate(m, arg.value)))
         else:
             args.append(evaluate(m, arg))
     kwargs: dict[str, Value] = {}
@@ -100,6 +101,23 @@ def _call(m: Machine, node: ast.Call) -> Value:
         kwargs[keyword.arg] = evaluate(m, keyword.value)
     m.line = node.lineno
     return calls.call(m, function, args, kwargs)
+
+
+_PLACES = {"datetime.date": 3}
+"""Functions of a library that take so many arguments by position, no more and no fewer."""
+
+
+def _spread(m: Machine, function: Value, node: ast.Call, value: Value) -> list[Value]:
+    """``f(*values)``: as many of a text's parts as the function takes, the others raise TypeError."""
+    parts = exploded.of(m.content(value))
+    if not isinstance(parts, exploded.Exploded):
+        return containers.known_items(m, value)
+    places = _PLACES.get(function.name) if isinstance(function, v.Lib) else None
+    if isinstance(function, v.Func) and not function.node.args.vararg and not function.node.args.defaults:
+        places = len(function.node.args.posonlyargs) + len(function.node.args.args)
+    if places is None or node.keywords:
+        raise Refused("a call with * of a list of parts of unknown length", "a, b = parts; f(a, b)")
+    return parts.exactly(m, places - len(node.args) + 1, "TypeError")
 
 
 def _named_arguments(m: Machine, node: ast.expr) -> dict[str, Value]:

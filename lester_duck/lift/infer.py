@@ -6,6 +6,8 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from lester_duck.lift import infer_dates
+
 _CALLS = {
     "int": "int",
     "len": "int",
@@ -144,6 +146,10 @@ def _locals(node: ast.FunctionDef, scope: _Scope) -> _Scope:
 
 
 def _type(node: ast.expr, scope: _Scope) -> str | None:
+    own = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in scope.functions
+    dated = None if own else infer_dates.of(node, lambda part: _type(part, scope))
+    if dated is not None:
+        return dated
     if isinstance(node, ast.Constant):
         kinds = {str: "str", int: "int", float: "float", bool: "bool", type(None): "none"}
         return kinds.get(type(node.value))

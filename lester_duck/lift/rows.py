@@ -475,6 +475,8 @@ def unpack(m: Machine, value: Value, count: int) -> list[Value]:
         other = sqlx.sql("_1 <> _2", containers.length(m, content).sql, sqlx.literal(count))
         m.raise_if(other, "ValueError", "another number of fields")
         return [containers.subscript(m, content, i) for i in range(count)]
+    if isinstance(content, exploded.Exploded):
+        return content.exactly(m, count, "ValueError")
     items = containers.known_items(m, value)
     if len(items) != count:
         m.raise_if(exp.true(), "ValueError", "another number of items to unpack")

@@ -158,6 +158,9 @@ def _is_outer(m: Machine, name: str) -> bool:
 
 
 def _expr(m: Machine, node: ast.Expr) -> None:
+    if isinstance(node.value, ast.YieldFrom):
+        statement(m, eafp.yields_each(node))
+        return
     counting = eafp.as_loop(m, node, expressions.evaluate)
     if counting is not None:
         statement(m, counting)
