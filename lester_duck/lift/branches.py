@@ -126,3 +126,25 @@ def united(tree: Tree) -> Tree:
 def _ends_with(tree: Tree, default: Tree) -> bool:
     single = isinstance(tree, exp.Case) and not tree.this and len(tree.args["ifs"]) == 1
     return single and sqlx.same(sqlx.bare(tree.args.get("default") or exp.null()), default)
+
+
+def replaced(tree: Tree, own: Tree, value: Tree, packed: bool = False) -> Tree | None:
+    """The tree with the carried value, where it is a branch's whole result, replaced; None elsewhere.
+
+    ``packed`` puts the other results into a struct, so that a missing one differs from none.
+    """
+    tree = sqlx.bare(tree)
+    if sqlx.same(tree, own):
+        return value.copy()
+    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
+        if any(own.table in sqlx.tables(w.this) for w in tree.args["ifs"]):
+            return None
+        parts = [replaced(w.args["true"], own, value, packed) for w in tree.args["ifs"]]
+        default = replaced(tree.args["default"], own, value, packed)
+        if default is None or any(p is None for p in parts):
+            return None
+        ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
+        return exp.Case(ifs=ifs, default=default)
+    if own.table in sqlx.tables(tree):
+        return None
+    return sql("{'kept': _1}", tree) if packed else tree.copy()

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import branches, evolving, finals, lookups, recurrences, restarts, running, scalars, sqlx
+from lester_duck.lift import (
+    branches,
+    evolving,
+    finals,
+    lookups,
+    previous,
+    recurrences,
+    restarts,
+    running,
+    scalars,
+    sqlx,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.relations import SelectRel, fresh
@@ -22,6 +33,9 @@ def enter(m: Machine, frame: Frame, shapes: dict[str, Value], carried: set[str])
         if name not in shapes:
             m.sequential.add(name)
             m.env[name] = Poison(f"'{name}' as an earlier row left it", m.line)
+            continue
+        if isinstance(shapes[name], previous.Shape):
+            previous.enter(m, frame, name, shapes[name])
             continue
         if isinstance(shapes[name], running.Shape):
             running.enter(m, frame, name, shapes[name])
@@ -45,13 +59,13 @@ def _each_leaf(shape: Value, leaf: object) -> Value:
     return evolving.refilled(shape, iter(made))
 
 
-def shape_of(m: Machine, name: str, before: State, end: State | None) -> Value:
+def shape_of(m: Machine, name: str, lines: tuple[int, int], before: State, end: State | None) -> Value:
     """The type of a carried name: a scalar before the loop and after a row; None where it is no scalar."""
     first = finals.likeness(before.envs[-1].get(name, v.MISSING))
     last = end.envs[-1].get(name, v.MISSING) if end is not None else v.MISSING
     sides = [x for x in (first, last) if isinstance(x, Sym) or (v.is_const(x) and not isinstance(x, tuple))]
     if len(sides) < 2:
-        return running.shape_of(m, name, before, end)
+        return previous.shape_of(m, name, lines, before, end) or running.shape_of(m, name, before, end)
     try:
         a, b = (scalars.scalar(x) for x in sides)
     except Refused:
@@ -87,6 +101,7 @@ def hold(m: Machine, frame: Frame, name: str, new: Value, present: Tree, line: i
 
 def finish(m: Machine, frame: Frame) -> None:
     """Say what rows leave to the next ones as windows over the loop's rows."""
+    previous.finish(m, frame)
     for name, held in frame.held.items():
         _last_known(m, frame, name, held)
     ends: dict[str, tuple[Value, Tree]] = {}
@@ -153,7 +168,7 @@ def explain(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: T
         return
     if _restarts(m, frame, name, token, end, tree) or restarts.explain(m, frame, name, token, end, tree):
         return
-    found = _replaced(tree, own, exp.null(), last.null)
+    found = branches.replaced(tree, own, exp.null(), last.null)
     if found is None:
         return
     if last.null:
@@ -191,28 +206,6 @@ def _same_anyway(tree: Tree, own: Tree) -> Tree:
     )  # fmt: skip
     sides = {sqlx.text(sqlx.bare(inner.this)), sqlx.text(sqlx.bare(inner.expression))} if negative else set()
     return then if sides == {sqlx.text(then), sqlx.text(own)} else tree
-
-
-def _replaced(tree: Tree, own: Tree, value: Tree, packed: bool = False) -> Tree | None:
-    """The tree with the carried value, where it is a branch's whole result, replaced; None elsewhere.
-
-    ``packed`` puts the other results into a struct, so that a missing one differs from none.
-    """
-    tree = sqlx.bare(tree)
-    if sqlx.same(tree, own):
-        return value.copy()
-    if isinstance(tree, exp.Case) and not tree.this and tree.args.get("default") is not None:
-        if any(own.table in sqlx.tables(w.this) for w in tree.args["ifs"]):
-            return None
-        parts = [_replaced(w.args["true"], own, value, packed) for w in tree.args["ifs"]]
-        default = _replaced(tree.args["default"], own, value, packed)
-        if default is None or any(p is None for p in parts):
-            return None
-        ifs = [exp.If(this=w.this.copy(), true=p) for w, p in zip(tree.args["ifs"], parts, strict=True)]
-        return exp.Case(ifs=ifs, default=default)
-    if own.table in sqlx.tables(tree):
-        return None
-    return sql("{'kept': _1}", tree) if packed else tree.copy()
 
 
 def _restarts(m: Machine, frame: Frame, name: str, token: str, end: Value, tree: Tree) -> bool:

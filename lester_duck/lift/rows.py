@@ -257,7 +257,7 @@ def _note_names(m: Machine, done: _Pass, names: dict[str, Value], loads: frozens
     names.update({n: x for n, x in done.frame.shapes.items() if n in done.frame.held})
     read = {n.id for n in ast.walk(m.tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
     for name in (done.changed & (loads | read)) - known:
-        shape = carries.shape_of(m, name, done.frame.start, done.frame.end)
+        shape = carries.shape_of(m, name, done.frame.lines, done.frame.start, done.frame.end)
         if shape is not None:
             names[name] = shape
     return set(names) != known
