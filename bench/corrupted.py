@@ -19,6 +19,8 @@ from lester_duck import api
 
 EACH = 12
 """Corrupted answers per case."""
+SECONDS = 600.0
+"""What a case may take: how many are caught should not depend on how busy the machine is."""
 HEADER = ("case", "verdict", "corrupted", "caught", "argued equivalent", "accepted")
 
 
@@ -31,7 +33,7 @@ def cell(name: str, folder: Path, number: int) -> dict[str, Any]:
         script = replay.script_of(copy)
         result = api.rewrite(
             script, engine="llm", model="recorded", base_url=endpoint.url, mutants=number, samples=1,
-            rounds=recording.repairs, cache=False, **replay.order_of(name),
+            rounds=recording.repairs, seconds=SECONDS, cache=False, **replay.order_of(name),
         )  # fmt: skip
     outcome = result.mutants
     return {

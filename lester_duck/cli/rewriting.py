@@ -22,8 +22,12 @@ MUTANTS = click.option(
     metavar="N|all|none",
     help="Mistakes put into the pipeline on purpose, to see how many the comparison notices; survivors are listed.",
 )
-
-
+SECONDS = click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    metavar="N",
+    help="What inputs made from the code and mutants may take together.  [default: 58, with --mutants all 900]",
+)
 TRUST = click.option("--trust", is_flag=True, help="Run the original without a sandbox: network, files, environment.")
 
 
@@ -62,6 +66,7 @@ TRUST = click.option("--trust", is_flag=True, help="Run the original without a s
 )
 @TRUST
 @MUTANTS
+@SECONDS
 @click.option("--force", is_flag=True, help="Replace the pipeline in the folder.")
 @json_option
 def rewrite(
@@ -73,6 +78,7 @@ def rewrite(
     order: str | None,
     trust: bool,
     mutants: str,
+    seconds: float | None,
     force: bool,
     chat: bool,
     answers: str | None,
@@ -95,7 +101,8 @@ def rewrite(
     with progress(f"running {script}") as shown:
         result = api.rewrite(
             script, engine=engine, python=python, keys=named, order=order, trust=trust, mutants=mutants,
-            log=folder / ANSWERS, person=person(chat, answers, shown.pause), folder=folder, progress=shown, **options,
+            seconds=seconds, log=folder / ANSWERS,
+            person=person(chat, answers, shown.pause), folder=folder, progress=shown, **options,
         )  # fmt: skip
     save(result, folder)
     facts = facts_of(result, folder)
@@ -122,6 +129,7 @@ def rewrite(
 )
 @TRUST
 @MUTANTS
+@SECONDS
 @click.option(
     "--changed",
     type=click.Path(file_okay=False),
@@ -140,6 +148,7 @@ def verify(
     order: str | None,
     trust: bool,
     mutants: str,
+    seconds: float | None,
     changed: str | None,
     random_edits: int | None,
     seed: int,
@@ -164,8 +173,9 @@ def verify(
         return
     with progress(f"verifying {folder}") as shown:
         result = api.verify(
-            folder, script=script, python=python, order=order, trust=trust, mutants=mutants, progress=shown
-        )
+            folder, script=script, python=python, order=order, trust=trust, mutants=mutants, seconds=seconds,
+            progress=shown,
+        )  # fmt: skip
     facts = facts_of(result, Path(folder))
     emit(facts, text_of(facts), as_json)
     refuse(result, Path(folder))

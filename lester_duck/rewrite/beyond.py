@@ -39,13 +39,18 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
-    """How to go beyond the user's data: ``mutants`` is a number, None for all, 0 for none."""
+    """How to go beyond the user's data: ``mutants`` is a number, None for all, 0 for none.
+
+    ``seconds`` is what directed inputs and mutants may take together, the inputs half of it; None for
+    what is usual.
+    """
 
     how: Setting
     evidence: Evidence
     space: Path
     mutants: int | None
     progress: Callable[[str], None]
+    seconds: float | None = None
 
     def judge(self, pipeline: Pipeline, verdict: Verdict) -> Said:
         """What more can be said; the verdict as it is when it says *differs* already."""
@@ -65,7 +70,7 @@ class Beyond:
                 how=self.how,
                 execute=planned,
                 space=self.space,
-                seconds=DIRECTED_SECONDS * rounds,
+                seconds=DIRECTED_SECONDS * rounds if self.seconds is None else self.seconds / 2,
                 progress=self.progress,
                 keep=kept.append,
             )
@@ -74,7 +79,8 @@ class Beyond:
             planned.close()
         if self.mutants == 0 or not _worth(verdict):
             return Said(verdict=verdict, findings=findings)
-        left = (ALL_SECONDS if self.mutants is None else SECONDS) - (time.monotonic() - started)
+        usual = ALL_SECONDS if self.mutants is None else SECONDS
+        left = (usual if self.seconds is None else self.seconds) - (time.monotonic() - started)
         outcome = judge_shared(pipeline, kept, number=self.mutants, seconds=left, progress=self.progress)
         return Said(verdict=replace(verdict, mutants=rate_of(outcome)), mutants=outcome, findings=findings)
 

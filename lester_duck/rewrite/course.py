@@ -53,6 +53,7 @@ class Course:
     progress: Callable[[str], None]
     directed: bool = True
     mutants: int | None = 0
+    seconds: float | None = None
     rows: int = 0
     rounds: int = 2
     samples: int = 3
@@ -172,8 +173,9 @@ class Course:
         space = self.space / f"beyond{time.monotonic_ns()}"
         space.mkdir()
         beyond = Beyond(
-            how=self.how, evidence=self.task.evidence, space=space, mutants=self.mutants, progress=self.progress
-        )
+            how=self.how, evidence=self.task.evidence, space=space, mutants=self.mutants, progress=self.progress,
+            seconds=self.seconds,
+        )  # fmt: skip
         return beyond.judge(pipeline, verdict)
 
 

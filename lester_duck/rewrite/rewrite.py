@@ -76,6 +76,7 @@ def rewrite(
     folder: Path | None = None,
     directed: bool = True,
     mutants: int | str = MUTANTS,
+    seconds: float | None = None,
     keys: Mapping[str, tuple[str, ...]] | None = None,
     limits: Limits | None = None,
     order: Order | None = None,
@@ -92,8 +93,8 @@ def rewrite(
     ``order`` is the order in which a notebook's cells are taken: as they stand, or as last executed.
     ``trust`` runs the original without a sandbox, which the report then says.
     ``mutants`` is how many mistakes are tried on the pipeline (a number, ``all`` or ``none``); without
-    ``directed`` inputs none are. A number of them and the inputs have a minute together, all of them
-    a quarter of an hour; those for which no time was left are counted.
+    ``directed`` inputs none are. They and the inputs have ``seconds`` together: without, a minute for a
+    number of them, a quarter of an hour for all; those for which no time was left are counted.
     Raises InputError when the original fails or cannot be run, UsageError for options that do not fit.
     """
     say = progress or (lambda _: None)
@@ -108,7 +109,7 @@ def rewrite(
         task = Task(script=script, name=how.script, text=how.code.text, evidence=evidence, keys=keys or {})
         course = Course(
             task=task, how=how, space=space, progress=say, directed=directed, mutants=number,
-            rows=asking.share_rows, rounds=asking.rounds, samples=asking.samples,
+            seconds=seconds, rows=asking.share_rows, rounds=asking.rounds, samples=asking.samples,
         )  # fmt: skip
         if engine == "static":
             ended = course.translate()
@@ -214,6 +215,7 @@ def verify(
     python: str | None = None,
     directed: bool = True,
     mutants: int | str = MUTANTS,
+    seconds: float | None = None,
     limits: Limits | None = None,
     order: Order | None = None,
     trust: bool = False,
@@ -240,7 +242,7 @@ def verify(
         verdict = judge(pipeline, evidence, execute, how.root)
         said = None
         if directed:
-            beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say)
+            beyond = Beyond(how=how, evidence=evidence, space=space, mutants=number, progress=say, seconds=seconds)
             said = beyond.judge(pipeline, verdict)
         proposal = _suspected(Proposal(pipeline=pipeline), how, evidence, said)
         attempt = Attempt(proposal=proposal, verdict=verdict)
