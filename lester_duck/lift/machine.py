@@ -20,6 +20,8 @@ from lester_duck.lift.values import Choice, Poison, Refused, Sym, Value
 Tree = exp.Expression
 
 
+_LONGEST = 4_000
+"""The most nodes a local name may stand for: what doubles at every step of a loop over constants grows beyond any."""
 MERGES: dict[type, Callable[[Machine, Tree, Value, Value], Value]] = {}
 """By type of a heap object: what two of them become after a branch, the first where the condition holds."""
 
@@ -123,9 +125,17 @@ class Machine:
         if not self.frames or isinstance(value.sql, exp.Column | exp.Literal | exp.Boolean | exp.Null):
             return value.named(name)
         name = name if name.isidentifier() else value.name or "result"
+        weight = sum(self.lets[n.table].weight if self._is_let(n) else 1 for n in value.sql.walk())
+        if weight > _LONGEST:
+            raise Refused(
+                f"'{name}' is made in so many steps from itself that its SQL would not end", "a function of the row's values"
+            )
         token = fresh("let")
-        self.lets[token] = Let(name, value.named(name))
+        self.lets[token] = Let(name, value.named(name), weight=weight)
         return replace(value, sql=sqlx.column(token, name), name=name)
+
+    def _is_let(self, node: Tree) -> bool:
+        return isinstance(node, exp.Column) and node.table in self.lets
 
     def expand(self, sym: Sym) -> Sym:
         """The scalar with the definitions of local names put in place."""
@@ -135,7 +145,7 @@ class Machine:
         """The tree with the definitions of local names put in place."""
 
         def definition(node: Tree) -> Tree | None:
-            if isinstance(node, exp.Column) and node.table in self.lets:
+            if self._is_let(node):
                 return self.expand_tree(self.lets[node.table].value.sql)
             return None
 

@@ -68,12 +68,18 @@ def replace(tree: Tree, change: Callable[[Tree], Tree | None]) -> Tree:
     if answer is not None:
         return answer.copy()
     tree = tree.copy()
-    for node in list(tree.walk(prune=lambda n: n is not tree and change(n) is not None)):
-        if node is tree:
-            continue
-        answer = change(node)
+    answers: list[tuple[Tree, Tree]] = []
+
+    def answered(node: Tree) -> bool:
+        answer = None if node is tree else change(node)
         if answer is not None:
-            node.replace(_fenced(answer.copy(), node))
+            answers.append((node, answer))
+        return answer is not None
+
+    for _ in tree.walk(prune=answered):
+        pass
+    for node, answer in answers:
+        node.replace(_fenced(answer.copy(), node))
     return tree
 
 

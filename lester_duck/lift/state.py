@@ -81,13 +81,15 @@ class Let:
     """A local name of a loop body: its definition may become a column of its own.
 
     A window holds over all rows of the loop; ``filtered`` is what it may be instead where only the
-    rows that satisfy ``over`` are left.
+    rows that satisfy ``over`` are left. ``weight`` is the number of nodes with the definitions of other
+    names put in place.
     """
 
     name: str
     value: Sym
     over: Path | None = None
     filtered: Tree | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
