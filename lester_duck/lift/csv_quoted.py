@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+
 from lester_duck.lift import files, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -36,6 +39,33 @@ def write(m: Machine, writer: v.HWriter, items: tuple[Value, ...]) -> None:
         parts += [writer.delimiter] if parts else []
         parts += _cell(m, item, writer.quoting == "all")
     files.write(m, writer.file, scalars.concat(m, [*parts, writer.line_end]))
+
+
+def alone(m: Machine, cells: v.Cells) -> Value:
+    """A row written outside of loops, as a text: totals of the data between constants."""
+    parts: list[Value] = []
+    for item in cells.items:
+        parts += [cells.delimiter] if parts else []
+        if v.is_const(item):
+            parts.append(_constant(item, cells.delimiter, len(cells.items) == 1))
+            continue
+        cell = scalars.scalar(item)
+        text = scalars.scalar(scalars.to_text(m, Sym(scalars.whole(cell).sql, cell.type)))
+        if cell.null:
+            text = Sym(sql("coalesce(_1, '')", text.sql), "str")
+        if cell.type not in scalars.NUMERIC or cells.delimiter in "0123456789.-+einfatruFls":
+            text = Sym(sql("py_csv_cell(_1, _2)", text.sql, sqlx.literal(cells.delimiter)), "str")
+        if len(cells.items) == 1 and (cell.null or cell.type == "str"):
+            raise Refused("a row of one cell that may be empty, written outside a loop", "f.write(text)")
+        parts.append(text.named(cell.name))
+    return scalars.concat(m, [*parts, cells.line_end])
+
+
+def _constant(item: Value, delimiter: str, single: bool) -> str:
+    """A constant cell as the csv module writes it."""
+    sink = io.StringIO(newline="")
+    csv.writer(sink, delimiter=delimiter, lineterminator="").writerow([item] if single else [item, 0])
+    return sink.getvalue() if single else sink.getvalue().removesuffix(f"{delimiter}0")
 
 
 def _cell(m: Machine, item: Value, always: bool) -> list[Value]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from lester_duck.lift import scalars, sqlx
+from lester_duck.lift import csv_quoted, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, catches
 from lester_duck.lift.relations import FileRel
@@ -309,7 +309,7 @@ def write(m: Machine, ref: v.Ref, value: Value) -> None:
         return
     content = m.content(ref)
     if isinstance(value, v.Cells):
-        value = _cells_text(value)
+        value = csv_quoted.alone(m, value)
     if isinstance(value, Sym) and value.type == "str":
         value = replace(value, sql=m.expand_tree(value.sql))
         if not all(t in m.wholes for t in sqlx.tables(value.sql)):
@@ -317,17 +317,6 @@ def write(m: Machine, ref: v.Ref, value: Value) -> None:
     elif not isinstance(value, str):
         raise Refused(f"a {scalars.kind_name(value)} written outside a loop")
     m.update(ref, v.HFile(content.path, content.mode, (*content.pieces, value)))
-
-
-def _cells_text(cells: v.Cells) -> str:
-    class Sink(list):
-        write = list.append
-
-    if not all(v.is_const(c) for c in cells.items):
-        raise Refused("a row that depends on data written outside a loop")
-    sink = Sink()
-    csv.writer(sink, delimiter=cells.delimiter, lineterminator=cells.line_end).writerow(cells.items)
-    return "".join(sink)
 
 
 def line_items(m: Machine, value: Value) -> tuple[list[Value], str, str]:

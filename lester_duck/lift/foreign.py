@@ -64,6 +64,10 @@ class Library(Foreign):
         """What a loop over the object yields: a view, or a reference to known items."""
         raise Refused(f"a loop over a {self.what}")
 
+    def unpack(self, m: Any, ref: Value, count: int) -> list[Value] | None:
+        """``a, b = x``: the parts; None where they are what a loop yields."""
+        return None
+
     def loop(self, m: Any, node: ast.For, bind: Any, body: Any) -> bool:
         """Interpret a loop over the object by a rule of its own; says whether there is one."""
         return False

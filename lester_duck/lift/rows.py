@@ -23,6 +23,7 @@ from lester_duck.lift import (
     headers,
     indexed,
     inner,
+    limited,
     listed,
     lookups,
     nested,
@@ -477,6 +478,9 @@ def unpack(m: Machine, value: Value, count: int) -> list[Value]:
         return [containers.subscript(m, content, i) for i in range(count)]
     if isinstance(content, exploded.Exploded):
         return content.exactly(m, count, "ValueError")
+    parts = content.unpack(m, value, count) if isinstance(content, v.Foreign) else None
+    if parts is not None:
+        return parts
     items = containers.known_items(m, value)
     if len(items) != count:
         m.raise_if(exp.true(), "ValueError", "another number of items to unpack")
@@ -501,7 +505,7 @@ def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
     if clause.ifs or not isinstance(clause.target, ast.Name):
         return None
     content = m.content(_iterated(m, clause.iter))
-    if not isinstance(content, v.Fields | v.Pieces):
+    if not isinstance(content, v.Fields | v.Pieces | limited.Limited):
         return None
     name = clause.target.id
 

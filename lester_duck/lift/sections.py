@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lester_duck.lift import files, pandas_aggregates, scalars, sqlx, writes
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -24,8 +26,8 @@ def file(m: Machine, path: str) -> tuple[str, v.Written | None]:
     alone = len(pieces) == 1 and isinstance(pieces[0], v.Written)
     if alone and (not header or (header.endswith("\n") and pieces[0].line_end)):
         return header, pieces[0]
-    if header and not header.endswith("\n"):
-        header, pieces = "", [header, *pieces]
+    if header and (not header.endswith("\n") or "\r" in header):
+        header, pieces = "", [*re.findall(r"[^\n]*\n|[^\n]+", header), *pieces]
     ended = [_ended(m, piece) for piece in pieces]
     if not all(ended):
         header, pieces = "", [*([header] if header else []), *pieces]

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import partitions, scalars, sqlx
+from lester_duck.lift import limited, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -148,11 +148,8 @@ def _split(m: Machine, receiver: Sym, args: list[Value], kwargs: dict[str, Value
     if not args and not kwargs:
         return v.Words(scalars.whole(receiver) if not scalars.is_raw(receiver) else receiver)
     delimiter = args[0] if args else kwargs.get("sep")
-    limit = args[1] if len(args) > 1 else kwargs.get("maxsplit", -1)
-    if limit != -1 and isinstance(delimiter, str):
-        return partitions.split(m, receiver, delimiter, limit)
-    if not isinstance(delimiter, str) or not delimiter:
-        raise Refused("str.split with these arguments", "split at a constant delimiter")
+    if not isinstance(delimiter, str) or not delimiter or len(args) > 1 or "maxsplit" in kwargs:
+        return limited.split(m, receiver, args, kwargs)
     if receiver.line is not None:
         return split_line(m, receiver, delimiter)
     if any(isinstance(p, str) and delimiter in p for p in receiver.parts):
@@ -222,9 +219,10 @@ METHODS: dict[str, Rule] = {
     "replace": _replace,
     "startswith": _affix("starts_with(_1, _2)"),
     "endswith": _affix("ends_with(_1, _2)"),
+    "partition": limited.partition,
+    "rpartition": limited.rpartition,
+    "rsplit": limited.rsplit,
     "split": _split,
-    "partition": partitions.partition,
-    "rpartition": partitions.rpartition,
     "join": _join,
     "count": _count,
     "find": _find,
