@@ -8,10 +8,11 @@ from importlib import metadata
 
 from sqlglot import exp
 
-from lester_duck.algebra.columns import UNKNOWN, Edge, block_edges, origins
+from lester_duck.algebra.columns import UNKNOWN, Edge, origins
 from lester_duck.algebra.relation import Block, table
 from lester_duck.db import Database
 from lester_duck.engine.plan import Plan
+from lester_duck.engine.second_opinion import agreed_edges
 from lester_duck.names import SOURCE_SCHEMA
 from lester_duck.pipeline.model import Source, fingerprint
 from lester_duck.store import catalog
@@ -35,7 +36,7 @@ class Relations:
             (r.name, n, t.column, t.descending, t.nulls_last)
             for r in self.plan.relations.values() for n, t in enumerate(r.order, 1)
         ])  # fmt: skip
-        edges = {b.name: block_edges(b, self.plan.relations) for b in self.plan.blocks}
+        edges = agreed_edges(self.plan)
         columns = [_row(name, e) for name, found in edges.items() for e in found if e.origin or e.kind == UNKNOWN]
         catalog.insert(db, "column_edge", columns)
         transitive = origins(self.plan.blocks, edges, [s.name for s in self.plan.pipeline.sources])
