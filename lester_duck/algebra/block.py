@@ -12,7 +12,8 @@ from lester_duck.algebra.expand import expand
 from lester_duck.algebra.flatten import Flat, flatten, in_window, is_plain, own_aggregates, own_nodes
 from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.hoist import calls_in, check_calls, order_clause, split_calls
-from lester_duck.algebra.limits import resolve_distinct_on
+from lester_duck.algebra.limits import distinct_on_as_window
+from lester_duck.algebra.nested import prepare_subqueries
 from lester_duck.algebra.order_key import input_order, order_key
 from lester_duck.algebra.parse import parse_view
 from lester_duck.algebra.qualify import ordered_term, qualify
@@ -29,7 +30,7 @@ from lester_duck.algebra.relation import (
     location,
     row_id_column,
 )
-from lester_duck.algebra.ties import break_ties
+from lester_duck.algebra.ties import break_ties, break_ties_inside
 from lester_duck.errors import InputError, InternalError, Unsupported
 from lester_duck.names import is_reserved_column
 
@@ -52,7 +53,7 @@ def build_blocks(
     where = where or f"views/{view}.sql"
     known = dict(relations)
     blocks = []
-    flats = flatten(view, parse_view(sql, where, first_line))
+    flats = flatten(view, prepare_subqueries(parse_view(sql, where, first_line)))
     names = {f.name for f in flats}
     waiting = list(reversed(flats))
     while waiting:
@@ -131,7 +132,9 @@ def _union(
     taken: set[str] = set()
     branches: list[Block] = []
     for number, select in enumerate(selects, 1):
-        branches.append(_select(view, f"{flat.name}__branch{number}", select, relations, functions, where, taken))
+        named = branches[0].columns if branches else None
+        name = f"{flat.name}__branch{number}"
+        branches.append(_select(view, name, select, relations, functions, where, taken, named))
     widths = {len(b.columns) for b in branches}
     if len(widths) != 1:
         raise InputError(
@@ -171,13 +174,19 @@ def _select(
     functions: frozenset[str],
     where: str,
     taken: set[str],
+    named: tuple[str, ...] | None = None,
 ) -> Block:
+    """A block of one SELECT; ``named`` are the output columns of the first branch, where it is a later one."""
     if not tree.args.get("from_"):
         raise Unsupported("a view without FROM is not supported", where=where, hint="write (VALUES (...)) AS t(a, b)")
-    tree = qualify(_distinct_on(tree, where), relations, where)
+    tree = qualify(distinct_on_as_window(tree, where), relations, where)
+    if named is not None and len(named) == len(tree.expressions):
+        renamed = [exp.alias_(e.unalias(), n, quoted=True) for e, n in zip(tree.expressions, named, strict=True)]
+        tree.set("expressions", renamed)
     family = _family(tree)
     inputs = _inputs(tree, relations, taken, where)
     break_ties(tree, [ordered_term(column(t.column, alias), t) for alias, t in input_order(inputs, relations)])
+    break_ties_inside(tree, relations)
     unnested = _unnested(tree, family, functions, where)
     order = order_key(tree, family, inputs, relations, unnested)
     keys = _keys(tree, family)
@@ -208,21 +217,6 @@ def _unnested(tree: exp.Select, family: str, functions: frozenset[str], where: s
             hint="unnest in a CTE of its own",
         )
     return node.this.sql("duckdb")
-
-
-def _distinct_on(tree: exp.Select, where: str) -> exp.Select:
-    """DISTINCT ON (k) ... ORDER BY o keeps the first row of each k in that order: a window."""
-    distinct = tree.args.get("distinct")
-    if not distinct or not distinct.args.get("on"):
-        return tree
-    tree = resolve_distinct_on(tree, where)
-    on = tree.args.pop("distinct").args["on"]
-    order = tree.args.get("order")
-    window = exp.Window(this=exp.RowNumber(), partition_by=[e.copy() for e in on.expressions])
-    if order:
-        window.set("order", exp.Order(expressions=[o.copy() for o in order.expressions]))
-    tree.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1))))
-    return tree
 
 
 def _family(tree: exp.Select) -> str:

@@ -19,6 +19,11 @@ class Names:
         self._steps = steps
         self._aliases = {t.alias_or_name.lower() for t in tree.find_all(exp.Table)}
 
+    @property
+    def steps(self) -> set[str]:
+        """The names of the view's steps."""
+        return self._steps
+
     def step(self, hint: str) -> str:
         """A name that no step of the view has."""
         name = free(f"{self._step}__{hint}", {n.lower() for n in self._steps})

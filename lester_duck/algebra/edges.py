@@ -1,7 +1,7 @@
 """Row provenance as relations: pairs (row id, row id of an input) for each relation and input.
 
 Conventions are in docs/provenance.md. A grouping or window view finds its input rows by joining
-them back on its keys, and a semi join, IN or EXISTS finds its witnesses by joining them back on the
+them back on its keys, and a semi join or a subquery finds its witnesses by joining them back on the
 condition, so nothing is stored for either but keys and row ids.
 """
 
@@ -14,8 +14,9 @@ import sqlglot
 from sqlglot import exp
 
 from lester_duck.algebra.compute import rows_before_mixing
-from lester_duck.algebra.flatten import is_plain, own_nodes
-from lester_duck.algebra.relation import Block, Relation, column, quoted
+from lester_duck.algebra.flatten import own_nodes
+from lester_duck.algebra.opened import opened
+from lester_duck.algebra.relation import ORDINAL, Block, Relation, column, quoted
 from lester_duck.names import RID
 
 INPUT_RID = "input_rid"
@@ -77,7 +78,7 @@ def _prefix(block: Block, relations: Mapping[str, Relation]) -> exp.Select:
 
 
 def witness_edges(block: Block, relations: Mapping[str, Relation], witnessed: frozenset[str]) -> tuple[Pairs, ...]:
-    """Which rows let a block's rows pass a semi join, IN or EXISTS: all of them, also those of inputs.
+    """Which rows a semi join or a subquery met for a block's rows: all of them, also those of inputs.
 
     ``witnessed`` are the relations below that have witnesses of their own.
     """
@@ -86,7 +87,8 @@ def witness_edges(block: Block, relations: Mapping[str, Relation], witnessed: fr
         found += _inherited(block, part, relations, witnessed)
         if part.family == "constant":
             continue
-        for tree, occurrences in _opened(part):
+        own = sqlglot.parse_one(part.sql, dialect="duckdb")
+        for tree, occurrences in opened(own, block.mixes_rows):
             found += _witnesses(block, part, tree, occurrences, relations, witnessed)
     return tuple(found)
 
@@ -102,82 +104,6 @@ def _inherited(block: Block, part: Block, relations: Mapping[str, Relation], wit
     return [
         Pairs(i.relation, _pairs(joined.copy(), column(RID, "r"), column(i.row, alias)), witnesses=True) for i in rows
     ]
-
-
-def _opened(block: Block) -> list[tuple[exp.Select, list[tuple[str, str]]]]:
-    """Variants of a block's SELECT with one semi join or positive subquery made a join.
-
-    Each comes with (alias, relation) of the occurrences that are witnesses. The rest of WHERE is
-    kept only where rows are found by key: a row id has passed it already.
-    """
-    variants = []
-    tree = sqlglot.parse_one(block.sql, dialect="duckdb")
-    conditions = _conjuncts(tree.args.get("where"))
-    for place, occurrence in enumerate(block.inputs):
-        if occurrence.join == "semi":
-            variant = tree.copy()
-            variant.args["joins"][place - 1].set("kind", None)
-            if not block.mixes_rows:
-                variant.set("where", None)
-            variants.append((variant, [(occurrence.alias, occurrence.relation)]))
-    for condition in conditions:
-        if _is_positive(condition):
-            joins, tests, occurrences = _as_joins(condition)
-            variant = tree.copy()
-            variant.set("joins", [*(variant.args.get("joins") or []), *joins])
-            others = [c for c in conditions if c is not condition] if block.mixes_rows else []
-            kept = [exp.paren(c.copy()) for c in (*others, *tests)]
-            variant.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
-            variants.append((variant, occurrences))
-    return variants
-
-
-def _conjuncts(where: exp.Where | None) -> list[exp.Expression]:
-    if where is None:
-        return []
-    return [c.unnest() for c in where.this.flatten()] if isinstance(where.this, exp.And) else [where.this.unnest()]
-
-
-def _is_positive(node: exp.Expression) -> bool:
-    """Whether a condition is IN or EXISTS over a plain SELECT of tables."""
-    query = _query(node)
-    if query is None or not is_plain(query) or not query.args.get("from_"):
-        return False
-    return len(list(query.find_all(exp.Query))) == 1 and not isinstance(node.this, exp.Tuple)
-
-
-def _query(node: exp.Expression) -> exp.Select | None:
-    query = node.args.get("query") if isinstance(node, exp.In) else node.this if isinstance(node, exp.Exists) else None
-    query = query.this if isinstance(query, exp.Subquery) else query
-    return query if isinstance(query, exp.Select) else None
-
-
-def _as_joins(
-    condition: exp.Expression,
-) -> tuple[list[exp.Join], list[exp.Expression], list[tuple[str, str]]]:
-    """An IN or EXISTS as joins, conditions on them, and (alias, relation) of its tables.
-
-    The tables get aliases of their own, since a subquery may use an outer alias again.
-    """
-    query = _query(condition).copy()
-    items = [query.args["from_"], *(query.args.get("joins") or [])]
-    renamed = {i.this.alias_or_name: f"witness_{n}" for n, i in enumerate(items, 1)}
-    for node in query.find_all(exp.Column):
-        if node.table in renamed:
-            node.set("table", quoted(renamed[node.table]))
-    joins, occurrences = [], []
-    for item in items:
-        alias, relation = renamed[item.this.alias_or_name], item.this.name
-        new = exp.Table(this=quoted(relation), alias=exp.TableAlias(this=quoted(alias)))
-        join = exp.Join(this=new, kind="CROSS") if isinstance(item, exp.From) else item.copy()
-        join.set("this", new)
-        joins.append(join)
-        if item.args.get("kind") not in ("SEMI", "ANTI"):
-            occurrences.append((alias, relation))
-    tests = [query.args["where"].this] if query.args.get("where") else []
-    if isinstance(condition, exp.In):
-        tests.append(exp.EQ(this=condition.this.copy(), expression=query.expressions[0].unalias().copy()))
-    return joins, tests, occurrences
 
 
 def _witnesses(
@@ -211,7 +137,7 @@ def _joined_back(
     block: Block, relations: Mapping[str, Relation], rows: exp.Select, part: Block | None = None
 ) -> exp.Select:
     """A block's rows (``r``) with the rows they were made from (``i``): by keys, or by row ids of ``part``."""
-    names = [k.column for k in block.keys] if part is None else part.row_columns
+    names = [k.column for k in block.keys] if part is None else [n for n in part.row_columns if n != ORDINAL]
     same = [exp.NullSafeEQ(this=column(n, "r"), expression=column(n, "i")) for n in names]
     inner = exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("i")))
     me = relations[block.name].reference("r")

@@ -12,14 +12,22 @@ import sqlglot
 from sqlglot import exp
 
 from lester_duck.algebra.carve import Names
-from lester_duck.algebra.flatten import Flat, in_window, is_special, own_aggregates, own_nodes
+from lester_duck.algebra.flatten import Flat, is_special, own_nodes
 from lester_duck.algebra.grouping import group_first, has_sets
 from lester_duck.algebra.joins import as_supported_joins
-from lester_duck.algebra.limits import distinct_last, limit_last, show_distinct_keys
+from lester_duck.algebra.limits import distinct_last, distinct_on_as_window, limit_last, show_distinct_keys
+from lester_duck.algebra.nested import has_subqueries
 from lester_duck.algebra.pivot import is_pivoted, pivoted
 from lester_duck.algebra.qualify import qualify
 from lester_duck.algebra.relation import Relation
 from lester_duck.algebra.set_operations import compare_branches
+from lester_duck.algebra.subqueries import (
+    has_values_in_clauses,
+    has_values_of_groups,
+    is_grouped,
+    subqueries_first,
+    values_first,
+)
 
 
 def expand(flat: Flat, relations: Mapping[str, Relation], names: set[str], where: str) -> tuple[Flat, ...]:
@@ -36,9 +44,11 @@ def expand(flat: Flat, relations: Mapping[str, Relation], names: set[str], where
         return ()
     for applies, rule in RULES:
         if applies(tree):
-            shown = show_distinct_keys(tree, where) if rule is distinct_last else tree
+            shown = (show_distinct_keys if rule is distinct_last else distinct_on_as_window)(tree, where)
             whole = qualify(shown, relations, where)
-            return tuple(rule(flat.name, whole, Names(flat.name, names, whole), where))
+            simpler = tuple(rule(flat.name, whole, Names(flat.name, names, whole), where))
+            if simpler:
+                return simpler
     return ()
 
 
@@ -46,22 +56,16 @@ def _is_limited(tree: exp.Select) -> bool:
     return bool(tree.args.get("limit") or tree.args.get("offset"))
 
 
-def _is_grouped(tree: exp.Select) -> bool:
-    if tree.args.get("group") or tree.args.get("having"):
-        return True
-    return any(not in_window(n, tree) for n in own_aggregates(tree))
-
-
 def _has_windows(tree: exp.Select) -> bool:
     return bool(tree.args.get("qualify")) or any(own_nodes(tree, exp.Window))
 
 
 def _is_distinct_beside(tree: exp.Select) -> bool:
-    return bool(tree.args.get("distinct")) and (_is_grouped(tree) or _has_windows(tree))
+    return bool(tree.args.get("distinct")) and (is_grouped(tree) or _has_windows(tree))
 
 
 def _is_window_beside_group(tree: exp.Select) -> bool:
-    return _is_grouped(tree) and (_has_windows(tree) or has_sets(tree))
+    return is_grouped(tree) and (_has_windows(tree) or has_sets(tree) or has_values_of_groups(tree))
 
 
 def _has_special_join(tree: exp.Select) -> bool:
@@ -72,6 +76,8 @@ Rule = Callable[[str, exp.Select, Names, str], Sequence[Flat]]
 RULES: tuple[tuple[Callable[[exp.Select], bool], Rule], ...] = (
     (_is_limited, limit_last),
     (_is_distinct_beside, distinct_last),
+    (has_subqueries, subqueries_first),
+    (has_values_in_clauses, values_first),
     (_is_window_beside_group, group_first),
     (_has_special_join, as_supported_joins),
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from lester_duck.algebra.nested import subqueries
 from lester_duck.algebra.relation import quoted
 from lester_duck.errors import Unsupported
 
@@ -41,6 +42,13 @@ def flatten(view: str, tree: exp.Expression) -> tuple[Flat, ...]:
     names: set[str] = set()
     _flatten(view, view, tree.copy(), {}, steps, names)
     return tuple(steps)
+
+
+def flatten_step(name: str, tree: exp.Expression, names: set[str]) -> list[Flat]:
+    """The steps of a query inside a step, with resolved names; ``names`` are the steps of the view, and grow."""
+    steps: list[Flat] = []
+    _flatten(name, name, tree, {}, steps, names)
+    return steps
 
 
 def _flatten(
@@ -273,7 +281,7 @@ def own_nodes(tree: exp.Expression, *types: type[exp.Expression]):
 def _plain_branch(
     view: str, hint: str, branch: exp.Expression, scope: dict[str, str], steps: list[Flat], names: set[str]
 ) -> exp.Select:
-    if isinstance(branch, exp.Select) and is_plain(branch):
+    if isinstance(branch, exp.Select) and is_plain(branch) and not any(subqueries(branch)):
         _hoist_from(view, branch, scope, steps, names)
         return branch
     name = _fresh(view, hint, names)

@@ -56,7 +56,7 @@ def group_first(name: str, tree: exp.Select, names: Names, where: str) -> list[F
         if several and id(node) in own and isinstance(node, exp.Grouping | exp.GroupingId):
             held = bits.add(node, taken.add(node, "bits"))
             return column(held, alias)
-        if id(node) in own and _is_whole_aggregate(node, tree):
+        if (id(node) in own or _reads(node, aliases)) and _is_whole_aggregate(node, tree):
             return column(aggregates.add(node, taken.add(node, "aggregate")), alias)
         return node
 
@@ -76,6 +76,12 @@ def group_first(name: str, tree: exp.Select, names: Names, where: str) -> list[F
         union = exp.Union(this=union, expression=branch, distinct=False)
     whole = names.step("sets")
     return [*steps, Flat(whole, union.sql("duckdb")), _over(name, outer, whole, alias)]
+
+
+def _reads(node: exp.Expression, aliases: set[str]) -> bool:
+    """Whether all columns of an aggregate in a subquery are those of the SELECT around: it is that one's."""
+    columns = list(node.find_all(exp.Column))
+    return bool(columns) and all(c.table in aliases for c in columns)
 
 
 def grouping_sets(group: exp.Group | None, where: str) -> list[GroupingSet]:

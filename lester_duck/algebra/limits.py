@@ -59,6 +59,21 @@ def resolve_distinct_on(tree: exp.Select, where: str) -> exp.Select:
     return tree
 
 
+def distinct_on_as_window(tree: exp.Select, where: str) -> exp.Select:
+    """DISTINCT ON (k) ... ORDER BY o keeps the first row of each k in that order: a window."""
+    distinct = tree.args.get("distinct")
+    if not distinct or not distinct.args.get("on"):
+        return tree
+    tree = resolve_distinct_on(tree, where)
+    on = tree.args.pop("distinct").args["on"]
+    order = tree.args.get("order")
+    window = exp.Window(this=exp.RowNumber(), partition_by=[e.copy() for e in on.expressions])
+    if order:
+        window.set("order", exp.Order(expressions=[o.copy() for o in order.expressions]))
+    tree.set("qualify", exp.Qualify(this=exp.EQ(this=window, expression=exp.Literal.number(1))))
+    return tree
+
+
 def show_distinct_keys(tree: exp.Select, where: str) -> exp.Select:
     """The keys of a ``DISTINCT ON`` as output columns, so that their names are resolved with the others."""
     tree = resolve_distinct_on(tree, where)

@@ -122,22 +122,6 @@ def _refuse_function(node: exp.Func, where: str) -> None:
         )
 
 
-def _in_expression(node: exp.Expression) -> bool:
-    """Whether a node belongs to a subquery of an expression, or to a query within one."""
-    query = node if isinstance(node, exp.Query) else node.find_ancestor(exp.Query)
-    while query.parent is not None:
-        parent = query.parent
-        item = query.arg_key == "this" and isinstance(parent, exp.Subquery | exp.CTE | exp.From | exp.Join)
-        branch = isinstance(parent, exp.SetOperation) and query.arg_key in ("this", "expression")
-        with_ = isinstance(parent, exp.CTE | exp.With)
-        if not (item or branch or with_):
-            return True
-        query = parent.find_ancestor(exp.Query) if isinstance(parent, exp.CTE | exp.From | exp.Join) else parent
-        if query is None:
-            return False
-    return False
-
-
 def _join(node: exp.Join) -> str | None:
     if node.args.get("pivots"):
         return "PIVOT of a join is not supported: give the join a CTE"
@@ -145,8 +129,6 @@ def _join(node: exp.Join) -> str | None:
     if (method and method != "ASOF") or (method and node.side in ("RIGHT", "FULL")):
         kind = " ".join(k for k in (method, node.side) if k)
         return f"{kind} JOIN is not supported: write it as a LEFT JOIN (and UNION ALL)"
-    if (method or node.side in ("RIGHT", "FULL")) and _in_expression(node):
-        return f"{method or node.side} JOIN in a subquery of an expression is not supported: give it a CTE"
     if (method or node.side in ("RIGHT", "FULL")) and node.kind in ("SEMI", "ANTI"):
         return f"{method or node.side} {node.kind} JOIN is not supported"
     return None
@@ -156,8 +138,6 @@ def _pivot(node: exp.Pivot) -> str | None:
     alias = node.args.get("alias")
     if not node.expressions:
         return "PIVOT without ON is not supported: write GROUP BY"
-    if _in_expression(node):
-        return "PIVOT in a subquery of an expression is not supported: give it a CTE"
     return "an alias with a column list is not supported: give aliases inside" if alias and alias.columns else None
 
 
@@ -171,11 +151,6 @@ def _columns(node: exp.Columns) -> str | None:
 
 
 def _with(node: exp.With) -> str | None:
-    place = node.parent
-    while place.parent is not None and isinstance(place.parent, exp.Subquery | exp.Query | exp.CTE | exp.With):
-        place = place.parent
-    if place.parent is not None and not isinstance(place.parent, exp.From | exp.Join):
-        return "WITH inside a subquery of an expression is not supported: move it to the top"
     return "WITH RECURSIVE is not supported" if node.args.get("recursive") else None
 
 
@@ -214,25 +189,11 @@ def _table(node: exp.Table) -> str | None:
     return "TABLESAMPLE is not supported: it changes from run to run" if node.args.get("sample") else None
 
 
-def _grouping_sets(node: exp.Expression) -> str | None:
-    if _in_expression(node):
-        return f"{node.sql_name() if isinstance(node, exp.Func) else node.key.upper()} in a subquery is not supported"
-    return None
-
-
-def _set_operation(node: exp.SetOperation) -> str | None:
-    if _in_expression(node):
-        return f"{node.key.upper()} in a subquery of an expression is not supported: give it a CTE"
-    return None
-
-
 def _limit(node: exp.Limit | exp.Fetch | exp.Offset) -> str | None:
-    """LIMIT, FETCH FIRST and OFFSET of a whole number of rows are understood, outside of expressions."""
+    """LIMIT, FETCH FIRST and OFFSET of a whole number of rows are understood."""
     name = "OFFSET" if isinstance(node, exp.Offset) else "LIMIT"
     if not isinstance(node.parent, exp.Query):
         return f"{name} inside a function is not supported"
-    if _in_expression(node):
-        return f"{name} in a subquery of an expression is not supported: use arg_max or first(x ORDER BY y)"
     options = node.args.get("limit_options")
     number = node.args.get("count") if isinstance(node, exp.Fetch) else node.expression
     if (options and (options.args.get("percent") or options.args.get("with_ties"))) or not _is_whole(number):
@@ -251,15 +212,10 @@ _RULES = {
     exp.Table: _table,
     exp.With: _with,
     exp.WithinGroup: _within_group,
-    exp.Rollup: _grouping_sets,
-    exp.Cube: _grouping_sets,
-    exp.GroupingSets: _grouping_sets,
     exp.PositionalColumn: lambda node: "positional columns (#1) are not supported: name the columns",
     exp.TableSample: lambda node: "TABLESAMPLE is not supported: it changes from run to run",
     exp.Pivot: _pivot,
     exp.Columns: _columns,
-    exp.Except: _set_operation,
-    exp.Intersect: _set_operation,
     exp.Limit: _limit,
     exp.Fetch: _limit,
     exp.Offset: _limit,

@@ -249,7 +249,6 @@ def _unknown(tree: exp.Select, aliases: Mapping[str, Relation], where: str, mess
 
 
 def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str) -> None:
-    outputs = {e.alias_or_name for e in tree.expressions}
     parameters = {i.name for lam in tree.find_all(exp.Lambda) for i in lam.expressions}
     for node in tree.find_all(exp.TableColumn):
         raise Unsupported(f"'{node.name}' as a value is a whole row", where=where, hint="name the columns of the row")
@@ -257,10 +256,18 @@ def _check_columns(tree: exp.Select, aliases: Mapping[str, Relation], where: str
         if (
             node.table
             or node.name in parameters
-            or (node.name in outputs and node.find_ancestor(exp.Order, exp.Qualify))
+            or (node.find_ancestor(exp.Order, exp.Qualify) and _is_output(node, tree))
         ):
             continue
         known = [c for r in aliases.values() for c in r.columns]
         if node.name in known:
             raise _ambiguous(node.name, [alias for alias, r in aliases.items() if node.name in r.columns], where)
         raise InputError(one_of("column", node.name, dict.fromkeys(known)), where=where, sql=tree.sql("duckdb"))
+
+
+def _is_output(node: exp.Column, tree: exp.Select) -> bool:
+    """Whether a column names an output of the SELECT it stands in."""
+    select = node.find_ancestor(exp.Query) or tree
+    while not isinstance(select, exp.Select):
+        select = select.this
+    return node.name in {e.alias_or_name for e in select.expressions}

@@ -7,9 +7,14 @@ key as its last criterion, which is also what a loop over the rows would have do
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from lester_duck.algebra.flatten import own_nodes
+from lester_duck.algebra.nested import own_items, subqueries
+from lester_duck.algebra.qualify import ordered_term
+from lester_duck.algebra.relation import Relation, column
 
 _AGGREGATES = exp.First | exp.Last | exp.AnyValue | exp.ArrayAgg | exp.GroupConcat | exp.Mode | exp.ArgMax | exp.ArgMin
 _NAMED_AGGREGATES = {"arbitrary", "arg_max_null", "arg_min_null", "arg_max_nulls_last", "arg_min_nulls_last"}
@@ -25,6 +30,22 @@ def break_ties(tree: exp.Select, terms: list[exp.Ordered]) -> None:
     for node in list(own_nodes(tree, _AGGREGATES, exp.Anonymous)):
         if _depends_on_order(node) and not _within_window(node):
             _order_argument(node, terms)
+
+
+def break_ties_inside(tree: exp.Select, relations: Mapping[str, Relation]) -> None:
+    """The same for the subqueries in expressions of ``tree``, in the order of the tables each reads."""
+    for query in subqueries(tree):
+        for select in query.find_all(exp.Select):
+            items = own_items(select)
+            if items and all(isinstance(i, exp.Table) and i.name in relations for i in items):
+                aside = {id(j.this) for j in select.args.get("joins") or [] if j.kind in ("SEMI", "ANTI")}
+                terms = [
+                    ordered_term(column(t.column, i.alias_or_name), t)
+                    for i in items
+                    if id(i) not in aside
+                    for t in relations[i.name].order
+                ]
+                break_ties(select, terms)
 
 
 def inline_named_windows(tree: exp.Select) -> None:
