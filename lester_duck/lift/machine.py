@@ -128,7 +128,8 @@ class Machine:
         weight = sum(self.lets[n.table].weight if self._is_let(n) else 1 for n in value.sql.walk())
         if weight > _LONGEST:
             raise Refused(
-                f"'{name}' is made in so many steps from itself that its SQL would not end", "a function of the row's values"
+                f"'{name}' is made in so many steps from itself that its SQL would not end",
+                "a function of the row's values",
             )
         token = fresh("let")
         self.lets[token] = Let(name, value.named(name), weight=weight)
