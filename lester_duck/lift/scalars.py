@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
-from lester_duck.lift import datetexts, durations, numbers, sqlx
+from lester_duck.lift import datetexts, durations, nans, numbers, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -167,8 +166,7 @@ def constant_binary(op: type[ast.operator], a: Value, b: Value) -> Value:
 
 def arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
     """Numbers: integers stay integers except under ``/``; NaN spreads."""
-    result = _arithmetic(m, op, x, y)
-    return replace(result, null=True, nan=True) if x.nan or y.nan else result
+    return nans.spread(_arithmetic(m, op, x, y), x, y)
 
 
 def _arithmetic(m: Machine, op: type[ast.operator], x: Sym, y: Sym) -> Sym:
@@ -278,6 +276,8 @@ def truth(m: Machine, value: Value) -> Tree:
         return sqlx.literal(bool(content if isinstance(content, tuple) else content.items))
     if isinstance(content, v.Group):
         return content.present.copy()
+    if isinstance(content, v.ListOf | v.DictOf | v.SetOf | v.GroupedOf):
+        return sql("_1 > 0", m.whole("count", content.rel, None, "int").sql)
     if isinstance(content, v.Fields):
         return exp.true() if content.strip != "csv" else sql("_1 > 0", content.width())
     raise Refused(f"the truth of a {kind_name(content)}")
