@@ -27,10 +27,10 @@ class Emitted:
     columns: build.Columns
 
 
-def emit(m: Machine, roots: list[Relation]) -> Emitted:
-    """Write every relation the roots are made of."""
+def emit(m: Machine, roots: list[Relation], *, shared: bool = True) -> Emitted:
+    """Write every relation the roots are made of; what several collections of one loop need as a view they share."""
     order = _ordered(m, roots)
-    if stages.share(m, order):
+    if shared and stages.share(m, order):
         order = _ordered(m, roots)
     names = _names(order)
     settled = {rel: _settled(m, rel, order, names[rel]) for rel in order if isinstance(rel, FileRel)}

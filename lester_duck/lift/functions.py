@@ -190,6 +190,12 @@ def _trimmed(snippet: str, read: set[str]) -> str:
     return ast.unparse(statement)
 
 
+def needed(m: Machine, views: tuple[ir.View, ...]) -> tuple[ir.Function, ...]:
+    """The declared functions that some views call."""
+    text = "\n".join(view.sql.lower() for view in views)
+    return tuple(d.signature for name, d in m.functions.items() if f"{name.lower()}(" in text)
+
+
 def code(m: Machine, names: set[str]) -> str:
     """The text of functions.py: the needed lines of the script in their order, then what was made."""
     used = [f for name, f in m.functions.items() if name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_group as groups
 from lester_duck.lift import pandas_observed as observed
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import scalars, sqlx
@@ -45,6 +46,7 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
         right = replace(right, columns=(*right.rows_.keys, *right.columns))
     drop = set(right_on) if chosen["right_index"] else {b for a, b in zip(left_on, right_on, strict=True) if a == b}
     suffixes = frames.constant(m, chosen["suffixes"])
+    _owe_valid(m, chosen["validate"], (frame, left_on), (right, right_on))
     if chosen["how"] == "outer":
         sides = ((ref, frame, left_on), (right_ref, right, right_on))
         return m.new(frames.FRAME_RULES["outer"](m, *sides, drop, suffixes, chosen["indicator"]))
@@ -52,6 +54,18 @@ def _merge(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
         return m.new(_from_right(m, (ref, frame, left_on), (right_ref, right, right_on), drop, suffixes, chosen))
     made = joined(m, (ref, frame, left_on), (right_ref, right, right_on), chosen["how"], drop, suffixes)
     return m.new(marked(made, chosen["indicator"], "left_only"))
+
+
+def _owe_valid(m: Machine, wanted: Value, left: tuple[Frame, list[str]], right: tuple[Frame, list[str]]) -> None:
+    """``validate="m:1"``: pandas refuses keys that come twice on the side that is to have each once."""
+    said = {"one_to_one": "1:1", "one_to_many": "1:m", "many_to_one": "m:1", "many_to_many": "m:m"}.get(wanted, wanted)
+    if said not in (None, "1:1", "1:m", "m:1", "m:m"):
+        raise Refused(f"merge with validate={wanted!r}", 'validate="m:1"')
+    for once, (frame, names) in zip((said or "m:m").split(":"), (left, right), strict=True):
+        if once == "1":
+            rel = groups.grouping(m, frame, tuple(frames.syms(frame, names)), missing_too=True)
+            most = m.whole("max", rel, rel.require("count", None, "int", "n"), "int")
+            m.asserted.append((sql("coalesce(_1 > 1, FALSE)", most.sql), m.line))
 
 
 def marked(made: Frame, wanted: Value, alone: str) -> Frame:

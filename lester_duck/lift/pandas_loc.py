@@ -73,6 +73,9 @@ def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> No
         raise Refused("this assignment with loc", 'df.loc[mask, "x"] = value')
     rows, columns = index
     names = frames.strings(m, columns)
+    if m.frames and isinstance(m.content(rows), frames.FRAME_RULES["mask"]):
+        m.log("frame rows", ref, m.content(rows), names, value)
+        return
     if (isinstance(rows, Sym) and rows.position is not None) or m.frames:
         _set_cell(m, ref, frame, rows, names[0], value)
         return
@@ -191,7 +194,7 @@ _LOC = {"[]": _loc, "[]=": _loc_store}
 
 
 folds.RULES["frame cell"] = cells_set
-frames.FRAME_RULES["one"] = one
+frames.FRAME_RULES.update({"one": one, "set where": set_where})
 frames.FRAME_ATTRIBUTES.update(
     loc=lambda m, ref, frame: Accessor(ref, "loc", _LOC),
     at=lambda m, ref, frame: Accessor(ref, "at", _LOC),

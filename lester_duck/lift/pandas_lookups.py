@@ -128,7 +128,7 @@ def map_keyed(m: Machine, series: Series, keyed: Series) -> Series:
 def _owe_unique(m: Machine, closed: Series, key: Sym) -> None:
     """Say that pandas looks values up in an index only where no key is there twice."""
     rel = closed.rows_.rel
-    if _is_unique(rel, key.sql.name):
+    if is_unique(rel, key.sql.name):
         return
     if key.null:
         frames.owe(m, closed.rows_, sql("_1 IS NULL", key.sql), "a missing key, which pandas would match with another")
@@ -137,7 +137,7 @@ def _owe_unique(m: Machine, closed: Series, key: Sym) -> None:
     m.asserted.append((sql("_1 <> _2", total.sql, different.sql), m.line))
 
 
-def _is_unique(rel: Relation, name: str) -> bool:
+def is_unique(rel: Relation, name: str) -> bool:
     """Whether a column is known to have each value once: it is the key of a grouping."""
     while isinstance(rel, SelectRel):
         made = dict(rel.outputs).get(name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from itertools import islice
 
 from sqlglot import exp
 
 from lester_duck.lift import pandas_frames as frames
-from lester_duck.lift import sqlx
+from lester_duck.lift import sqlx, tried
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.pandas_frames import Series
+from lester_duck.lift.pandas_frames import Frame, Series
 from lester_duck.lift.relations import FileRel, GroupRel, Relation, SelectRel, UnionRel
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.values import Sym, Value
@@ -23,13 +24,30 @@ _OF_ANOTHER_ROW = exp.Window | exp.IgnoreNulls | exp.Lag | exp.Lead | exp.FirstV
 def values_of(m: Machine, series: Series, written: bool = True) -> list[Value] | None:
     """The distinct values of a column in the observed files, sorted; None where they cannot be told.
 
-    Conditions on the rows are left out: some of the values may not occur after them. Where no file that
-    was read tells, one that the script wrote may (``written``): a check holds the data to the values then.
+    Where conditions or joins leave rows out, or the files do not tell, what was translated so far is run on
+    them. Where that tells nothing either, a file that the script wrote may (``written``): a check holds the
+    data to the values.
     """
     found = _values(m, series.rows_.rel, m.expand(series.sym).sql)
+    if (found is None or not _entire(series)) and series.sym.type in ("str", "int", "float", "bool"):
+        made = frames.closed(m, Frame(series.rows_, (("value", series.sym),)), "values")
+        tried_values = tried.values(m, made.rows_.rel, made.columns[0][1].sql.name)
+        found = found if tried_values is None else tried_values
     if found is None and written and series.sym.type in ("str", "int") and series.sym.name:
         found = _written(m, series.sym.name, int if series.sym.type == "int" else str)
     return None if found is None else sorted(found)
+
+
+def _entire(series: Series) -> bool:
+    """Whether every row of the files is a row of the series."""
+    rel, rows = series.rows_.rel, series.rows_
+    if rows.where or rows.joins:
+        return False
+    while isinstance(rel, SelectRel):
+        if rel.query.where or rel.query.joins:
+            return False
+        rel = rel.query.base
+    return isinstance(rel, FileRel)
 
 
 def _written(m: Machine, name: str, kind: type) -> set[Value] | None:
@@ -112,7 +130,7 @@ def _cells(m: Machine, rel: FileRel, name: str, kept: bool = False) -> set[Value
         return None
     place = rel.header.index(name)
     with where.open(newline="", encoding=rel.encoding) as f:
-        records = [r for r in csv.reader(f, delimiter=rel.delimiter) if r]
+        records = [r for r in csv.reader(islice(f, rel.skip, None), delimiter=rel.delimiter) if r]
     cells = {r[place] for r in records[1 if rel.has_header else 0 :]}
     return cells if kept else cells - set(rel.null)
 

@@ -13,8 +13,10 @@ from sqlglot import exp
 
 from lester_duck.lift import files, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_markers as markers
 from lester_duck.lift import pandas_moments as moment_rules
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_tops as tops
 from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -25,14 +27,10 @@ from lester_duck.lift.sqlx import sql
 from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused, Sym, Value
 
-MISSING_TEXTS = (
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-)  # fmt: skip
-"""What ``pandas.read_csv`` reads as missing unless told otherwise."""
 _READ = (
     "sep", "delimiter", "header", "names", "dtype", "usecols", "parse_dates", "na_values", "keep_default_na",
     "encoding", "engine", "low_memory", "skipinitialspace", "index_col", "thousands", "decimal", "quotechar",
+    "comment", "skiprows",
 )  # fmt: skip
 _INT = re.compile(r"[+-]?[0-9]{1,18}")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?inf(inity)?", re.IGNORECASE)
@@ -114,6 +112,7 @@ def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -
         raise Refused(f"read_csv with header={plain['header']!r}")
     encoding = str(plain["encoding"] or "utf-8")
     text = io.StringIO(files.text_of(where, encoding, ""), newline="")
+    skip = tops.skipped(text, path, plain["skiprows"], plain["comment"])
     records = [r for r in csv.reader(text, delimiter=delimiter) if r]
     if not records:
         raise Refused(f"{path} was empty when the script was observed")
@@ -121,23 +120,17 @@ def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -
     rows = records[1:] if header else records
     if len(set(names)) != len(names) or any(len(r) != len(names) for r in rows):
         raise Refused(f"{path} has lines of different lengths, or a column name twice")
-    markers = [] if plain["keep_default_na"] is False else list(MISSING_TEXTS)
-    more = plain["na_values"] or []
-    if isinstance(more, dict):
-        raise Refused("na_values per column", "one list of markers")
-    markers += [str(x) for x in (more if isinstance(more, list) else [more])]
-    null = tuple(dict.fromkeys(markers))
-    key = ("read_csv", path, delimiter, names, null)
+    null = markers.everywhere(plain["na_values"], plain["keep_default_na"])
+    key = ("read_csv", path, delimiter, names, null, skip)
     if key not in m.files:
         m.files[key] = FileRel(
             name=Path(path).stem, what=path, lines=(m.line, m.line), path=path, mode="records", delimiter=delimiter,
-            encoding=encoding, header=names, has_header=header, null=null, begins=True,
+            encoding=encoding, header=names, has_header=header, null=null, begins=True, skip=skip,
         )  # fmt: skip
     return m.files[key], rows
 
 
 def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Value:
-    missing = frozenset(rel.null)
     given = plain["dtype"]
     wanted = plain["usecols"]
     dates = plain["parse_dates"] if isinstance(plain["parse_dates"], list) else []
@@ -150,11 +143,14 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
             continue
         comma, grouped = plain["decimal"] == ",", plain["thousands"] is not None and name not in dates
         texts = [r[i].replace(",", ".") if comma else r[i] for r in cells]
+        missing = frozenset([*rel.null, *markers.of_column(plain["na_values"], name)])
         kind, null = column_type([_ungrouped(t) for t in texts] if grouped else texts, missing)
         declared = given.get(name) if isinstance(given, dict) else given
         if declared is not None:
             kind = {"category": "str"}.get(type_name(declared), type_name(declared))
+        raw = markers.without(raw, markers.of_column(plain["na_values"], name))
         sym = replace(raw, null=null or kind in ("str", "float"), nan=True)
+        tops.owe_no_comment(m, rows, sym, plain["comment"])
         if name in dates:
             series = moment_rules.to_moment(m, Series(rows, replace(sym, type="str")), None, "raise")
             columns.append((name, series.sym))
@@ -165,6 +161,7 @@ def _typed(m: Machine, rel: FileRel, cells: list[list[str]], plain: dict) -> Val
                 odd = sql("contains(_1, ',') AND NOT regexp_full_match(_1, _2)", sym.sql, form)
                 frames.owe(m, rows, odd, "a number whose digits are not in groups of three")
                 pointed = sql("replace(_1, ',', '')", sym.sql)
+            markers.owe_spelled(m, rows, replace(sym, sql=pointed), kind, plain["na_values"], name)
             made = typed(m, rows, replace(sym, sql=pointed), kind)
             if kind == "float" and declared is None:
                 other = sql("_1 IS NULL OR py_int(_1) IS NULL", pointed)

@@ -221,7 +221,7 @@ def _dummies(m: Machine, frame: Frame, block: Block) -> list[tuple[Value, Value]
     if "categories" in params:
         values = list(params["categories"][0])
     else:
-        values = _known_values(m, Series(frame.rows_, sym), "get_dummies")
+        values = _known_values(m, Series(replace(frame.rows_, part=None), sym), "get_dummies")
     if params.get("drop") == "first":
         values = values[1:]
     made = []

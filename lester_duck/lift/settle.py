@@ -84,7 +84,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
         columns = tuple(ir.Column(name=n) for n in names)
         source = ir.Source(
             name=name, format="csv", path=rel.path, columns=columns, header=rel.has_header, delimiter=rel.delimiter,
-            encoding=rel.encoding, null=rel.null, empty=_empty(rel),
+            skip=rel.skip, encoding=rel.encoding, null=rel.null, empty=_empty(rel),
         )  # fmt: skip
         return Settled(source, rel, len(names), names)
     if rel.mode == "csv":

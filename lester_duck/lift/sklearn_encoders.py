@@ -114,6 +114,8 @@ def encode(m: Machine, encoder: Encoder, frame: Frame, fitted: Rows) -> Frame:
     steps = declared(m, encoder)
     if any(s.get("add_indicator") for s in steps):
         return _indicated(frame, steps, fitted)
+    if any(isinstance(x, Block) and x.prefix is not None and not _same(x.fit, fitted) for _, x in frame.columns):
+        frame = frames.FRAME_RULES["expanded"](m, frame)
     made = []
     for name, value in frame.columns:
         block = value if isinstance(value, Block) else Block((value,), (), fitted)

@@ -108,12 +108,13 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         checkpoints=tuple(_checkpoints(m, emitted)),
         fit=m.fit.estimator.name.rsplit(".", 1)[-1] if prepared is not None else None,
     )
+    declared = functions.needed(m, emitted.views)
     pipeline = ir.Pipeline(
         name=emit.valid(Path(script).parent.name or Path(script).stem),
         sources=emitted.sources,
         views=emitted.views,
-        functions=_declared(m, emitted),
-        code=functions.code(m, {f.name for f in _declared(m, emitted)}),
+        functions=declared,
+        code=functions.code(m, {f.name for f in declared}),
         checks=obligations.checks(m, emitted),
         origin=origin,
     )
@@ -191,11 +192,6 @@ def _output(path: str, header: str, written: v.Written, emitted: emit.Emitted) -
         quoting=written.quoting,
         line_end=written.line_end,
     )
-
-
-def _declared(m: Machine, emitted: emit.Emitted) -> tuple[ir.Function, ...]:
-    text = "\n".join(view.sql.lower() for view in emitted.views)
-    return tuple(d.signature for name, d in m.functions.items() if f"{name.lower()}(" in text)
 
 
 def _checkpoints(m: Machine, emitted: emit.Emitted) -> list[ir.Checkpoint]:

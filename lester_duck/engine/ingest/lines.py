@@ -20,13 +20,13 @@ WHITE_SPACE = (
 _CHUNK_BYTES = 32 << 20
 
 
-def has_lines(path: Path, encoding: str, skip: int) -> bool:
-    """Whether a file has the lines that are skipped or, when none are, a line that is not blank."""
+def has_lines(path: Path, encoding: str, skip: int, header: bool) -> bool:
+    """Whether a file has the lines that are skipped and, when none are or a header follows, one that is not blank."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding=encoding, errors="replace", newline=None) as file:
-        if skip:
+        if skip and not header:
             return len(list(islice(file, skip))) == skip
-        return any(line.strip() for line in file)
+        return any(line.strip() for line in islice(file, skip, None))
 
 
 def read_lines(path: Path, encoding: str) -> pa.ChunkedArray:

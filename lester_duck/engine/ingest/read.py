@@ -58,7 +58,8 @@ def read(db: Database, source: Source, root: Path) -> Ingested:
             f"no file '{source.path}' for source '{source.name}'",
             hint=f"looked in '{root}'; use --root FOLDER to look elsewhere",
         )
-    if source.empty == "refuse" and not has_lines(path, source.encoding, source.skip):
+    header = source.header and source.format == "csv"
+    if source.empty == "refuse" and not has_lines(path, source.encoding, source.skip, header):
         raise InputError("the file is empty", where=str(source.path), hint='declare empty = "accept" to read no rows')
     ingested = _READERS[source.format](db, source, path)
     _refuse_malformed(ingested, source)
