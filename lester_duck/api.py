@@ -25,6 +25,7 @@ from lester_duck.names import VIEW_SCHEMA
 from lester_duck.pipeline import codec
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.review import checks as review
+from lester_duck.review import why_not
 from lester_duck.rewrite import rewrite as rewriting
 from lester_duck.rewrite.decisions import Typed as Typed
 from lester_duck.rewrite.roads import Asking
@@ -124,6 +125,7 @@ def _questions(db: Database, plan: Plan) -> None:
     """Put the questions of lineage and the checks of a reviewer into the store."""
     review.validate(plan.pipeline)
     lineage.install(db, plan)
+    why_not.install(db, plan)
     review.install(db)
 
 
@@ -287,6 +289,11 @@ class Run:
     def forward_prediction(self, source: str, rid: int) -> pa.Table:
         """The predictions made of rows a source row is behind (_rid, part, value, stale)."""
         return self.db.arrow("FROM lester.forward_prediction(?, ?)", [lineage.check_source(self.db, source), rid])
+
+    def why_not(self, source: str, rid: int, relation: str) -> pa.Table:
+        """Where a source row was lost on its way to a view, and by what (outcome, relation, input, kind, condition)."""
+        names = lineage.check_source(self.db, source), lineage.check_relation(self.db, relation)
+        return self.db.arrow("FROM lester.why_not(?, ?, ?)", [names[0], rid, names[1]])
 
     def trained_on(self, source: str) -> pa.Table:
         """For every row of a source, whether the model was trained on a row made from it (_rid, trained)."""
