@@ -105,7 +105,7 @@ def _field(
     if begins is None or isinstance(begins, exp.Null):
         raise _refused()
     whole = "e" not in sqlx.text(begins).lower() and "." not in sqlx.text(begins)
-    if whole and value.type != "int" and (extreme is not None or isinstance(changed, exp.Case)):
+    if whole and value.type in ("float", "number") and (extreme is not None or isinstance(changed, exp.Case)):
         raise Refused("a field that is a whole number until a row changes it, and a float then", "0.0")
     return Field("sum" if step is not None else extreme[0], Sym(changed, value.type, True, name=value.name), begins)
 
@@ -125,7 +125,8 @@ def _with(tree: Tree, own: set[str], value: Tree) -> Tree:
 
 def _begun(later: Tree, own: set[str], begins: Tree, first: Tree) -> bool:
     """Whether the first value is what the rule makes of the constant."""
-    return _alike(_with(later, own, begins), branches.united(_oriented(first, lambda t: _alike(t, begins))))
+    expected = branches.united(_oriented(_with(later, own, begins), lambda t: _alike(t, begins)))
+    return _alike(expected, branches.united(_oriented(first, lambda t: _alike(t, begins))))
 
 
 def _oriented(tree: Tree, keeps: Callable[[Tree], bool]) -> Tree:
