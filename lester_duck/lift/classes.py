@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import calls, concrete, evolving, expressions, functions
+from lester_duck.lift import calls, companions, concrete, evolving, expressions, functions
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -87,7 +87,7 @@ class Object(Library):
         if isinstance(found, v.Poison):
             raise found.refusal()
         if found is not MISSING:
-            return found
+            return companions.found(m, found)
         method = self.of.find(name)
         if method is not None and _is_decorated(method, "property"):
             return functions.call(m, _bound(method), [ref], {})
@@ -109,6 +109,7 @@ class Object(Library):
             raise Refused("an object of another row changed in a loop over rows", "a dict per key")
         if isinstance(value, v.Sym):
             value = m.let(name, value)
+        companions.not_one(dict(self.entries).get(name))
         kept = tuple((n, value if n == name else x) for n, x in self.entries)
         known = any(n == name for n, _ in self.entries)
         m.update(ref, replace(self, entries=kept if known else (*kept, (name, value))))

@@ -1,25 +1,45 @@
 """Lists, sets and counters in the records of a dict that a loop fills: each a dict of its own under the record's key.
 
 ``d[k] = {"n": 0, "days": set()}`` keeps ``n`` in the record; ``days`` is ``days[k]`` of a dict that no name stands for.
+A record is a dict with constant keys, an object of a class, or a list of known length, ``[0, set()]``.
 """
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import containers, lookups, twolevels
+from lester_duck.lift import containers, evolving, lookups, twolevels
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.values import Poison, Refused, Value
 
 
+def parts(content: Value) -> tuple[tuple[Value, Value], ...]:
+    """The parts of a record by name or place; none of what is no record."""
+    if isinstance(content, v.HList):
+        return tuple(enumerate(content.items))
+    if isinstance(content, v.HDict):
+        return content.items if v.is_const(tuple(k for k, _ in content.items)) else ()
+    return getattr(content, "entries", ())
+
+
+def _put(content: Value, name: Value, value: Value) -> Value:
+    """The record with another part."""
+    if isinstance(content, v.HDict):
+        return content.put(name, value)
+    if isinstance(content, v.HList):
+        return v.HList((*content.items[:name], value, *content.items[name + 1 :]))
+    there = any(n == name for n, _ in content.entries)
+    changed = tuple((n, value if n == name else x) for n, x in content.entries)
+    return replace(content, entries=changed if there else (*changed, (name, value)))
+
+
 def are_in(m: Machine, value: Value) -> bool:
     """Whether a value is a record with empty or growing collections in it."""
-    content = m.content(value)
-    named = isinstance(content, v.HDict) and content.items and v.is_const(tuple(k for k, _ in content.items))
-    return bool(named) and any(_container(m, x) is not None for _, x in content.items)
+    return any(_container(m, x) is not None for _, x in parts(m.content(value)))
 
 
 def _container(m: Machine, value: Value) -> str | None:
@@ -37,7 +57,7 @@ def put(m: Machine, base: v.Ref, key: Value, value: v.Ref) -> None:
     if m.implied(containers.contains(m, base, key)) is not False:
         raise Refused("a record with lists that may be put in place of another", "if k not in d: d[k] = {...}")
     content = m.content(value)
-    for name, x in content.items:
+    for name, x in parts(content):
         container = _container(m, x)
         if container is None:
             continue
@@ -48,7 +68,7 @@ def put(m: Machine, base: v.Ref, key: Value, value: v.Ref) -> None:
             if ("counter", x.id) in m.files:
                 m.files["counters", ref.id] = True
         m.state.heap[x.id] = Poison("a list known under another name than that of the record that holds it", m.line)
-        content = content.put(name, v.Slot(ref, lookups.freeze(m, key), container))
+        content = _put(content, name, v.Slot(ref, lookups.freeze(m, key), container))
     m.state.heap[value.id] = content
 
 
@@ -71,19 +91,27 @@ def attach(m: Machine, id_: int, key: Value, record: v.Ref) -> None:
     """A record read from its dict while the loop fills it, with its collections."""
     fields = m.files.get(("companions", id_))
     content = m.state.heap.get(record.id)
-    if not fields or not isinstance(content, v.HDict):
+    if not fields or not _is_record(content):
         return
     for name, (ref, container) in fields.items():
-        content = content.put(name, v.Slot(ref, lookups.freeze(m, key), container))
+        content = _put(content, name, v.Slot(ref, lookups.freeze(m, key), container))
     m.state.heap[record.id] = content
 
 
 def frozen(m: Machine, record: Value) -> Value:
     """The shape of a record without its collections."""
     content = m.content(record)
-    if not isinstance(content, v.HDict) or not any(isinstance(x, v.Slot) for _, x in content.items):
+    if not _is_record(content) or not any(_is_slot(x) for _, x in parts(content)):
         return lookups.freeze(m, record)
-    return lookups.freeze(m, m.new(replace(content, items=tuple(p for p in content.items if not _is_slot(p[1])))))
+    if isinstance(content, v.HList):
+        return lookups.freeze(m, m.new(v.HList(tuple(None if _is_slot(x) else x for x in content.items))))
+    plain = tuple(p for p in parts(content) if not _is_slot(p[1]))
+    said = {"items": plain} if isinstance(content, v.HDict) else {"entries": plain}
+    return lookups.freeze(m, m.new(replace(content, **said)))
+
+
+def _is_record(content: Value) -> bool:
+    return isinstance(content, v.HDict | v.HList) or hasattr(content, "entries")
 
 
 def _is_slot(value: Value) -> bool:
@@ -93,10 +121,12 @@ def _is_slot(value: Value) -> bool:
 def kept(m: Machine, id_: int, key: Value, value: Value) -> Value:
     """The shape of the records after the loop: each collection is found by the key when it is asked for."""
     fields = m.files.get(("companions", id_))
-    if not fields or not isinstance(value, v.Rec):
+    if not fields or not isinstance(value, v.Rec | v.Seq):
         return value
-    more = tuple((n, v.Group(ref, key, container, "", exp.true())) for n, (ref, container) in fields.items())
-    return replace(value, items=(*value.items, *more))
+    more = {n: v.Group(ref, key, container, "", exp.true()) for n, (ref, container) in fields.items()}
+    if isinstance(value, v.Seq):
+        return v.Seq(tuple(more.get(i, x) for i, x in enumerate(value.items)))
+    return replace(value, items=(*value.items, *more.items()))
 
 
 def found(m: Machine, value: Value) -> Value:
@@ -106,14 +136,50 @@ def found(m: Machine, value: Value) -> Value:
     of = m.content(value.of)
     if isinstance(of, v.GroupedOf):
         return lookups.find_group(m, of, value.key, ())
+    if isinstance(of, evolving.Evolving) or (isinstance(of, v.HDict) and not of.items and _grows(m, value.of)):
+        return v.Slot(value.of, lookups.freeze(m, value.key), value.summary)
     if isinstance(of, v.HDict) and not of.items and value.summary != twolevels.KIND:
-        return m.new(v.HList() if value.summary == "list" else v.HSet())
+        made = m.new(v.HList() if value.summary == "list" else v.HSet())
+        m.files["inside an entry", made.id] = True
+        return made
     raise Refused("a collection in a record that the loop does not fill by .append() or .add()")
+
+
+def _grows(m: Machine, ref: v.Ref) -> bool:
+    """Whether the running loop adds to these collections: in its own text, or in a function of the script."""
+    if not m.frames:
+        return False
+    _, name = m.files["companion of", ref.id]
+    first, last = m.frames[-1].lines
+    functions = [n for n in ast.walk(m.tree) if isinstance(n, ast.FunctionDef)]
+    elsewhere = {n.lineno for f in functions if not f.lineno <= first <= (f.end_lineno or 0) for n in _calls(f)}
+    for call in _calls(m.tree):
+        changed = [call.args[0]] if ast.unparse(call.func) in _INTO and call.args else []
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _ADDING:
+            changed.append(call.func.value)
+        if any(_named(x) == name for x in changed) and (first <= call.lineno <= last or call.lineno in elsewhere):
+            return True
+    return False
+
+
+_ADDING = frozenset({"append", "add", "extend", "update", "insert"})
+_INTO = frozenset({"bisect.insort", "insort", "bisect.insort_right", "insort_right", "heapq.heappush", "heappush"})
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    return [n for n in ast.walk(node) if isinstance(n, ast.Call)]
+
+
+def _named(node: ast.expr) -> Value:
+    """The part of a record that an expression is: ``d.days``, ``d["days"]``, ``d[2]``."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.slice.value if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) else None
 
 
 def refuse_all(content: Value) -> None:
     """Refuse to go through all entries of a record that holds collections."""
-    if isinstance(content, v.HDict) and any(_is_slot(x) or _is_unfound(x) for _, x in content.items):
+    if any(_is_slot(x) or _is_unfound(x) for _, x in parts(content)):
         raise Refused("all entries of a record that holds lists", "the entries by name: d[k]['days']")
 
 

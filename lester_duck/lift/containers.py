@@ -66,7 +66,7 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
     if isinstance(content, str | tuple):
         return _sequence(m, content, index)
     if isinstance(content, v.HList | v.HArray):
-        picked = _sequence(m, content.items, index)
+        picked = companions.found(m, _sequence(m, content.items, index))
         return m.new(type(content)(picked)) if isinstance(index, slice) else picked
     if isinstance(content, v.HDict):
         return _entry(m, base, content, index)
@@ -300,6 +300,7 @@ def store(m: Machine, base: Value, index: Value, value: Value) -> None:
     if isinstance(content, v.Fields):
         content = v.HList(tuple(files.all_fields(m, content)))
     if isinstance(content, v.HList | v.HArray):
+        companions.not_one(dict(companions.parts(content)).get(index) if type(index) is int else None)
         m.update(base, type(content)(replaced(m, content.items, index, value)))
         evolving.changed(m, base)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
@@ -227,9 +227,34 @@ def grouping(m: Machine, frame: Frame, query: Query, found: Records, name: str) 
     )  # fmt: skip
     outputs, _ = columns_of(m, found.value, "value")
     names = iter([n for n, s in outputs])
+    said = [_as_float(m, query, f) for f in found.fields]
     leaves = [_leaf(rel, f, next(names) if isinstance(x, Sym) else "value")
-              for f, x in zip(found.fields, evolving.leaves_of(found.value), strict=True)]  # fmt: skip
+              for f, x in zip(said, evolving.leaves_of(found.value), strict=True)]  # fmt: skip
     return rel, shape(rel), evolving.refilled(found.value, iter(leaves))
+
+
+def _as_float(m: Machine, query: Query, field: Field) -> Field:
+    """A sum of whole numbers that begins as ``0.0`` is one of floats."""
+    literal = field.begins is not None and not isinstance(field.begins, exp.Null) and _number(field.begins)
+    tree = m.expand_tree(field.value.sql)
+    if field.kind != "sum" or field.value.type != "float" or not literal or not _is_whole(query, tree):
+        return field
+    return replace(field, value=replace(field.value, sql=sql("CAST(_1 AS DOUBLE)", field.value.sql)))
+
+
+def _is_whole(query: Query, tree: Tree) -> bool:
+    """Whether SQL makes a whole number of an expression."""
+    tree = sqlx.bare(tree)
+    if isinstance(tree, exp.Literal):
+        return not tree.is_string and tree.is_int
+    if isinstance(tree, exp.Column):
+        return tree.table == query.alias and getattr(query.base.columns().get(tree.name), "type", "") == "int"
+    if isinstance(tree, exp.Add | exp.Sub | exp.Mul):
+        return _is_whole(query, tree.left) and _is_whole(query, tree.right)
+    if isinstance(tree, exp.Case):
+        sides = [*(w.args["true"] for w in tree.args["ifs"]), tree.args.get("default")]
+        return all(x is None or _is_whole(query, x) for x in sides)
+    return (isinstance(tree, exp.Neg) and _is_whole(query, tree.this)) or tree.name.lower() == "py_int"
 
 
 def _leaf(rel: GroupRel, field: Field, wanted: str) -> Value:

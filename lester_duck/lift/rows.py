@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from lester_duck.lift import (
     carries,
+    companions,
     containers,
     evolving,
     exploded,
@@ -481,7 +482,11 @@ def unpack(m: Machine, value: Value, count: int) -> list[Value]:
     parts = content.unpack(m, value, count) if isinstance(content, v.Foreign) else None
     if parts is not None:
         return parts
-    items = containers.known_items(m, value)
+    record = m.state.heap.get(value.id) if isinstance(value, v.Ref) else None
+    if isinstance(record, v.HList):
+        items = [companions.found(m, x) for x in record.items]
+    else:
+        items = containers.known_items(m, value)
     if len(items) != count:
         m.raise_if(exp.true(), "ValueError", "another number of items to unpack")
         raise Refused(f"the script would fail here: {len(items)} items for {count} names")

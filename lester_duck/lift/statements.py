@@ -21,6 +21,7 @@ from lester_duck.lift import (
     numbers,
     recovery,
     rows,
+    spans,
     sqlx,
     whiles,
     wide,
@@ -184,6 +185,13 @@ def _while(m: Machine, node: ast.While) -> None:
     if counting is not None:
         _for(m, counting)
         m.env[counting.target.id] = v.Poison(f"'{counting.target.id}' after the loop that counts it", node.lineno)
+        return
+    spanning = spans.as_for(m, node)
+    if spanning is not None:
+        statement(m, spanning)
+        m.env[node.body[-1].target.id if isinstance(node.body[-1], ast.AugAssign) else node.body[-1].targets[0].id] = (
+            v.Poison("a name after the loop that counts it", node.lineno)
+        )
         return
     for _ in range(1_000):
         test = expressions.condition(m, node.test)

@@ -23,7 +23,7 @@ def as_for(m: Machine, node: ast.While) -> ast.For | None:
     body = node.body[:-1]
     stored = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     read = {n.id for n in ast.walk(bound) if isinstance(n, ast.Name)}
-    if name in stored or read & stored or _goes_on(body) or any(_is_grown(s, read) for s in body):
+    if name in stored or read & stored or goes_on(body) or any(is_grown(s, read) for s in body):
         return None
     if not _is_text(m, bound) and not isinstance(expressions.evaluate(m, bound), Sym):
         return None
@@ -46,7 +46,7 @@ def _is_text(m: Machine, bound: ast.expr) -> bool:
     return getattr(content, "what", "") == "list of lines and the end of the last one"
 
 
-def _goes_on(body: list[ast.stmt]) -> bool:
+def goes_on(body: list[ast.stmt]) -> bool:
     """Whether the loop itself has a ``continue``, which would leave out the counting."""
     found = list(body)
     while found:
@@ -58,7 +58,7 @@ def _goes_on(body: list[ast.stmt]) -> bool:
     return False
 
 
-def _is_grown(node: ast.stmt, names: set[str]) -> bool:
+def is_grown(node: ast.stmt, names: set[str]) -> bool:
     """Whether a list that bounds the loop is changed by it."""
     return any(
         isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id in names
