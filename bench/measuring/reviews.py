@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
@@ -72,3 +73,45 @@ def _products(rng: np.random.Generator, products: int) -> dict[str, np.ndarray]:
     names = _texts(rng, len(ids), 1)
     names[rng.random(len(ids)) < 0.15] = ""
     return {"product_id": ids, "category_id": rng.integers(0, len(CATEGORIES), len(ids)), "product_title": names}
+
+
+T1 = """
+SELECT max(false_negative_rate) - min(false_negative_rate) AS difference
+FROM lester.group_fairness('reviews', 'third_party', positive := '1')
+"""
+"""Equal opportunity between reviews of third parties and others, a column that the first view drops."""
+
+T2 = """
+SELECT 'ratings' AS source, * FROM lester.trained_on('ratings')
+UNION ALL SELECT 'products', * FROM lester.trained_on('products')
+"""
+"""For each record of ratings and products, whether a model was trained on it."""
+
+
+def prepared(folder: Path) -> pd.DataFrame:
+    """The rows of the feature view by pandas, in its order, each with the line numbers it comes from."""
+    reviews, ratings, products, categories = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("reviews", "ratings", "products", "categories")
+    )
+    for name, frame in {"reviews": reviews, "ratings": ratings, "products": products}.items():
+        frame[f"{name}_line"] = range(1, len(frame) + 1)
+    recent = reviews[reviews["review_date"] >= "2013-01-01"]
+    rated = recent.merge(ratings, on="review_id")
+    rows = rated.merge(products, on="product_id").merge(categories, on="category_id")
+    rows = rows[rows["category"].isin(["Books", "Games", "Kitchen", "Tools"])]
+    return rows.assign(
+        label=(~(rows["helpful_votes"] > rows["total_votes"] / 2)).astype(int),
+        train=rows["review_date"] < "2015-01-01",
+    ).reset_index(drop=True)
+
+
+def difference(rows: pd.DataFrame, predicted: np.ndarray) -> float:
+    """T1 by pandas, from the predictions for the test rows in their order."""
+    test = rows[~rows["train"]].assign(missed=predicted != 1)
+    rates = test[test["label"] == 1].groupby("third_party")["missed"].mean()
+    return float(rates.max() - rates.min())
+
+
+def trained(rows: pd.DataFrame, name: str) -> set[int]:
+    """T2 by pandas: the lines of a file that a model was trained on."""
+    return set(rows.loc[rows["train"], f"{name}_line"])

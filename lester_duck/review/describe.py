@@ -33,7 +33,7 @@ def describe(db: Database, plan: Plan) -> None:
     db.execute(assets.text("sql/describe.sql"))
     block = feature_block(plan)
     catalog.insert(db, "reads", _reads(plan))
-    catalog.insert(db, "below", _below(plan))
+    catalog.insert(db, "step_reads", [(block.name, name) for block in plan.blocks for name in block.reads])
     catalog.insert(db, "leading", [(name,) for name in leading_sources(plan, block)] if block else [])
     catalog.insert(db, "featurizer", _featurizers(plan, block) if block else [])
     label = plan.pipeline.label.column if block and plan.pipeline.label else None
@@ -75,14 +75,6 @@ def _reads(plan: Plan) -> list[tuple[str, str]]:
         if block.name == block.view:
             rows += [(block.name, name) for name in below]
     return rows
-
-
-def _below(plan: Plan) -> list[tuple[str, str]]:
-    """Each relation with every step it is made from, itself included."""
-    steps: dict[str, tuple[str, ...]] = {s.name: (s.name,) for s in plan.pipeline.sources}
-    for block in plan.blocks:
-        steps[block.name] = tuple(dict.fromkeys([*(n for read in block.reads for n in steps[read]), block.name]))
-    return [(name, step) for name, found in steps.items() for step in found]
 
 
 def feature_edges(plan: Plan, block: Block | None) -> exp.Query:
