@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from lester_duck.lift import evolving, fields, scalars, sqlx
+from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence, own_tokens, window
 from lester_duck.lift.sqlx import Tree, sql
@@ -18,6 +19,8 @@ def explain(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
     text = evolving.key_text(m, found.key) if asked and evolving.is_key(found.key) else ""
     for token in asked:
         read = m.reads[token]
+        if read.kind == "len" and token not in m.lets and found.kind == "members" and not found.value:
+            _explain_length(m, frame, id_, token, found)
         if token in m.lets or read.late or evolving.key_text(m, read.key) != text:
             continue
         if read.kind in ("present", "in"):
@@ -73,6 +76,21 @@ def _explain_value(m: Machine, frame: Frame, token: str, leaf: int, found: Recur
         general = window(m, frame, name, found.key, before, kept)
     name = f"{'previous' if found.kind == 'last' else 'first'}_{value.name or 'value'}"
     _let(m, token, name, value.type, (general, filtered, found.where))
+
+
+def _explain_length(m: Machine, frame: Frame, id_: int, token: str, found: Recurrence) -> None:
+    """How many elements earlier rows appended to a list that began empty: ``rows.append((len(rows) + 1, x))``."""
+    content = m.state.heap.get(id_)
+    before = content.before if isinstance(content, evolving.Evolving) else content
+    if not isinstance(before, v.HList) or before.items:
+        return
+    filtered = sql("_1 - 1", window(m, frame, "row_number()", ()))
+    general = filtered
+    if found.where:
+        rows = "ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING"
+        amount = sqlx.case(sqlx.conjunction(found.where), sqlx.literal(1), sqlx.literal(0))
+        general = sql("CAST(coalesce(_1, 0) AS BIGINT)", window(m, frame, "sum(_1)", (), rows, amount))
+    _let(m, token, "count_before", "int", (general, filtered, found.where))
 
 
 def _explain_best(m: Machine, frame: Frame, token: str, leaf: int, found: Recurrence) -> None:
