@@ -60,7 +60,7 @@ def build(
 ) -> dict[str, float]:
     """Build split, matrix and model where the feature view or their declaration is new or changed.
 
-    ``origins`` are the source columns of the feature view's columns, derived unless given.
+    ``origins`` are the source columns of the feature view's columns, read from the catalog unless given.
     Returns the model's metrics.
     """  # fmt: skip
     block = feature_block(plan)
@@ -99,20 +99,23 @@ def _drop(db: Database) -> None:
 
 
 def source_columns(db: Database, view: str) -> dict[str, list[str]]:
-    """View column -> source columns its values are made from ('mails.mail_subject'), transitively."""
+    """View column -> source columns its values are made from ('mails.mail_subject', 'unknown'), transitively."""
     rows = db.rows(
-        "SELECT name, list_sort(list(DISTINCT source || '.' || source_column)) FROM _lester.column_origin "
-        "WHERE relation = ? AND name IS NOT NULL GROUP BY name", [view],
+        "SELECT name, list_sort(list(DISTINCT coalesce(source || '.' || source_column, 'unknown'))) "
+        "FROM _lester.column_origin WHERE relation = ? AND name IS NOT NULL GROUP BY name", [view],
     )  # fmt: skip
     return dict(rows)
 
 
 def record_features(db: Database, plan: Plan, origins: Mapping[str, list[str]] | None = None) -> None:
-    """Write the matrix's column map, with the source columns of each column, into the catalog."""
+    """Write the matrix's column map, with the source columns of each column, into the catalog.
+
+    The origins of the feature view's columns are read from the catalog unless given.
+    """
     block = feature_block(plan)
     if block is None:
         return
-    known = origins if origins is not None else _origins(plan, block)
+    known = source_columns(db, block.name) if origins is None else origins
     columns = matrix.column_map(db, plan.pipeline.features)
     rows = [
         {
@@ -131,18 +134,6 @@ _FEATURE_SCHEMA = pa.schema([
     ("position", pa.int32()), ("featurizer", pa.string()), ("kind", pa.string()), ("name", pa.string()),
     ("category", pa.string()), ("inputs", pa.list_(pa.string())), ("sources", pa.list_(pa.string())),
 ])  # fmt: skip
-
-
-def _origins(plan: Plan, block: Block) -> dict[str, list[str]]:
-    from lester_duck.algebra.columns import block_edges, origins
-
-    edges = {b.name: block_edges(b, plan.relations) for b in plan.blocks}
-    found = origins(plan.blocks, edges, [s.name for s in plan.pipeline.sources])[block.name]
-    result: dict[str, list[str]] = {}
-    for edge in found:
-        if edge.column is not None:
-            result.setdefault(edge.column, []).append(f"{edge.relation}.{edge.origin}")
-    return result
 
 
 def labels(db: Database, plan: Plan, part: str) -> np.ndarray:

@@ -91,9 +91,10 @@ def run(
             clock.lap("store sources")
             built = _build(db, plan, live, worker, clock)
             checks.run(db, plan)
+            Relations(plan=plan).write(db)
+            clock.lap("provenance of columns")
             metrics = artefacts.build(db, plan, worker, rebuilt=built, live=live, model=model, lap=clock.lap)
             catalog.put_pipeline(db, resolved)
-            Relations(plan=plan).write(db)
             if finish:
                 finish(db, plan)
             counts = count_rows(db, plan)

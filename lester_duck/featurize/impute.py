@@ -44,7 +44,7 @@ class FittedFill:
     def slots(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
         """Names do not change; an indicator is called after its column."""
         more = (slots[j] for j in self.indicated)
-        return (*slots, *(replace(slot, name=f"{slot.name} missing") for slot in more))
+        return (*slots, *(replace(slot, name=f"{slot.name} missing", term="missing") for slot in more))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -42,8 +42,9 @@ class FittedNormalize:
         raise InternalError("a step was fitted on normalized rows")
 
     def slots(self, slots: Sequence[Slot]) -> tuple[Slot, ...]:
-        """Names do not change."""
-        return tuple(slots)
+        """Names do not change; each column is divided by what all of them are."""
+        every = [name for slot in slots for name in slot.inputs]
+        return tuple(replace(slot, inputs=tuple(dict.fromkeys([*slot.inputs, *every]))) for slot in slots)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,7 @@ class Maintainer:
             self._db, pipeline.features, self._types, rows, self._worker.call, pipeline.split, moved
         )
         if change.renamed:
-            artefacts.record_features(self._db, self._plan, artefacts.source_columns(self._db, block.name))
+            artefacts.record_features(self._db, self._plan)
         tables = [f"_lester.{name}" for name in change.tables]
         return dict(change.rows), ["_lester.split", *tables] if moved else tables
 
