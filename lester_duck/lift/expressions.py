@@ -17,6 +17,7 @@ from lester_duck.lift import (
     finals,
     indexed,
     matrices,
+    nan_tests,
     once,
     rows,
     scalars,
@@ -207,6 +208,7 @@ def _compare(m: Machine, node: ast.Compare) -> Value:
 
 
 def _conditional(m: Machine, node: ast.IfExp) -> Value:
+    nan_tests.note(m, node)
     test = condition(m, node.test)
     decided = m.implied(test)
     if decided is not None:

@@ -353,6 +353,8 @@ def _identity(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Tree:
 
 
 def _equal(m: Machine, x: Sym, y: Sym) -> Tree:
+    if x.type == "float" and not x.null and not x.nan and sqlx.same(x.sql, y.sql):
+        return sql("NOT isnan(_1)", x.sql)
     for one, other in ((x, y), (y, x)):
         if one.choices and isinstance(other.sql, exp.Literal | exp.Neg):
             return _choice_equal(one, other)

@@ -17,6 +17,7 @@ from lester_duck.lift import (
     files,
     harmless,
     lookups,
+    nan_tests,
     nested,
     numbers,
     recovery,
@@ -170,6 +171,7 @@ def _expr(m: Machine, node: ast.Expr) -> None:
 
 
 def _if(m: Machine, node: ast.If) -> None:
+    nan_tests.note(m, node)
     test = expressions.condition(m, node.test)
     for ref in recovery.mutated(m, node):
         containers.spell_out(m, ref)
