@@ -248,10 +248,19 @@ def changed(m: Any, ref: v.Ref) -> None:
     for other, (its, its_key, path) in m.shared.items():
         same = other != ref.id and its == id_ and other in m.state.heap and key_text(m, its_key) == text
         if same and not any(sqlx.text(a) in never for a in path):
-            m.state.heap[other] = v.Poison("a record changed under another name", m.line)
+            m.state.heap[other] = _followed(m, sqlx.conjunction(path), m.state.heap[ref.id], m.state.heap[other])
     frozen = companions.frozen(m, ref)
     m.log("put", v.Ref(id_), key, frozen)
     note(m, v.Ref(id_), key, frozen)
+
+
+def _followed(m: Any, condition: Tree, changed: Value, other: Value) -> Value:
+    """What another name stands for, which is the changed record where the condition holds."""
+    names = [tuple(n for n, _ in companions.parts(x)) for x in (changed, other)]
+    whole = not any(isinstance(x, v.Slot | v.Ref) for side in (changed, other) for _, x in companions.parts(side))
+    if type(changed) is type(other) and names[0] == names[1] and names[0] and whole:
+        return m.merged_object(condition, changed, other)
+    return v.Poison("a record changed under another name", m.line)
 
 
 def length(m: Any, ev: Evolving) -> Value:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import branches, evolving, recurrences, scalars, sqlx
+from lester_duck.lift import branches, completed, evolving, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Aggregate, GroupRel, Query, free_name
@@ -76,6 +76,8 @@ def _field(
     present: Tree | None,
 ) -> Field:  # fmt: skip
     """How one leaf evolves, from what it is at first and what a later row makes of it."""
+    if value.type in ("str", "int", "float") and not value.nan and completed.says(later, first, own, every):
+        return Field(completed.KIND, Sym(sqlx.bare(first), value.type, value.null, name=value.name))
     first, later = sqlx.bare(first), branches.united(_oriented(later, lambda t: _is_own(t, own)))
     if not recurrences.mentions(m, later, every):
         if not sqlx.same(first, later):
@@ -264,6 +266,8 @@ def _leaf(rel: GroupRel, field: Field, wanted: str) -> Value:
     for n, s in rel.keys:
         if field.kind in ("first", "last") and sqlx.same(s.sql, value.sql):
             return rel.column(n, s)
+    if field.kind == completed.KIND:
+        return completed.leaf(rel, value, wanted)
     name = free_name(wanted, set(rel.columns()))
     one = isinstance(value.sql, exp.Literal) and value.sql.name == "1" and value.type == "int"
     kind = "count" if field.kind == "sum" and one else field.kind

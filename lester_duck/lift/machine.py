@@ -236,7 +236,7 @@ class Machine:
             elif a.heap[key] is b.heap[key]:
                 merged.heap[key] = a.heap[key]
             else:
-                merged.heap[key] = self._merged_object(condition, a.heap[key], b.heap[key])
+                merged.heap[key] = self.merged_object(condition, a.heap[key], b.heap[key])
         return merged
 
     def _merged_name(self, name: str, condition: Tree, a: Value, b: Value) -> Value:
@@ -245,7 +245,8 @@ class Machine:
         merged = self.select(condition, a, b)
         return self.let(name, merged) if isinstance(merged, Sym) and not isinstance(merged.sql, exp.Column) else merged
 
-    def _merged_object(self, condition: Tree, a: Value, b: Value) -> Value:
+    def merged_object(self, condition: Tree, a: Value, b: Value) -> Value:
+        """A heap object after a branch: the first where the condition holds."""
         if isinstance(a, v.HList | v.HArray) and type(a) is type(b) and len(a.items) == len(b.items):
             pairs = zip(a.items, b.items, strict=True)
             return type(a)(tuple(x if x is y else self.select(condition, x, y) for x, y in pairs))
