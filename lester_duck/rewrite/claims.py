@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lester_duck.pipeline.model import Pipeline
 from lester_duck.rewrite.observation import Observation
+from lester_duck.rewrite.points import ASKS, TESTED, points
 
 
 def unclaimed(pipeline: Pipeline, observation: Observation) -> tuple[str, ...]:
@@ -28,8 +31,8 @@ def _is_text(observation: Observation, path: str) -> bool:
     return text is not None and "\0" not in text
 
 
-def ignored(pipeline: Pipeline, observation: Observation) -> tuple[str, ...]:
-    """What was seen and not compared, for the report: later files, further fits."""
+def ignored(pipeline: Pipeline, observation: Observation, compared: Sequence[str]) -> tuple[str, ...]:
+    """What was seen and not compared, for the report: later files, further fits, matrices given elsewhere."""
     origin = pipeline.origin
     claimed = {o.path for o in origin.outputs} if origin else set()
     reasons = unclaimed(pipeline, observation)
@@ -41,7 +44,8 @@ def ignored(pipeline: Pipeline, observation: Observation) -> tuple[str, ...]:
     further = observation.fits(origin.fit)[1:] if origin and origin.fit else ()
     if further:
         notes.append(f"{len(further)} further fits of {origin.fit}: only the first was compared")
-    matrices = {c.method for c in observation.calls if not c.method.startswith("fit")}
+    asked = any(p.claim == TESTED and p.describe() in compared for p in points(pipeline))
+    matrices = {c.method for c in observation.calls if not c.method.startswith("fit")} - (ASKS if asked else set())
     if matrices:
         notes.append(f"matrices given to {', '.join(sorted(matrices))}")
     return tuple(notes)

@@ -45,9 +45,9 @@ class StoreRun:
             raise InputError(one_of("view", name, (v.name for v in self.plan.pipeline.views)))
         return self.db.arrow(ordered_rows(self.plan.relations[name]))
 
-    def matrix(self) -> np.ndarray:
-        """The train part of the matrix, rows x columns."""
-        return matrix.dense(self.db, self.plan.pipeline.features, part="train")
+    def matrix(self, part: str = "train") -> np.ndarray:
+        """A part of the matrix (train, test or all), rows x columns."""
+        return matrix.dense(self.db, self.plan.pipeline.features, part=part)
 
     def columns(self) -> Sequence[str]:
         """Featurizer and column name of each column of the matrix."""

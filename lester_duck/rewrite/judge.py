@@ -36,7 +36,7 @@ from lester_duck.rewrite.compare import (
 from lester_duck.rewrite.elements import NotKept
 from lester_duck.rewrite.files_text import compare_files
 from lester_duck.rewrite.observation import Evidence, Observation
-from lester_duck.rewrite.points import Expected, NotReached, Point, expected, last_views, points, suspects
+from lester_duck.rewrite.points import TESTED, Expected, NotReached, Point, expected, last_views, points, suspects
 from lester_duck.rewrite.trace import source_rows
 
 
@@ -46,8 +46,8 @@ class Executed(Protocol):
     def view(self, name: str) -> pa.Table:
         """The user columns of a view, rows in view order."""
 
-    def matrix(self) -> np.ndarray:
-        """The train part of the matrix in order, rows x columns."""
+    def matrix(self, part: str = "train") -> np.ndarray:
+        """A part of the matrix (train, test or all) in order, rows x columns."""
 
     def columns(self) -> Sequence[str]:
         """A name for each column of the matrix, beginning with its featurizer's."""
@@ -164,7 +164,7 @@ def judge(pipeline: Pipeline, evidence: Evidence, execute: Execute, data: Path) 
         compared=outcome.compared,
         differences=outcome.differences,
         not_comparable=reasons,
-        not_checked=outcome.not_checked + ignored(pipeline, evidence.first),
+        not_checked=outcome.not_checked + ignored(pipeline, evidence.first, outcome.compared),
     )
 
 
@@ -241,7 +241,7 @@ def mismatch_at(pipeline: Pipeline, want: Wanted, executed: Executed) -> Mismatc
     """The first difference at a point, or None."""
     try:
         return _compare_point(pipeline, want.point, want.expected, executed, ordered=want.ordered)
-    except NotKept:
+    except (NotKept, NotReached):
         return None
     except InputError as error:
         return _error(str(error))
@@ -284,6 +284,10 @@ def _unstable(point: Point, want: Expected, second: Observation | None) -> str |
     if second is None:
         return None
     again = expected(point, second)
+    if want.matrices:
+        pairs = zip(want.matrices, again.matrices, strict=False)
+        same = len(want.matrices) == len(again.matrices) and all(compare_matrix(a, b, ()) is None for a, b in pairs)
+        return None if same else "content"
     if want.matrix is not None and again.matrix is not None:
         if want.matrix.shape != again.matrix.shape:
             return "content"
@@ -317,6 +321,8 @@ def _compare_point(
 ) -> Mismatch | None:
     if point.claim == "X":
         return _compare_x(pipeline, want.matrix, executed, ordered=ordered)
+    if point.claim == TESTED:
+        return _compare_tested(pipeline, want.matrices, executed)
     if point.claim == "y":
         found = tuple((v,) for v in np.asarray(executed.labels()).tolist())
         return compare_rows(without_nan(want.rows), without_nan(found), ("y",), ordered=ordered)
@@ -334,10 +340,30 @@ def _compare_point(
     return compare_rows(rows, found, want.names, ordered=ordered and point.claim.ordered and not want.bag)
 
 
+def _tolerance(pipeline: Pipeline) -> float:
+    narrow = pipeline.features is not None and pipeline.features.dtype == "float32"
+    return TOLERANCE_32 if narrow else TOLERANCE
+
+
+def _compare_tested(pipeline: Pipeline, given: Sequence[np.ndarray], executed: Executed) -> Mismatch | None:
+    """The test part (or all rows) against what was given to predict and score: it must be among them.
+
+    Raises NotReached where nothing can be said: several other matrices were given (a third part of the
+    rows, say), or only some of the rows.
+    """
+    names, tolerance = tuple(executed.columns()), _tolerance(pipeline)
+    test, everything = (np.asarray(executed.matrix(part), dtype=float) for part in ("test", "all"))
+    for part in (test, everything):
+        if any(compare_matrix(want, part, names, tolerance) is None for want in given):
+            return None
+    if len(given) > 1 or len(given[0]) < len(test):
+        raise NotReached("none of the matrices given is a part of the pipeline")
+    return compare_matrix(given[0], test, names, tolerance)
+
+
 def _compare_x(pipeline: Pipeline, want: np.ndarray, executed: Executed, *, ordered: bool) -> Mismatch | None:
     found = np.asarray(executed.matrix(), dtype=float)
-    narrow = pipeline.features is not None and pipeline.features.dtype == "float32"
-    tolerance = TOLERANCE_32 if narrow else TOLERANCE
+    tolerance = _tolerance(pipeline)
     if want.shape == (0, 0) and not len(found):
         return None  # no rows, given as an empty list: it says nothing of columns
     if not ordered and want.shape == found.shape:

@@ -15,13 +15,16 @@ from lester_duck.pipeline.model import Checkpoint, Output, Pipeline
 from lester_duck.rewrite import elements, render
 from lester_duck.rewrite.decode import Frame, Opaque, Sparse
 from lester_duck.rewrite.elements import NotKept, Row
-from lester_duck.rewrite.observation import Observation
+from lester_duck.rewrite.observation import Call, Observation
 
 MAX_CELLS = 200_000_000
 """Cells of a matrix that are compared (1.6 GB as floats)."""
 
 Claim = Checkpoint | Output | str
-"""A checkpoint, an output, or ``X`` or ``y``."""
+"""A checkpoint, an output, or ``X``, ``y`` or ``TESTED``."""
+TESTED = "X of the test part"
+ASKS = frozenset({"predict", "predict_proba", "score"})
+"""Methods of a fitted estimator that take the rows it was not fitted on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,8 @@ class Point:
             return f"variable {self.claim.variable} after line {self.claim.line}"
         if isinstance(self.claim, Output):
             return f"file {self.claim.path}"
+        if self.claim == TESTED:
+            return f"X given to {self.fit}.predict or score"
         return f"{self.claim} given to {self.fit}.fit"
 
 
@@ -49,6 +54,8 @@ class Expected:
     names: tuple[str, ...] = ()
     matrix: np.ndarray | None = None
     text: str | None = None
+    matrices: tuple[np.ndarray, ...] = ()
+    """What was given to predict and score, each once, without the matrix given to fit."""
     frame: bool = False
     bag: bool = False
     """True for sets, which have no order."""
@@ -59,7 +66,7 @@ class NotReached(Exception):
 
 
 def points(pipeline: Pipeline) -> tuple[Point, ...]:
-    """All observation points of a pipeline; views in dependency order, then X, then y."""
+    """All observation points of a pipeline; views in dependency order, then X, then y, then X of the test part."""
     origin = pipeline.origin
     if origin is None:
         return ()
@@ -71,6 +78,8 @@ def points(pipeline: Pipeline) -> tuple[Point, ...]:
         found.append(Point(view=pipeline.features.view, claim="X", fit=origin.fit))
         if pipeline.label:
             found.append(Point(view=pipeline.features.view, claim="y", fit=origin.fit))
+        if pipeline.split.kind != "all":
+            found.append(Point(view=pipeline.features.view, claim=TESTED, fit=origin.fit))
     return tuple(found)
 
 
@@ -137,7 +146,44 @@ def expected(point: Point, observation: Observation) -> Expected:
         _absent(observation, f"no call of {point.fit}.fit was seen")
     if point.claim == "X":
         return Expected(matrix=matrix(observation.value(call.x)))
+    if point.claim == TESTED:
+        return Expected(matrices=_given_later(observation, call))
     return Expected(rows=tuple((v,) for v in vector(observation.value(call.y))), names=("y",))
+
+
+def _given_later(observation: Observation, fit: Call) -> tuple[np.ndarray, ...]:
+    """What the estimator was given to predict and score after its first fit and before a next one.
+
+    Raises NotReached where that is nothing, or only what it was fitted on.
+    """
+    again = min((c.at for c in observation.fits(fit.estimator) if c.at > fit.at), default=None)
+    asked: dict[tuple[str, int], list[int]] = {}
+    for c in observation.calls:
+        if c.estimator == fit.estimator and c.method in ASKS and c.at > fit.at and (again is None or c.at < again):
+            asked.setdefault((c.method, c.line), []).append(c.x)
+    found = [matrix(observation.value(fit.x))]
+    for numbers in asked.values():
+        for given in _stacked(_kept(observation, numbers)):
+            if not any(np.array_equal(given, other, equal_nan=True) for other in found):
+                found.append(given)
+    if len(found) == 1:
+        raise NotReached(f"nothing but X of fit was given to {fit.estimator}")
+    return tuple(found[1:])
+
+
+def _kept(observation: Observation, numbers: Sequence[int]) -> Iterator[np.ndarray]:
+    for number in numbers:
+        try:
+            yield matrix(observation.value(number))
+        except NotKept:
+            continue  # nothing is claimed of it: what is not kept is no evidence against the pipeline
+
+
+def _stacked(given: Iterator[np.ndarray]) -> list[np.ndarray]:
+    """The matrices one call was given; those of one row each, given in a loop, as one matrix."""
+    found = list(given)
+    single = len(found) > 1 and len({m.shape for m in found}) == 1 and len(found[0]) == 1
+    return [np.vstack(found)] if single else found
 
 
 def _variable(claim: Checkpoint, observation: Observation) -> Expected:

@@ -29,7 +29,7 @@ class Fake:
     def view(self, name: str) -> pa.Table:
         return self.views[name]
 
-    def matrix(self) -> np.ndarray:
+    def matrix(self, part: str = "train") -> np.ndarray:
         return self.x
 
     def columns(self) -> tuple[str, ...]:
