@@ -330,6 +330,9 @@ def shape_of(effects: list[Any]) -> Value:
             value: Value = scalars.scalar(effect.arguments[1])
         elif effect.kind == "put":
             value = effect.arguments[1]
+        elif effect.kind == "frame cell":
+            columns = (e.arguments[1] for e in effects if e.kind == effect.kind)
+            return (effect.kind, *dict.fromkeys(columns))
         else:
             continue
         shape = value if shape is None else _unified(shape, value)

@@ -29,11 +29,17 @@ from lester_duck.lift.shapes import columns_of, leaf_name
 from lester_duck.lift.state import Effect, Frame
 from lester_duck.lift.values import Poison, Refused, Sym, Value
 
+CHANGING: dict[str, Callable[[Value, tuple], Value]] = {}
+"""By kind of effect: an object of a library while a loop changes it, from what it was and the shape of the effect."""
+
 
 def mark_evolving(m: Machine, id_: int, shape: Value) -> None:
     """From here on, reading the collection means reading what earlier rows left in it."""
     content = m.state.heap[id_]
     if shape == "sorted":
+        return
+    if isinstance(shape, tuple) and shape and shape[0] in CHANGING:
+        m.state.heap[id_] = CHANGING[shape[0]](content, shape)
         return
     if isinstance(content, v.HFile | v.Matrix | v.Vector | Evolving | v.Foreign):
         return

@@ -39,7 +39,7 @@ def loop(m: Machine, node: ast.For) -> ast.For:
     """The loop said over rows, or over all numbers with a condition; itself where it is no such loop."""
     span = _span(m, node)
     if span is None:
-        return node
+        return _over_frame(m, node)
     node, span = _without_guard(node, span)
     used = [n for s in node.body for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == span.number]
     own = [n for s in node.body for n in ast.walk(s) if _asked(n, span.rows, span.number) == 0]
@@ -51,20 +51,61 @@ def loop(m: Machine, node: ast.For) -> ast.For:
     elif not span.first and not span.left:
         return node
     whole = ast.Call(ast.Name("len", ast.Load()), [span.rows], [])
-    number = ast.Name(span.number, ast.Load())
+    return _guarded(node, span.number, whole, span.first, span.left, span.grouped)
+
+
+def _guarded(node: ast.For, name: str, whole: ast.expr, first: int, left: int, as_it_is: bool = False) -> ast.For:
+    """The loop over all numbers below ``whole``, its body under the condition that the number is in the range."""
+    number = ast.Name(name, ast.Load())
     tests: list[ast.expr] = []
-    if span.first:
-        tests.append(ast.Compare(number, [ast.GtE()], [ast.Constant(span.first)]))
-    if span.left:
-        tests.append(ast.Compare(number, [ast.Lt()], [ast.BinOp(whole, ast.Sub(), ast.Constant(span.left))]))
+    if first:
+        tests.append(ast.Compare(number, [ast.GtE()], [ast.Constant(first)]))
+    if left:
+        tests.append(ast.Compare(number, [ast.Lt()], [ast.BinOp(whole, ast.Sub(), ast.Constant(left))]))
     if not tests:
         return node
     test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests)
     made = copy.copy(node)
-    if not span.grouped:
+    if not as_it_is:
         made.iter = ast.Call(ast.Name("range", ast.Load()), [whole], [])
     made.body = [ast.copy_location(ast.If(test, node.body, []), node)]
     return _placed(made, node)
+
+
+def _over_frame(m: Machine, node: ast.For) -> ast.For:
+    """``for i in range(1, len(df))``: a loop over all rows of the frame with a condition; others as they are."""
+    call, target = node.iter, node.target
+    known = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "range" and not m.frames
+    if not known or not isinstance(target, ast.Name) or call.keywords or len(call.args) not in (1, 2):
+        return node
+    bound, left = call.args[-1], 0
+    if isinstance(bound, ast.BinOp) and isinstance(bound.op, ast.Sub) and isinstance(bound.right, ast.Constant):
+        bound, left = bound.left, bound.right.value
+    first = call.args[0].value if len(call.args) == 2 and isinstance(call.args[0], ast.Constant) else 0
+    if (len(call.args) == 2 and type(first) is not int) or type(left) is not int or min(first, left) < 0:
+        return node
+    if not (first or left) or node.orelse or _is_read_after(m, node, target.id):
+        return node
+    counted = expressions.evaluate(m, bound)
+    tree = sqlx.bare(m.expand_tree(counted.sql)) if isinstance(counted, Sym) else None
+    whole = m.wholes.get(tree.table) if isinstance(tree, exp.Column) else None
+    if whole is None or whole.kind != "count" or ("rows of", whole.rel.token) not in m.files:
+        return node
+    return _guarded(node, target.id, bound, first, left)
+
+
+def _is_read_after(m: Machine, node: ast.For, name: str) -> bool:
+    """Whether the number is read outside of the loop, where it would be another one."""
+    inside = {id(n) for loop in ast.walk(m.tree) if isinstance(loop, ast.For | ast.comprehension)
+              for t in ast.walk(loop.target) if isinstance(t, ast.Name) and t.id == name
+              for n in ast.walk(loop)}  # fmt: skip
+    for holder in ast.walk(m.tree):
+        if isinstance(holder, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and any(
+            isinstance(t, ast.Name) and t.id == name for g in holder.generators for t in ast.walk(g.target)
+        ):
+            inside |= {id(n) for n in ast.walk(holder)}
+    reads = (n for n in ast.walk(m.tree) if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load))
+    return any(id(n) not in inside for n in reads)
 
 
 def _without_guard(node: ast.For, span: _Span) -> tuple[ast.For, _Span]:
@@ -197,6 +238,8 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     place = m.env.get(number)
     if not offset or not m.frames or not isinstance(place, Sym):
         return MISSING
+    if place.position is not None and isinstance(m.content(expressions.evaluate(m, node.value)), v.Foreign):
+        return MISSING
     if _changes_rows(m, node, number):
         raise Refused("a row changed in place in the loop that reads the rows beside it", "last = row, in the loop")
     listed = None if place.position is not None else histories.of(m, expressions.evaluate(m, node.value))
@@ -217,7 +260,7 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     aligned = v.rebind(arrays.align(m, base, content.rel, shape), base.token, place.position)
     if any(s.line for s in lookups.leaves(aligned)):
         raise Refused("the line before or after", "split the lines into a list of rows first")
-    return lookups.thaw(m, _beside(m, aligned, place, offset, arrays.count(m, content)))
+    return lookups.thaw(m, beside(m, aligned, place, offset, arrays.count(m, content)))
 
 
 def _changes_rows(m: Machine, node: ast.Subscript, number: str) -> bool:
@@ -274,7 +317,7 @@ def _in_list_of_key(m: Machine, listed: inner.Inner, place: Sym, offset: int) ->
     return lookups.thaw(m, v.rebind(v.map_syms(element, leaf), rel.token, frame.query.alias))
 
 
-def _beside(m: Machine, shape: Value, place: Sym, offset: int, count: Sym) -> Value:
+def beside(m: Machine, shape: Value, place: Sym, offset: int, count: Sym) -> Value:
     """A shape over the loop's rows as that of the row so many places away."""
     order = sqlx.column(place.position, "_pos")
     distance = sqlx.literal(abs(offset))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lester_duck.lift import scalars
+from lester_duck.lift import nans, scalars
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import MISSING, Refused, Sym, Value
@@ -31,7 +31,26 @@ def _function(
         trees = [scalars.number(m, scalars.scalar(a)) for a in args]
         if fails:
             m.raise_if(sql(fails, *trees), error, what)
-        return Sym(sql(template, *trees), type_, name=next(a.name for a in args if isinstance(a, Sym)))
+        given = [a for a in args if isinstance(a, Sym)]
+        if type_ == "int":
+            for a in given:
+                m.raise_if(sql("_1 IS NULL", a.sql), error, what) if nans.may_be(a) else None
+            return Sym(sql(template, *trees), type_, name=given[0].name)
+        return nans.spread(Sym(sql(template, *trees), type_, name=given[0].name), *given)
+
+    return rule
+
+
+def _test(name: str) -> Rule:
+    """``math.isnan(x)`` and its like."""
+
+    def rule(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+        if not any(isinstance(a, Sym) for a in args):
+            return MISSING
+        if len(args) != 1 or kwargs:
+            raise Refused(f"math.{name} with {len(args)} arguments")
+        tree = sql("CAST(_1 AS DOUBLE)", scalars.number(m, args[0]))
+        return Sym(nans.test(name, args[0], tree), "bool", name=args[0].name)
 
     return rule
 
@@ -60,7 +79,7 @@ RULES: dict[str, Rule] = {
     ),
     "math.fabs": _function("abs(CAST(_1 AS DOUBLE))"),
     "math.floor": _function("CAST(floor(CAST(_1 AS DOUBLE)) AS BIGINT)", **_ENDLESS, type_="int"),
-    "math.isnan": _function("isnan(CAST(_1 AS DOUBLE))", type_="bool"),
+    **{f"math.{name}": _test(name) for name in nans.TESTS},
     "math.log": _log,
     "math.log10": _function("log10(_1)", **_OF_A_POSITIVE),
     "math.log2": _function("log2(_1)", **_OF_A_POSITIVE),

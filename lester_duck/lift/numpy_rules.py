@@ -6,7 +6,7 @@ import ast
 import sys
 from collections.abc import Callable
 
-from lester_duck.lift import arrays, builtin_rules, calls, containers, library_rules, matrices, scalars, sqlx
+from lester_duck.lift import arrays, builtin_rules, calls, containers, library_rules, matrices, nans, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.sqlx import sql
@@ -136,7 +136,7 @@ def _function(template: str) -> library_rules.Rule:
     """A function of a float, with the nan and infinities NumPy gives where it is not defined."""
 
     def rule(m: Machine, x: Sym) -> Value:
-        return Sym(sql(template, arrays.floating(m, x).sql), "float", name=x.name)
+        return nans.spread(Sym(sql(template, arrays.floating(m, x).sql), "float", name=x.name), x)
 
     return _each(rule)
 
@@ -235,17 +235,18 @@ def _rounded(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
 def _sign(m: Machine, x: Sym) -> Value:
     if x.type == "int":
         return Sym(sql("CAST(sign(_1) AS BIGINT)", x.sql), "int", name=x.name)
-    return Sym(sql("CASE WHEN isnan(_1) THEN _1 ELSE CAST(sign(_1) AS DOUBLE) END", x.sql), "float", name=x.name)
+    tree = sql("CASE WHEN isnan(_1) THEN _1 ELSE CAST(sign(_1) AS DOUBLE) END", x.sql)
+    return nans.spread(Sym(tree, "float", name=x.name), x)
 
 
 def _square(m: Machine, x: Sym) -> Value:
     return scalars.binary(m, ast.Mult, x, x)
 
 
-def _test(template: str, of_whole: bool) -> library_rules.Rule:
+def _test(name: str, of_whole: bool) -> library_rules.Rule:
     def rule(m: Machine, x: Sym) -> Value:
         known = x.type not in ("float", "number")
-        return Sym(sqlx.literal(of_whole) if known else sql(template, x.sql), "bool")
+        return Sym(sqlx.literal(of_whole) if known else nans.test(name, x, x.sql), "bool")
 
     return _each(rule)
 
@@ -260,7 +261,10 @@ def _nan_to_num(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Valu
     template = "CASE WHEN isnan(_1) THEN _2 WHEN isinf(_1) AND _1 > 0 THEN _3 WHEN isinf(_1) THEN _4 ELSE _1 END"
 
     def rule(m: Machine, x: Sym) -> Value:
-        return x if x.type == "int" else Sym(sql(template, x.sql, *bounds), "float", name=x.name)
+        if x.type == "int":
+            return x
+        tree = sql("coalesce(_1, _2)", x.sql, bounds[0]) if nans.may_be(x) else x.sql
+        return Sym(sql(template, tree, *bounds), "float", name=x.name)
 
     return _each(rule)(m, args, {})
 
@@ -318,9 +322,9 @@ RULES: dict[str, library_rules.Rule] = {
     "numpy.unique": _unique,
     "numpy.where": _where,
     "numpy.clip": _clip,
-    "numpy.isnan": _test("isnan(_1)", False),
-    "numpy.isinf": _test("isinf(_1)", False),
-    "numpy.isfinite": _test("isfinite(_1)", True),
+    "numpy.isnan": _test("isnan", False),
+    "numpy.isinf": _test("isinf", False),
+    "numpy.isfinite": _test("isfinite", True),
     "numpy.nan_to_num": _nan_to_num,
     "numpy.sign": _each(_sign),
     "numpy.square": _each(_square),

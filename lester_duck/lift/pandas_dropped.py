@@ -17,7 +17,8 @@ _NEAREST = "df.drop(df[mask].index), or df[~mask]"
 
 def index_of(ref: Value, frame: Frame) -> Accessor:
     """``df.index`` of rows that were chosen among others."""
-    return Accessor(ref, INDEX, {}, (("rows", frame.rows_),))
+    rules = {"rows": lambda m, index: frames.FRAME_RULES["loop over labels"](m, ref, rows_of(index))}
+    return Accessor(ref, INDEX, rules, (("rows", frame.rows_),))
 
 
 def rows_of(content: Value) -> Rows | None:

@@ -166,10 +166,11 @@ def _raised(m: Machine, rel: SelectRel, sym: Sym) -> Tree:
 def _inlined(m: Machine, rel: SelectRel, outputs: dict[str, Sym], tree: Tree) -> Tree:
     def definition(node: Tree) -> Tree | None:
         if isinstance(node, exp.Column) and node.table == rel.token:
-            found = outputs[node.name].sql if node.name in outputs else None
-            if found is None or windowed(m, found):
+            found = outputs.get(node.name)
+            same = not rel.query.where and not rel.query.order and not rel.query.joins
+            if found is None or (windowed(m, found.sql) and not same):
                 raise Refused("a window over some rows, matched to a frame with others", "a merge by key")
-            return found
+            return v.rebind(replace(found, sql=m.expand_tree(found.sql)), rel.query.alias, rel.query.base.token).sql
         return None
 
     return sqlx.replace(m.expand_tree(tree), definition)

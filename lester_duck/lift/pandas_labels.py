@@ -180,6 +180,10 @@ class _Positions(Library):
     of: Value
     what = "index"
 
+    def rows(self, m: Machine, ref: Value) -> Value:
+        """A loop over the labels of the rows."""
+        return frames.FRAME_RULES["loop over labels"](m, self.of, m.content(self.of).rows_)
+
     def series(self, m: Machine) -> Series:
         """The positions as a column."""
         return select_rules.place_of(m, m.content(self.of).rows_)

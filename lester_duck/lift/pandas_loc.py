@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from lester_duck.lift import calls, folds, scalars, sqlx
+from lester_duck.lift import pandas_cells as cells
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
@@ -28,6 +29,10 @@ def _loc(m: Machine, accessor: Accessor, index: Value) -> Value:
     if isinstance(frame, Series):
         return series_rules.subscript(m, frame, index)
     rows, columns = index if isinstance(index, tuple) else (index, slice(None))
+    at = cells.row_of(m, rows)
+    if at is not None:
+        return cells.of_frame(m, ref, frame, at, columns, False)
+    ref, frame = cells.left(m, ref, frame)
     held = m.content(rows)
     if isinstance(held, frames.FRAME_RULES["mask"]):
         group = frames.FRAME_RULES["matching"](m, ref, frame, held)
@@ -69,15 +74,21 @@ def _extremes(m: Machine, ref: Value, frame: Frame, said: dict) -> Frame:
 
 def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> None:
     ref, frame = accessor.of, m.content(accessor.of)
-    if not isinstance(index, tuple) or len(index) != 2 or not isinstance(frame, Frame):
+    if not isinstance(index, tuple) or len(index) != 2 or not isinstance(cells.whole(frame), Frame):
         raise Refused("this assignment with loc", 'df.loc[mask, "x"] = value')
     rows, columns = index
     names = frames.strings(m, columns)
     if m.frames and isinstance(m.content(rows), frames.FRAME_RULES["mask"]):
         m.log("frame rows", ref, m.content(rows), names, value)
         return
+    several = m.content(value)
+    items = list(several) if isinstance(several, tuple) else getattr(several, "items", None) if isinstance(
+        several, v.HList) else None
+    if items is not None and len(items) != len(names):
+        raise Refused("a list of another length than the columns", 'df.loc[mask, ["x", "y"]] = [a, b]')
     if (isinstance(rows, Sym) and rows.position is not None) or m.frames:
-        _set_cell(m, ref, frame, rows, names[0], value)
+        for name, one_value in zip(names, items or [value] * len(names), strict=True):
+            _set_cell(m, ref, frame, rows, name, one_value)
         return
     mask = m.content(rows)
     if isinstance(mask, slice) and mask == slice(None):
@@ -89,11 +100,6 @@ def _loc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> No
         mask = _at_key(m, frame, mask)
     if not isinstance(mask, Series):
         raise Refused("loc by label", "df.loc[mask, columns] = value")
-    several = m.content(value)
-    items = list(several) if isinstance(several, tuple) else getattr(several, "items", None) if isinstance(
-        several, v.HList) else None
-    if items is not None and len(items) != len(names):
-        raise Refused("a list of another length than the columns", 'df.loc[mask, ["x", "y"]] = [a, b]')
     for name, one in zip(names, items or [value] * len(names), strict=True):
         frame = set_where(m, frame, mask, name, one)
     m.update(ref, frame)
@@ -109,10 +115,14 @@ def _at_key(m: Machine, frame: Frame, label: Value) -> Series:
     return mask
 
 
-def _set_cell(m: Machine, ref: Value, frame: Frame, row: Value, name: str, value: Value) -> None:
+def _set_cell(
+    m: Machine, ref: Value, frame: Value, row: Value, name: str, value: Value, by_place: bool = False
+) -> None:
     """``df.at[i, "x"] = value`` in a loop over the frame's own rows: the column, where the loop gets there."""
     if not isinstance(row, Sym) or row.position is None:
         raise Refused("one cell set", "a column computed from the frame's own columns")
+    if not by_place and cells.named_by_place(cells.whole(frame).rows_, row):
+        raise Refused("a cell set under the place of a row, in a frame with other labels", cells.PLACES)
     m.log("frame cell", ref, row.position, name, scalars.scalar(value))
 
 
@@ -131,6 +141,9 @@ def cells_set(m: Machine, loop: LoopFrame, key: int, effects: list[Effect]) -> N
         position, name, value = effect.arguments
         if position != query.alias:
             raise Refused("a cell set in another row than the loop's own")
+        before = dict(frame.columns).get(name)
+        if isinstance(before, Sym) and before.type == "int" and value.type not in ("int", "bool"):
+            raise Refused(f"a {value.type} set in a cell of column {name!r} of whole numbers", f'df["{name}"] = 0.0')
         reached = sqlx.conjunction(effect.path[len(loop.start.path) :])
         frame = set_where(m, frame, Series(rows, own(Sym(reached, "bool"))), name, own(value))
     m.state.heap[key] = frame
@@ -165,10 +178,14 @@ def _under(series: Series, mask: Series) -> Series:
 def _iloc(m: Machine, accessor: Accessor, index: Value) -> Value:
     ref, frame = accessor.of, m.content(accessor.of)
     rows, columns = index if isinstance(index, tuple) else (index, slice(None))
+    at = cells.row_of(m, rows)
     if isinstance(frame, Series):
         if isinstance(rows, slice):
             return Series(sliced(m, frame.rows_, rows), frame.sym)
-        return one(m, frame, rows)
+        return one(m, frame, rows) if at is None else cells.cell(m, frame, at, True)
+    if at is not None:
+        return cells.of_frame(m, ref, frame, at, columns, True)
+    ref, frame = cells.left(m, ref, frame)
     if not isinstance(rows, slice):
         raise Refused("iloc of one row", "df.iloc[:n]")
     made = replace(frame, what_rows=sliced(m, frame.rows_, rows))
@@ -190,7 +207,19 @@ def one(m: Machine, series: Series, place: Value) -> Value:
     return replace(made, null=closed.sym.null, nan=True).named(f"first_{closed.sym.name or 'value'}")
 
 
+def _iloc_store(m: Machine, accessor: Accessor, index: Value, value: Value) -> None:
+    """``df.iloc[i, 2] = value`` in a loop over the frame's own rows."""
+    ref, frame = accessor.of, m.content(accessor.of)
+    if not isinstance(index, tuple) or len(index) != 2 or not isinstance(cells.whole(frame), Frame) or not m.frames:
+        raise Refused("an assignment into iloc", 'df.loc[mask, "x"] = value')
+    row, column = index
+    if type(column) is not int:
+        raise Refused("cells of several columns set by place", 'df.at[i, "x"] = value')
+    _set_cell(m, ref, frame, row, cells.whole(frame).names[column], value, True)
+
+
 _LOC = {"[]": _loc, "[]=": _loc_store}
+_ILOC = {"[]": _iloc, "[]=": _iloc_store}
 
 
 folds.RULES["frame cell"] = cells_set
@@ -198,9 +227,12 @@ frames.FRAME_RULES.update({"one": one, "set where": set_where})
 frames.FRAME_ATTRIBUTES.update(
     loc=lambda m, ref, frame: Accessor(ref, "loc", _LOC),
     at=lambda m, ref, frame: Accessor(ref, "at", _LOC),
-    iloc=lambda m, ref, frame: Accessor(ref, "iloc", {"[]": _iloc}),
+    iloc=lambda m, ref, frame: Accessor(ref, "iloc", _ILOC),
+    iat=lambda m, ref, frame: Accessor(ref, "iloc", _ILOC),
 )  # fmt: skip
 frames.SERIES_ATTRIBUTES.update(
     loc=lambda m, series: Accessor(series, "loc", _LOC),
+    at=lambda m, series: Accessor(series, "loc", _LOC),
+    iat=lambda m, series: Accessor(series, "iloc", {"[]": _iloc}),
     iloc=lambda m, series: Accessor(series, "iloc", {"[]": _iloc}),
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 from dataclasses import replace
 
 from sqlglot import exp
 
 from lester_duck.lift import lookups, sqlx
+from lester_duck.lift import pandas_cells as cells
 from lester_duck.lift import pandas_columns as column_rules
 from lester_duck.lift import pandas_dropped as dropped
 from lester_duck.lift import pandas_frames as frames
@@ -80,7 +80,7 @@ def _apply(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict
 
 
 def _iterrows(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if _label_is_read(m):
+    if cells.label_is_read(m):
         numbered = places.with_index(m, ref, frame)
         made = frames.closed(m, numbered, frames.title_of(m, ref, frame))
         label = made.columns[0][1]
@@ -89,21 +89,6 @@ def _iterrows(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: d
     rel = made.rows_.rel
     position = Sym(sqlx.column(rel.token, "#position"), "int", name="position", position=rel.token)
     return v.View(rel, (position, row_shape(made)))
-
-
-def _label_is_read(m: Machine) -> bool:
-    """Whether the loop that begins here reads the label of the row, other than to set a cell of it."""
-    for node in ast.walk(m.tree) if m.tree is not None else ():
-        if not isinstance(node, ast.For) or node.iter.lineno != m.line or not isinstance(node.target, ast.Tuple):
-            continue
-        first = node.target.elts[0]
-        cells = {id(n) for s in ast.walk(node) if isinstance(s, ast.Subscript) for n in ast.walk(s.slice)}
-        return isinstance(first, ast.Name) and any(
-            isinstance(n, ast.Name) and n.id == first.id and isinstance(n.ctx, ast.Load) and id(n) not in cells
-            for part in node.body
-            for n in ast.walk(part)
-        )
-    return False
 
 
 def _itertuples(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -369,3 +354,4 @@ def _series_sort(m: Machine, series: Series, args: list[Value], kwargs: dict[str
 
 
 frames.SERIES_METHODS["sort_values"] = _series_sort
+frames.FRAME_RULES["row shape"] = row_shape

@@ -12,8 +12,10 @@ from lester_duck.lift import (
     pandas_arrays,
     pandas_bins,
     pandas_categories,
+    pandas_cells,
     pandas_codes,
     pandas_columns,
+    pandas_correlated,
     pandas_duplicates,
     pandas_frames,
     pandas_frequent,
@@ -118,6 +120,11 @@ def _positions(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value
     return pandas_select.positions(m, args, kwargs) if found is v.MISSING else found
 
 
+def _range(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    found = pandas_select.span(m, args, kwargs)
+    return pandas_cells.numbers(m, args) if found is v.MISSING and not kwargs else found
+
+
 RULES: dict[str, frames.SeriesRule] = {
     "pandas.read_csv": pandas_read.read_csv,
     "pandas.read_table": lambda m, a, k: pandas_read.read_csv(m, a, {"sep": "\t", **k}),
@@ -144,7 +151,7 @@ RULES: dict[str, frames.SeriesRule] = {
     "numpy.select": pandas_shape.select,
     "numpy.arange": _positions,
     "numpy.timedelta64": timedelta64,
-    "builtins.range": pandas_select.span,
+    "builtins.range": _range,
     **instances.RULES,
     "numpy.hstack": pandas_shape.stack,
     "numpy.column_stack": pandas_shape.stack,
@@ -172,6 +179,7 @@ __all__ = [
     "pandas_aggregates",
     "pandas_arrays",
     "pandas_columns",
+    "pandas_correlated",
     "pandas_duplicates",
     "pandas_frames",
     "pandas_frequent",

@@ -182,8 +182,11 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     if isinstance(m.content(a), Frame) or isinstance(m.content(b), Frame):
         return frames.FRAME_RULES["compare"](m, op, a, b)
     of_row = frames.FRAME_RULES["matched"](m, op, a, b)
-    if of_row is not None:
-        return of_row
+    return compared(m, op, a, b) if of_row is None else of_row
+
+
+def compared(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Series:
+    """``a op b``, of the rows at hand."""
     rows, x, y = pair(m, a, b)
     return Series(rows, replace(comparison(op, x, y), name=_called(m.content(a), m.content(b))))
 
@@ -241,6 +244,9 @@ def unary(m: Machine, op: type[ast.unaryop], series: Series) -> Series:
 def subscript(m: Machine, series: Series, index: Value) -> Value:
     """``s[mask]``, ``s[:n]``."""
     content = m.content(index)
+    at = frames.FRAME_RULES["row of the loop"](m, content) if series.rows_.index != "keys" else None
+    if at is not None:
+        return frames.FRAME_RULES["cell of a column"](m, series, at)
     if isinstance(content, frames.FRAME_RULES["mask"]):
         return frames.FRAME_RULES["matching"](m, series, series, content)
     if isinstance(content, Series) and content.sym.type == "bool":
