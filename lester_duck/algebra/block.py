@@ -8,6 +8,7 @@ from dataclasses import replace
 import sqlglot
 from sqlglot import exp
 
+from lester_duck.algebra.constants import is_constant_item
 from lester_duck.algebra.expand import expand
 from lester_duck.algebra.flatten import Flat, flatten, in_window, is_plain, own_aggregates, own_nodes
 from lester_duck.algebra.folds import FoldCall, find_folds
@@ -106,7 +107,7 @@ def _build(view: str, flat: Flat, relations: Mapping[str, Relation], functions: 
     tree = sqlglot.parse_one(flat.sql, dialect="duckdb")
     if isinstance(tree, exp.Union):
         return _union(view, flat, tree, relations, functions, where)
-    if isinstance(tree.args["from_"].this if tree.args.get("from_") else None, exp.Values):
+    if is_constant_item(tree.args["from_"].this):
         return _constant(view, flat, tree)
     return _select(view, flat.name, tree, relations, functions, where, set())
 
@@ -207,16 +208,16 @@ def _select(
 
 def _unnested(tree: exp.Select, family: str, functions: frozenset[str], where: str) -> str | None:
     """The list that a SELECT unnests into rows, as SQL; None for most."""
-    node = next(own_nodes(tree, exp.Explode), None)
-    if node is None:
+    lists = {n.this.sql("duckdb"): n for n in own_nodes(tree, exp.Explode)}
+    if not lists:
         return None
     if family != "spj" or calls_in(tree, functions):
         raise Unsupported(
-            "unnest() together with grouping, windows or function calls is not supported",
-            where=where,
-            hint="unnest in a CTE of its own",
+            "unnest() together with function calls is not supported", where=where, hint="unnest in a CTE of its own"
         )
-    return node.this.sql("duckdb")
+    if len(lists) == 1:
+        return next(iter(lists))
+    return f"range(greatest({', '.join(f'coalesce(len({text}), 0)' for text in lists)}))"
 
 
 def _family(tree: exp.Select) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from lester_duck.algebra.constants import constant_query, function_column, is_constant_item, is_function_item, one_row
 from lester_duck.algebra.nested import subqueries
 from lester_duck.algebra.relation import quoted
 from lester_duck.errors import Unsupported
@@ -19,12 +20,14 @@ class Flat:
     """One hoisted step: its name and its text (a SELECT over tables, a set operation of such, or VALUES).
 
     ``compared`` tells that the last branch of a UNION ALL is there to be compared with: its values are
-    no values of the result, they decide which rows stay.
+    no values of the result, they decide which rows stay. ``columns`` are names for the first columns of
+    the one relation a step reads, from an alias with a column list.
     """
 
     name: str
     sql: str
     compared: bool = False
+    columns: tuple[str, ...] = ()
 
 
 def flatten(view: str, tree: exp.Expression) -> tuple[Flat, ...]:
@@ -102,16 +105,16 @@ def _hoist_ctes(
         return scope
     scope = dict(scope)
     for cte in with_.expressions:
-        if cte.args["alias"].columns:
-            raise Unsupported("a CTE with a column list is not supported", hint="give aliases inside its SELECT")
         name = _fresh(view, cte.alias, names)
-        _flatten(view, name, cte.this, scope, steps, names)
+        _hoist_query(view, name, cte.this, cte.args["alias"], scope, steps, names)
         scope[cte.alias.lower()] = name
     tree.set("with_", None)
     return scope
 
 
 def _hoist_from(view: str, tree: exp.Select, scope: dict[str, str], steps: list[Flat], names: set[str]) -> None:
+    if not tree.args.get("from_"):
+        tree.set("from_", exp.From(this=one_row()))
     from_ = tree.args.get("from_")
     items = ([from_] if from_ else []) + (tree.args.get("joins") or [])
     for item in items:
@@ -121,14 +124,39 @@ def _hoist_from(view: str, tree: exp.Select, scope: dict[str, str], steps: list[
             )
         if item.this.args.get("pivots"):
             _hoist_pivot(view, item, scope, steps, names)
-        elif isinstance(item.this, exp.Subquery | exp.Values):
+        elif is_constant_item(item.this):
+            alias = function_column(item.this)[0] if is_function_item(item.this) else item.this.alias or "derived"
+            name = _fresh(view, alias, names)
+            steps.append(Flat(name, constant_query(item.this).sql("duckdb")))
+            item.set("this", _table(name, alias))
+        elif isinstance(item.this, exp.Subquery):
             alias = item.this.alias or "derived"
             name = _fresh(view, alias, names)
-            if isinstance(item.this, exp.Values):
-                steps.append(Flat(name, _values(item.this)))
-            else:
-                _flatten(view, name, item.this.this, scope, steps, names)
+            _hoist_query(view, name, item.this.this, item.this.args.get("alias"), scope, steps, names)
             item.set("this", _table(name, alias))
+        elif isinstance(item.this.this, exp.Identifier) and item.this.args.get("alias") and _listed(item.this):
+            name, alias = _fresh(view, item.this.alias, names), item.this.args["alias"]
+            whole = item.this.copy()
+            whole.set("alias", None)
+            _hoist_query(view, name, exp.select("*").from_(whole), alias, scope, steps, names)
+            item.set("this", _table(name, alias.name))
+
+
+def _listed(item: exp.Expression) -> tuple[str, ...]:
+    alias = item.args.get("alias")
+    return tuple(c.name for c in alias.columns) if alias else ()
+
+
+def _hoist_query(
+    view: str, name: str, query: exp.Expression, alias: exp.TableAlias | None,
+    scope: dict[str, str], steps: list[Flat], names: set[str],
+) -> None:  # fmt: skip
+    """A query as the step ``name``, its columns renamed where the alias lists names."""
+    listed = tuple(c.name for c in alias.columns) if alias else ()
+    held = _fresh(view, "listed", names) if listed else name
+    _flatten(view, held, query, scope, steps, names)
+    if listed:
+        steps.append(Flat(name, exp.select("*").from_(_table(held, "listed")).sql("duckdb"), columns=listed))
 
 
 def _hoist_pivot(
@@ -160,15 +188,6 @@ def _hoist_pivoted(
         held.set("this", exp.to_identifier(scope.get(held.name.lower(), held.name)))
     else:
         raise Unsupported("PIVOT of anything but a relation or a subquery is not supported", sql=held.sql("duckdb"))
-
-
-def _values(values: exp.Values) -> str:
-    """VALUES as a SELECT, so that every step's text is a query."""
-    inner = values.copy()
-    columns = inner.args["alias"].columns if inner.args.get("alias") else []
-    if not columns:
-        raise Unsupported("VALUES needs column names", hint="write (VALUES (...)) AS t(a, b)", sql=values.sql("duckdb"))
-    return exp.select(*[exp.column(c.copy()) for c in columns]).from_(inner).sql("duckdb")
 
 
 def _hoist_set_operation(
@@ -245,6 +264,9 @@ def own_aggregates(tree: exp.Expression):
 def is_plain(tree: exp.Select) -> bool:
     """Whether a SELECT is selection, projection and join only, without an order of its own."""
     clauses = ("group", "having", "distinct", "qualify", "windows", *_MODIFIERS)
+    items = [i.this for i in [tree.args.get("from_"), *(tree.args.get("joins") or [])] if i is not None]
+    if any(isinstance(i, exp.Lateral) or is_function_item(i) for i in items):
+        return False
     busy = any(tree.args.get(key) for key in clauses) or any(is_special(j) for j in tree.args.get("joins") or [])
     return not busy and not any(own_nodes(tree, exp.Window, exp.Explode)) and not any(own_aggregates(tree))
 
@@ -285,8 +307,20 @@ def _plain_branch(
         _hoist_from(view, branch, scope, steps, names)
         return branch
     name = _fresh(view, hint, names)
+    if hint != "part1":
+        _name_outputs(branch)
     _flatten(view, name, branch, scope, steps, names)
     return exp.select("*").from_(_table(name, hint))
+
+
+def _name_outputs(branch: exp.Expression) -> None:
+    """Outputs of a later branch need no name of their own in SQL; as a step they do."""
+    query = branch.unnest() if isinstance(branch, exp.Subquery) else branch
+    if isinstance(query, exp.Select):
+        query.set("expressions", [
+            e if e.alias_or_name or e.is_star else exp.alias_(e, f"column_{n}", quoted=True)
+            for n, e in enumerate(query.expressions, 1)
+        ])  # fmt: skip
 
 
 def _rename_tables(tree: exp.Expression, scope: dict[str, str]) -> None:

@@ -22,6 +22,8 @@ def prepare_subqueries(tree: exp.Expression) -> exp.Expression:
     'SELECT a FROM t WHERE a IN (SELECT q.a FROM (SELECT a FROM t AS "t_2") AS q)'
     """
     tree = tree.copy()
+    for select in tree.find_all(exp.Select):
+        _mark_laterals(select)
     for query in reversed([q for q in tree.find_all(exp.Query) if q.args.get("with_") and in_expression(q)]):
         _inline_ctes(query)
     _name_pivots(tree)
@@ -42,7 +44,19 @@ def in_expression(node: exp.Expression) -> bool:
     return False
 
 
-_ITEMS = exp.Subquery | exp.CTE | exp.From | exp.Join | exp.Lateral | exp.Pivot
+_ITEMS = exp.Subquery | exp.CTE | exp.From | exp.Join | exp.Pivot
+
+
+def _mark_laterals(select: exp.Select) -> None:
+    """A derived table that names what stands left of it is lateral, also without the word."""
+    seen: set[str] = set()
+    for item in own_items(select):
+        if isinstance(item, exp.Subquery) and isinstance(item.this, exp.Query) and seen:
+            outside = {c.table.lower() for c in item.find_all(exp.Column) if c.table and not _is_inside(c, item)}
+            if outside & seen:
+                alias = item.args.get("alias")
+                item.replace(exp.Lateral(this=exp.Subquery(this=item.this), alias=alias))
+        seen.add(item.alias_or_name.lower())
 
 
 def _inline_ctes(query: exp.Query) -> None:
@@ -98,14 +112,27 @@ def _unique_aliases(tree: exp.Expression) -> None:
     for select in inner:
         for item in own_items(select):
             alias = item.alias_or_name
-            if not alias:
+            if not alias or not isinstance(item, exp.Table | exp.Subquery) or not _is_named(item):
                 continue
+            _refuse_listed(item)
             new, number = alias, 2
             while new.lower() in taken:
                 new, number = f"{alias}_{number}", number + 1
             taken.add(new.lower())
             if new != alias:
                 _rename(select, item, alias, new)
+
+
+def _is_named(item: exp.Expression) -> bool:
+    """Whether an item may be given another alias: a table function's is the name of its column too."""
+    return isinstance(item, exp.Subquery) or isinstance(item.this, exp.Identifier)
+
+
+def _refuse_listed(item: exp.Expression) -> None:
+    if item.args.get("alias") and item.args["alias"].columns:
+        raise Unsupported(
+            "an alias with a column list in a subquery of an expression is not supported", hint="give aliases inside"
+        )
 
 
 def _rename(select: exp.Select, item: exp.Expression, alias: str, new: str) -> None:

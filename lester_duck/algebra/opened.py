@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from lester_duck.algebra.constants import function_column, is_function_item
 from lester_duck.algebra.nested import own_items, place_of, subqueries
 from lester_duck.algebra.relation import quoted
 
@@ -109,22 +110,23 @@ class _Opening:
         joins = {id(j.this): j for j in select.args.get("joins") or []}
         for item in own_items(select):
             join = joins.get(id(item))
-            if isinstance(item, exp.Subquery):
+            if isinstance(item, exp.Subquery | exp.Lateral):
                 self._unknown.add(item.alias_or_name)
                 for branch in _branches(item.this):
                     self._add(branch, taken)
                 continue
             alias = f"witness_{len(taken) + 1}"
             taken.add(alias)
-            self._renamed[item.alias_or_name] = alias
+            self._renamed[function_column(item)[0] if is_function_item(item) else item.alias_or_name] = alias
             new = item.copy()
-            new.set("alias", exp.TableAlias(this=quoted(alias), columns=item.args["alias"].columns))
+            columns = [quoted(function_column(item)[1])] if is_function_item(item) else None
+            new.set("alias", exp.TableAlias(this=quoted(alias), columns=columns))
             opened = join.copy() if join is not None else exp.Join(kind="CROSS")
             opened.set("this", new)
             if join is not None and self._reads_unknown(opened):
                 opened = exp.Join(this=new, kind="CROSS")
             self.joins.append(opened)
-            if isinstance(item, exp.Table) and opened.kind not in ("SEMI", "ANTI"):
+            if not is_function_item(item) and opened.kind not in ("SEMI", "ANTI"):
                 self.occurrences.append((alias, item.name))
         if select.args.get("where"):
             self.tests.append(select.args["where"].this)

@@ -8,6 +8,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 
+from lester_duck.algebra.flatten import is_aggregate
 from lester_duck.errors import InputError, Unsupported
 from lester_duck.names import POS, RID
 
@@ -84,23 +85,25 @@ def _refuse(tree: exp.Expression, where: str) -> None:
             _refuse_function(node, where)
 
 
-def _is_unnested_column(node: exp.Func) -> bool:
-    """Whether ``unnest(list) AS name`` is a column of a SELECT, the only one of its kind in it."""
-    column = node.parent if isinstance(node.parent, exp.Alias) else node
-    select = column.parent
-    if not isinstance(node, exp.Explode) or not isinstance(select, exp.Select) or column.arg_key != "expressions":
-        return False
-    return len(list(select.find_all(exp.Explode))) == 1
+def _misplaced(node: exp.Func) -> bool:
+    """Whether ``unnest`` stands where it makes no rows: only a select list and FROM unnest."""
+    clause = node
+    while clause.parent is not None and not isinstance(clause.parent, exp.Query | exp.From | exp.Join):
+        if is_aggregate(clause.parent) or isinstance(clause.parent, exp.Window | exp.Explode):
+            return True
+        clause = clause.parent
+    return isinstance(clause.parent, exp.Select) and clause.arg_key not in ("expressions", "group", "order")
 
 
 def _refuse_function(node: exp.Func, where: str) -> None:
     name = (node.name if isinstance(node, exp.Anonymous) else node.sql_name()).lower()
-    many = (isinstance(node, exp.Explode | exp.Unnest) and not _is_unnested_column(node)) or name in _MANY_ROWS
-    if many and node.find_ancestor(exp.From, exp.Join) is None:
+    several = isinstance(node, exp.Explode | exp.Unnest) and (_misplaced(node) or len(node.expressions) > 1)
+    several = several or (isinstance(node, exp.Explode) and bool(node.expressions))
+    if several or (name in _MANY_ROWS and node.find_ancestor(exp.From, exp.Join) is None):
         raise Unsupported(
             f"{'unnest' if name not in _MANY_ROWS else name}() makes several rows of one",
             where=where,
-            hint="unnest one list as a column of its own, in a SELECT without grouping: unnest(items) AS item",
+            hint="unnest a list as a column, or in FROM: unnest(items) AS item",
         )
     if name in _VOLATILE:
         raise Unsupported(
@@ -164,14 +167,7 @@ def _within_group(node: exp.WithinGroup) -> str | None:
     return "mode() WITHIN GROUP is not supported: write mode(x)" if isinstance(node.this, exp.Mode) else None
 
 
-def _subquery(node: exp.Subquery) -> str | None:
-    alias = node.args.get("alias")
-    return "an alias with a column list is not supported: give aliases inside" if alias and alias.columns else None
-
-
 def _table(node: exp.Table) -> str | None:
-    if node.args.get("alias") and node.args["alias"].columns and isinstance(node.this, exp.Identifier):
-        return "an alias with a column list is not supported: give aliases inside"
     if node.args.get("when") or node.args.get("version"):
         return "AT (VERSION ...) is not supported: a view reads the present state"
     if node.alias.upper() == "NEAREST":
@@ -208,7 +204,6 @@ def _is_whole(node: exp.Expression | None) -> bool:
 _RULES = {
     exp.Join: _join,
     exp.Select: _select,
-    exp.Subquery: _subquery,
     exp.Table: _table,
     exp.With: _with,
     exp.WithinGroup: _within_group,

@@ -384,3 +384,69 @@ SELECT k FROM t WHERE a IN (SELECT a FROM u WHERE u.k IN (SELECT k FROM t AS z W
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k AND u.a IN (SELECT o.A FROM o WHERE o.n > t.k))
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u WHERE u.k = t.k HAVING count(*) > 1)
 SELECT k FROM t WHERE k IN (SELECT u.k FROM u SEMI JOIN o ON o.A = u.a)
+SELECT k, unnest([1, 2]) AS x, unnest(['a']) AS y FROM t
+SELECT k, unnest([k]) AS x, unnest(CASE WHEN a > 0 THEN ['a', 'b'] END) AS y FROM t
+SELECT k, unnest([1, 2]) + a AS x FROM t
+SELECT upper(unnest(['a'])) AS u FROM t
+SELECT k, unnest([1, 2]) AS u, row_number() OVER (ORDER BY k) AS n FROM t
+SELECT DISTINCT unnest([1, 2, 1]) AS n FROM t
+SELECT DISTINCT ON (n) unnest([1, 2, 1]) AS n, k FROM t ORDER BY k
+SELECT unnest(list(k ORDER BY k)) AS x FROM t
+SELECT a, unnest(list(k ORDER BY k)) AS x, count(*) AS n FROM t GROUP BY a
+SELECT unnest([a, 1]) AS x, count(*) AS n FROM t GROUP BY x
+SELECT k, unnest([3, 1]) AS x FROM t ORDER BY x DESC, k LIMIT 3
+SELECT k, x FROM t, unnest([1, 2]) AS n(x)
+SELECT k, x FROM t, unnest([t.a, t.k]) AS n(x)
+SELECT k, n FROM t, unnest([a, k]) AS n WHERE n > 1
+SELECT k, unnest FROM t CROSS JOIN unnest([a, k])
+SELECT * FROM t, unnest([a, k]) AS n
+SELECT k, x FROM t LEFT JOIN unnest(CASE WHEN a > 0 THEN [a, k] END) AS n(x) ON true
+SELECT k, x, y FROM t, unnest([a, k]) AS n(x), unnest([x, 7]) AS m(y)
+SELECT k, i FROM t, range(k) AS r(i)
+SELECT k, i FROM t, generate_series(1, a) AS r(i)
+SELECT k, range FROM t, range(k)
+SELECT * FROM range(3) AS r(i)
+SELECT * FROM range(2) r
+SELECT * FROM generate_series(1, 3) AS r(i)
+SELECT r.i, t.k FROM range(3) AS r(i) LEFT JOIN t ON t.a = r.i
+SELECT x FROM unnest([3, 1]) AS n(x)
+SELECT d FROM range(DATE '2024-01-01', DATE '2024-01-04', INTERVAL 1 DAY) AS r(d)
+SELECT i FROM range((SELECT max(k) FROM t)) AS r(i)
+SELECT 1 AS one
+SELECT 1 AS one UNION ALL SELECT 2
+SELECT unnest([1, 2]) AS x
+SELECT k, (SELECT 5) AS n FROM t
+SELECT k, (SELECT list(x ORDER BY x) FROM unnest([t.a, t.k]) AS n(x)) AS m FROM t
+SELECT k, (SELECT sum(x) FROM unnest([1, 2]) AS n(x)) AS m FROM t
+SELECT * FROM (VALUES (1, 'a'), (2, 'b'))
+SELECT col0 FROM (VALUES (1, 'a'), (2, 'b')) AS v
+SELECT x, col1 FROM (VALUES (1, 'a')) AS v(x)
+SELECT k, x FROM t, LATERAL (SELECT t.a + 1 AS x)
+SELECT k, s.x FROM t, (SELECT t.a + 1 AS x) AS s WHERE s.x > 1
+SELECT k, x, y FROM t, LATERAL (SELECT a + 1 AS x), LATERAL (SELECT x * 2 AS y)
+SELECT k, x FROM t, LATERAL (SELECT unnest([a, k]) AS x) AS s
+SELECT k, x FROM t LEFT JOIN LATERAL (SELECT unnest(CASE WHEN a > 0 THEN [a, k] END) AS x) AS s ON true
+SELECT t.k, s.e FROM t, LATERAL (SELECT u.e FROM u WHERE u.k = t.k) AS s
+SELECT t.k, s.e FROM t CROSS JOIN LATERAL (SELECT u.e FROM u WHERE u.k = t.k) AS s
+SELECT t.k, s.e FROM t LEFT JOIN LATERAL (SELECT u.e, u.a FROM u WHERE u.k = t.k) AS s ON s.a > 1
+SELECT t.k, s.* FROM t JOIN LATERAL (SELECT e, u.a + t.a AS z FROM u WHERE u.k = t.k) AS s ON true
+SELECT t.k, s.m, s.n FROM t, LATERAL (SELECT max(u.e) AS m, count(*) AS n FROM u WHERE u.k = t.k) AS s
+SELECT t.k, s.m FROM t LEFT JOIN LATERAL (SELECT max(u.e) AS m FROM u WHERE u.k = t.k) AS s ON true WHERE s.m IS NOT NULL
+SELECT t.k, s.e FROM t, LATERAL (SELECT u.e FROM u WHERE u.k <= t.k ORDER BY u.a DESC, u.k LIMIT 2) AS s
+SELECT t.k, s.a FROM t LEFT JOIN LATERAL (SELECT u.a FROM u WHERE u.k <= t.k ORDER BY a LIMIT 1) AS s ON true
+SELECT t.k, s.e, o.n FROM t, LATERAL (SELECT u.e, u.a FROM u WHERE u.k = t.k) AS s LEFT JOIN o ON o.A = s.a
+SELECT t.k, s.m FROM t, LATERAL (SELECT max(a) AS m FROM u) AS s
+SELECT count(*) AS n FROM t, LATERAL (SELECT u.e FROM u WHERE u.k = t.k) AS s
+SELECT s.e, count(*) AS n FROM t, LATERAL (SELECT u.e FROM u WHERE u.k <= t.k) AS s GROUP BY s.e
+SELECT k FROM t WHERE EXISTS (SELECT 1 FROM unnest([t.a]) AS n(x) WHERE x > 1)
+SELECT k, unnest(string_split(b, 'x')) AS p FROM t WHERE b IS NOT NULL
+SELECT p, q FROM t AS x(p, q)
+SELECT x.p, b FROM t AS x(p, q)
+SELECT s.x FROM (SELECT a FROM t) AS s(x)
+WITH q(x, y) AS (SELECT a, k FROM t) SELECT x, q.y FROM q WHERE y > 1
+WITH q(x) AS (SELECT a, k FROM t UNION SELECT a, k FROM u) SELECT * FROM q
+SELECT k, (SELECT max(y) FROM (SELECT unnest([t.a, 4]) AS y) AS s) AS m FROM t
+SELECT k FROM t WHERE EXISTS (SELECT 1 FROM u, LATERAL (SELECT u.a + 1 AS y) AS s WHERE s.y > t.a AND u.k = t.k)
+SELECT k FROM t UNION ALL SELECT max(k) FROM u
+SELECT k FROM t EXCEPT (SELECT max(k) FROM u)
+SELECT 1 AS one UNION ALL SELECT unnest([2, 3])
