@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from lester_duck import audit, lineage, models
 from lester_duck.db import Database, Error, Tracer, first_line
-from lester_duck.engine import artefacts, export, matrix
+from lester_duck.engine import artefacts, export, matrix, openlineage
 from lester_duck.engine import run as engine
 from lester_duck.engine.ingest import read
 from lester_duck.engine.plan import Plan, make_plan
@@ -216,9 +216,20 @@ class Run:
         estimator = models.load(bytes(row[0]))
         return models.predict(estimator, matrix.for_estimator(self.db, self.plan.pipeline.features, part=_part(part)))
 
-    def export(self, what: str, path: str | Path, part: str = "all") -> Path:
-        """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv, atomically."""
+    def openlineage(self, namespace: str | None = None) -> list[dict[str, Any]]:
+        """The latest run as OpenLineage events, columns included; ``namespace`` is that of jobs and datasets."""
+        return openlineage.events(self.db, self.plan, namespace)
+
+    def export(self, what: str, path: str | Path, part: str = "all", namespace: str | None = None) -> Path:
+        """Write ``features``, ``labels`` or a view to .arrow, .parquet, .npz or .csv, atomically.
+
+        ``openlineage`` writes the events of the latest run to .json (a list) or .jsonl (one per line);
+        ``namespace`` is for these.
+        """
         part, path = _part(part), Path(path)
+        if what == "openlineage":
+            openlineage.write(self.db, self.plan, path, namespace)
+            return path
         if what in ("features", "labels"):
             block, pipeline = self._feature_block(), self.plan.pipeline
             order, label = artefacts.order_of(block), pipeline.label.column if pipeline.label else None

@@ -11,6 +11,7 @@ from lester_duck.cli.output import emit, facts, progress
 from lester_duck.errors import InputError, UsageError, one_of
 
 FORMATS = (".arrow", ".parquet", ".npz", ".csv")
+EVENTS = (".json", ".jsonl", ".ndjson")
 
 
 @click.command(
@@ -19,10 +20,11 @@ FORMATS = (".arrow", ".parquet", ".npz", ".csv")
         "lester-duck export creditcard.duckdb --what features --split train -o X.arrow",
         "lester-duck export creditcard.duckdb --what labels -o y.npz",
         "lester-duck export creditcard.duckdb --what mails_joined -o prepared.parquet",
+        "lester-duck export creditcard.duckdb --what openlineage -o events.json",
     ),
 )
 @store_argument
-@click.option("--what", required=True, metavar="features|labels|VIEW", help="The matrix, the labels, or a view.")
+@click.option("--what", required=True, metavar="features|labels|VIEW|openlineage", help="What to write.")
 @click.option(
     "--split",
     "part",
@@ -31,20 +33,35 @@ FORMATS = (".arrow", ".parquet", ".npz", ".csv")
     show_default=True,
     help="Which rows, in the order of the original.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help=f"File: {', '.join(FORMATS)}.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help=f"File: {', '.join(FORMATS)}; events: {', '.join(EVENTS)}.",
+)
+@click.option("--namespace", help="Of jobs and datasets in OpenLineage events.  [default: duckdb://STORE]")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @wait_option
 @json_option
-def export(store: str, what: str, part: str, output: str, force: bool, wait: float, as_json: bool) -> None:
-    """Write features, labels or a view of a STORE to a file; Arrow and Parquet carry column provenance."""
+def export(
+    store: str, what: str, part: str, output: str, namespace: str | None, force: bool, wait: float, as_json: bool
+) -> None:
+    """Write features, labels, a view or the lineage of a STORE to a file.
+
+    Arrow and Parquet carry column provenance. openlineage writes the latest run as events that catalogues
+    read: datasets with their columns, jobs, and where each column comes from.
+    """
     from lester_duck import api
 
-    path = Path(output)
-    if path.suffix not in FORMATS:
-        raise UsageError(one_of("format", path.suffix or path.name, FORMATS), hint="the file's ending says the format")
+    path, known = Path(output), EVENTS if what == "openlineage" else FORMATS
+    if path.suffix not in known:
+        raise UsageError(one_of("format", path.suffix or path.name, known), hint="the file's ending says the format")
+    if namespace is not None and what != "openlineage":
+        raise UsageError("--namespace is for --what openlineage")
     if path.exists() and not force:
         raise InputError(f"'{output}' exists", hint="give another name, or --force")
     with progress(f"writing {output}"), api.open(store, wait=wait, read_only=True) as opened:
-        opened.export(what, str(path), part=part)
+        opened.export(what, str(path), part=part, namespace=namespace)
     written = {"what": what, "split": part, "path": str(path), "bytes": path.stat().st_size}
     emit(written, facts(written), as_json)

@@ -99,7 +99,7 @@ def write_batches(reader: pa.RecordBatchReader, path: str | Path) -> int:
                 rows += batch.num_rows
 
     with reader:
-        _atomically(path, write)
+        atomically(path, write)
     return rows
 
 
@@ -153,7 +153,7 @@ def _write_table(table: pa.Table, path: str | Path) -> int:
 def _write_npz(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     """Texts become fixed-width arrays, so that reading needs no pickle."""
     plain = {name: _plain(name, values, path) for name, values in arrays.items()}
-    _atomically(path, lambda file: np.savez(file, **plain))
+    atomically(path, lambda file: np.savez(file, **plain))
 
 
 def _plain(name: str, values: np.ndarray, path: str | Path) -> np.ndarray:
@@ -183,7 +183,7 @@ def _suffix(path: str | Path) -> str:
     return suffix
 
 
-def _atomically(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
+def atomically(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write beside the target, then rename; on any failure nothing is left behind."""
     target = Path(path)
     with _file_errors(target):
