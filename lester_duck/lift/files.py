@@ -270,6 +270,15 @@ def unpack(m: Machine, fields: Fields, count: int) -> list[Value]:
     return [_field(m, fields, i, count) for i in range(count)]
 
 
+def first_fields(m: Machine, fields: Fields, count: int) -> list[Value]:
+    """The first fields of a line that has at least so many."""
+    if fields.strip == "csv" and '"' in text_of(m.observed.folder / fields.rel.path, fields.rel.encoding):
+        raise Refused("rows of different lengths, some with quotes", "if len(row) != 3: continue")
+    few = sqlx.sql("_1 < _2", width(m, fields).sql, sqlx.literal(count))
+    m.raise_if(few, "ValueError", "too few fields to unpack")
+    return [_field(m, fields, i) for i in range(count)]
+
+
 def all_fields(m: Machine, fields: Fields) -> list[Value]:
     """Every field of a line, where the number is the same for all lines observed."""
     widths = observed_widths(m, fields.rel, fields.strip, fields.delimiter)

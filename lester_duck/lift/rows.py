@@ -456,11 +456,20 @@ def parts_of(m: Machine, target: ast.Tuple | ast.List, value: Value) -> tuple[li
         first = [containers.subscript(m, content, i) for i in range(at)]
         last = [containers.subscript(m, content, i - after) for i in range(after)]
         return targets, [*first, parts.part(at, after), *last]
+    if isinstance(content, v.Fields) and not after and not _is_read(m, targets[at]):
+        return targets, [*files.first_fields(m, content, at), v.Poison("the other fields of a line", target.lineno)]
     items = containers.known_items(m, value)
     if len(items) < at + after:
         raise Refused(f"the script would fail here: {len(items)} items for at least {at + after} names")
     rest = m.new(v.HList(tuple(items[at : len(items) - after])))
     return targets, [*items[:at], rest, *items[len(items) - after :]]
+
+
+def _is_read(m: Machine, target: ast.expr) -> bool:
+    """Whether the script reads a name anywhere."""
+    return not isinstance(target, ast.Name) or any(
+        isinstance(n, ast.Name) and n.id == target.id and isinstance(n.ctx, ast.Load) for n in ast.walk(m.tree)
+    )
 
 
 def unpack(m: Machine, value: Value, count: int) -> list[Value]:

@@ -11,9 +11,10 @@ from sqlglot import exp
 
 from lester_duck.lift import files, sqlx
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import FileRel, GroupRel, SelectRel, free_name
+from lester_duck.lift.relations import FileRel, GroupRel, Query, SelectRel, free_name
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import Tree, sql
+from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Refused
 from lester_duck.pipeline import model as ir
 
@@ -39,7 +40,9 @@ class Settled:
                 return sqlx.literal(self.width)
             return sqlx.column(table, self.names[int(what)])
         line = sqlx.column(table, "line")
-        text = {"both": sql("py_strip(_1)", line), "right": sql("py_rstrip(_1)", line), "none": line}[strip]
+        text = {"both": sql("py_strip(_1)", line), "right": sql("py_rstrip(_1)", line)}.get(strip, line)
+        if what == "width" and strip == "csv":
+            return sql("CASE WHEN _1 = '' THEN 0 ELSE len(string_split(_1, _2)) END", line, sqlx.literal(delimiter))
         if what == "width":
             return sql("len(string_split(_1, _2))", text, sqlx.literal(delimiter))
         return sql("split_part(_1, _2, _3)", text, sqlx.literal(delimiter), sqlx.literal(int(what) + 1))
@@ -123,7 +126,7 @@ def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int]
     asked = [c.name for tree in uses for c in tree.find_all(exp.Column) if c.name.startswith("#")]
     beyond = any(what.isdigit() and int(what) >= (width or 0) for _, _, what, _ in map(_parse, asked))
     if width is None or beyond or (not guards and set(widths) - {width}):
-        raise Refused(f"rows of {rel.path} of different lengths", "if len(row) != 3: continue")
+        return _split_rows(m, rel, name)
     names = _field_names(m, rel, width, "csv", rel.delimiter)
     source = ir.Source(
         name=name, format="csv", path=rel.path, columns=tuple(ir.Column(name=n) for n in names), header=False,
@@ -132,6 +135,18 @@ def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int]
         empty=_empty(rel),
     )  # fmt: skip
     return Settled(source, rel, width, names)
+
+
+def _split_rows(m: Machine, rel: FileRel, name: str) -> Settled:
+    """Rows of ``csv.reader`` of different lengths, as lines: without quotes, a row is a line that is split."""
+    if '"' in files.text_of(m.observed.folder / rel.path, rel.encoding):
+        raise Refused(f"rows of {rel.path} of different lengths", "if len(row) != 3: continue")
+    if ("without quotes", rel.token) not in m.files:
+        m.files["without quotes", rel.token] = True
+        quoted = sql("contains(_1, _2)", sqlx.column(rel.token, "line"), sqlx.literal('"'))
+        said = "quotes in a file whose rows have different lengths"
+        m.obligations.append(Obligation(Query(rel.token, rel), (), quoted, said, rel.lines[0]))
+    return _text(rel, name)
 
 
 def _text(rel: FileRel, name: str) -> Settled:
