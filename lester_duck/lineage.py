@@ -1,7 +1,9 @@
 """Lineage questions as SQL: views and table macros of schema ``lester``, stored in the database.
 
-``_lester.edges_<relation>`` has one row per (row, source row) it came from; ``_lester.edges`` is
-their union. Any DuckDB shell can ask them; Python and the command line ask the same ones.
+``_lester.edges_<relation>`` has a row for each way from a row to a source row it came from, one source
+after the other, so that a condition on the source is a look at one; ``_lester.edges`` is their union.
+``_lester.lineage_<relation>`` has the same rows from one pass over all sources, for reading everything
+and for the origins of a row. Any DuckDB shell can ask them; Python and the command line ask the same ones.
 """
 
 from __future__ import annotations
@@ -11,7 +13,15 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from lester_duck import assets
-from lester_duck.algebra.edges import INPUT_RID, Pairs, base_edges, witness_edges
+from lester_duck.algebra.edges import (
+    INPUT_RID,
+    Beside,
+    Pairs,
+    base_edges,
+    base_rows,
+    witness_edges,
+    witness_rows,
+)
 from lester_duck.algebra.relation import Block, column, quoted, table
 from lester_duck.db import Database
 from lester_duck.engine.plan import Plan
@@ -24,7 +34,8 @@ def install(db: Database, plan: Plan) -> None:
     """(Re)create the edge views of a plan and the questions of schema ``lester``."""
     for (name,) in db.rows(
         "SELECT view_name FROM duckdb_views() WHERE schema_name = '_lester' AND NOT internal "
-        "AND (starts_with(view_name, 'edges') OR starts_with(view_name, 'witnesses_'))"
+        "AND (starts_with(view_name, 'edges') OR starts_with(view_name, 'witnesses_') "
+        "OR starts_with(view_name, 'lineage_'))"
     ):
         db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="VIEW"))
     sources = frozenset(s.name for s in plan.pipeline.sources)
@@ -39,6 +50,12 @@ def install(db: Database, plan: Plan) -> None:
             witnesses = [exp.select("*").from_(table(INTERNAL_SCHEMA, f"witnesses_{block.name}"))]
         if parts or witnesses:
             _create_view(db, f"edges_{block.name}", _union(parts + witnesses, None))
+            whole = _in_one_pass(base_rows(block, plan.relations), sources)
+            if block.name in witnessed:
+                whole += witnesses
+            else:
+                whole += _in_one_pass(witness_rows(block, plan.relations, witnessed), sources)
+            _create_view(db, f"lineage_{block.name}", _union(whole, None))
             edges.add(block.name)
     _create_view(db, "edges", _union([_labelled(b, b.name) for b in plan.blocks if b.name in edges], _no_edges()))
     _create_view(db, "source_rows", _union([_source_rows(name) for name in sources], _no_rows()))
@@ -49,7 +66,12 @@ def install(db: Database, plan: Plan) -> None:
         db.execute(assets.text(f"sql/lineage/{path.name}"))
 
 
-def _to_sources(pairs: Pairs, sources: frozenset[str]) -> exp.Select:
+def _in_one_pass(rows: tuple[Beside, ...], sources: frozenset[str]) -> list[exp.Query]:
+    direct = [select for beside in rows if (select := beside.all_to(sources)) is not None]
+    return direct + [_to_sources(p, sources, "lineage") for beside in rows for p in beside.all_beyond(sources)]
+
+
+def _to_sources(pairs: Pairs, sources: frozenset[str], edges: str = "edges") -> exp.Select:
     """Pairs of a block and an input, followed to the sources: (_rid, source, source_rid)."""
     inner = exp.Subquery(this=pairs.query, alias=exp.TableAlias(this=quoted("e")))
     if pairs.relation in sources:
@@ -57,7 +79,7 @@ def _to_sources(pairs: Pairs, sources: frozenset[str]) -> exp.Select:
             column(RID, "e"), exp.alias_(exp.Literal.string(pairs.relation), "source", quoted=True),
             exp.alias_(column(INPUT_RID, "e"), "source_rid", quoted=True),
         ).from_(inner)  # fmt: skip
-    name = f"{'witnesses' if pairs.witnesses else 'edges'}_{pairs.relation}"
+    name = f"{'witnesses' if pairs.witnesses else edges}_{pairs.relation}"
     return (
         exp.select(column(RID, "e"), column("source", "b"), column("source_rid", "b")).from_(inner)
         .join(table(INTERNAL_SCHEMA, name, "b"), on=exp.EQ(this=column(INPUT_RID, "e"), expression=column(RID, "b")))

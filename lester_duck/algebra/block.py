@@ -14,6 +14,7 @@ from lester_duck.algebra.flatten import Flat, flatten, in_window, is_plain, own_
 from lester_duck.algebra.folds import FoldCall, find_folds
 from lester_duck.algebra.hoist import calls_in, check_calls, order_clause, split_calls
 from lester_duck.algebra.limits import distinct_on_as_window
+from lester_duck.algebra.merge import merge_join
 from lester_duck.algebra.nested import prepare_subqueries
 from lester_duck.algebra.order_key import input_order, order_key
 from lester_duck.algebra.parse import parse_view
@@ -32,6 +33,7 @@ from lester_duck.algebra.relation import (
     row_id_column,
 )
 from lester_duck.algebra.ties import break_ties, break_ties_inside
+from lester_duck.algebra.unread import without_unread_order
 from lester_duck.errors import InputError, InternalError, Unsupported
 from lester_duck.names import is_reserved_column
 
@@ -57,17 +59,24 @@ def build_blocks(
     flats = flatten(view, prepare_subqueries(parse_view(sql, where, first_line)))
     names = {f.name for f in flats}
     waiting = list(reversed(flats))
+    hidden: dict[str, tuple[Flat, Block]] = {}
     while waiting:
         flat = waiting.pop()
         simpler = expand(flat, known, names, where)
         if simpler:
             waiting += reversed(simpler)
             continue
+        taken_in = merge_join(flat, hidden, waiting, known, functions | folds, where)
+        if taken_in:
+            flat, name = taken_in
+            blocks.remove(hidden.pop(name)[1])
+            del known[name]
         for block in _hoist_calls(view, flat, known, functions, where):
             block = replace(block, folds=_folds(block, folds, where))
             blocks.append(block)
             known[block.name] = block.relation()
-    return tuple(blocks)
+            hidden[block.name] = (flat, block)
+    return without_unread_order(view, blocks)
 
 
 def _folds(block: Block, folds: frozenset[str], where: str) -> tuple[FoldCall, ...]:

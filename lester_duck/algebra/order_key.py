@@ -35,7 +35,12 @@ def order_key(
     if unnested:
         inherited.append((sqlglot.parse_one(ordinal(unnested), dialect="duckdb"), False, True))
     if family == "group":
-        inherited = [] if _decided(tree, outputs, terms) else _first_of_group(inherited)
+        if _decided(tree, outputs, terms):
+            inherited = []
+        else:
+            count = _deciding(tree, outputs, inputs)
+            leading = {i.alias for i in [i for i in inputs if i.row][:count]}
+            inherited = _first_of_group([t for t in inherited if t[0].table in leading])
         if not terms and not inherited:
             terms = [(exp.Literal.number(0), False, True)]  # one row
     terms = _without_repeats(terms + inherited)
@@ -57,6 +62,25 @@ def _decided(
         return False
     ordered = {expression for expression, _, _ in terms}
     return bool(group.expressions) and all(_key(key, tree, outputs) in ordered for key in group.expressions)
+
+
+def _deciding(tree: exp.Select, outputs: Mapping[str, exp.Expression], inputs: tuple[Input, ...]) -> int:
+    """How many inputs, from the left, decide the group of a row: their rows are in one group each.
+
+    Where the keys are computed from the first inputs alone, no row of theirs is the first of two groups.
+    """
+    rows = [i.alias for i in inputs if i.row]
+    group = tree.args.get("group")
+    if group is None:
+        keys = [e.unalias() for e in tree.expressions] if tree.args.get("distinct") else []
+    elif any(group.args.get(kind) for kind in ("rollup", "cube", "grouping_sets", "all")):
+        return len(rows)
+    else:
+        keys = [_key(k, tree, outputs) for k in group.expressions]
+    if any(k.find(exp.Query) for k in keys):
+        return len(rows)
+    read = {c.table for k in keys for c in k.find_all(exp.Column)}
+    return max((n for n, alias in enumerate(rows, 1) if alias in read), default=1) if read <= set(rows) else len(rows)
 
 
 def _key(key: exp.Expression, tree: exp.Select, outputs: Mapping[str, exp.Expression]) -> exp.Expression:
@@ -82,7 +106,13 @@ def _without_repeats(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tup
 
 
 def _first_of_group(terms: list[tuple[exp.Expression, bool, bool]]) -> list[tuple[exp.Expression, bool, bool]]:
-    if len(terms) == 1 and not terms[0][1]:
-        return [(exp.Min(this=terms[0][0]), False, terms[0][2])]
-    by = [ordered_term(e.copy(), OrderTerm(column="", descending=d, nulls_last=n)) for e, d, n in terms]
-    return [(exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])), d, n) for e, d, n in terms]
+    """The order key of a group's first row: the least, which a descending term only has by its own order."""
+    if any(descending or not last for _, descending, last in terms):
+        by = [ordered_term(e.copy(), OrderTerm(column="", descending=d, nulls_last=n)) for e, d, n in terms]
+        first = [exp.First(this=exp.Order(this=e.copy(), expressions=[b.copy() for b in by])) for e, _, _ in terms]
+    elif len(terms) == 1:
+        first = [exp.Min(this=terms[0][0])]
+    else:
+        least = exp.Min(this=exp.Anonymous(this="row", expressions=[e.copy() for e, _, _ in terms]))
+        first = [exp.func("struct_extract_at", least.copy(), exp.Literal.number(n)) for n, _ in enumerate(terms, 1)]
+    return [(f, d, n) for f, (_, d, n) in zip(first, terms, strict=True)]

@@ -48,11 +48,11 @@ def _numbered(block: Block, rows: exp.Query) -> exp.Select:
     body = exp.Subquery(this=rows, alias=exp.TableAlias(this=quoted("rows")))
     if not block.own_ids or block.family == "constant":
         return exp.select(*names, column(RID)).from_(body).order_by(*order_by(block))
-    ordered = exp.select(*names).from_(body).order_by(*order_by(block))
+    if block.order:
+        ordered = exp.select(*names).from_(body).order_by(*order_by(block))
+        body = exp.Subquery(this=ordered, alias=exp.TableAlias(this=quoted("ordered")))
     next_id = exp.Anonymous(this="nextval", expressions=[exp.Literal.string(ROW_IDS)])
-    return exp.select(*[n.copy() for n in names], exp.alias_(next_id, RID, quoted=True)).from_(
-        exp.Subquery(this=ordered, alias=exp.TableAlias(this=quoted("ordered")))
-    )
+    return exp.select(*[n.copy() for n in names], exp.alias_(next_id, RID, quoted=True)).from_(body)
 
 
 def drop_block(db: Database, schema: str, name: str, how: str) -> None:

@@ -39,6 +39,13 @@ def test_rows_are_those_of_the_plain_query(run, name):
     assert run.view(name).equals(run.sql(VIEWS[name]).to_arrow_table())
 
 
+@pytest.mark.parametrize("name", VIEWS)
+def test_edges_in_one_pass_are_those_of_each_source(run, name):
+    one, each = (f"SELECT _rid, source, source_rid FROM _lester.{view}_{name}" for view in ("lineage", "edges"))
+    assert run.db.value(f"SELECT count(*) FROM ({one})") > 0 or run.db.value(f"SELECT count(*) FROM {name}") <= 1
+    assert run.db.rows(f"(({one}) EXCEPT ALL ({each})) UNION ALL (({each}) EXCEPT ALL ({one}))") == []
+
+
 @pytest.mark.parametrize("name", sorted(set(VIEWS) - AGAINST_AN_AVERAGE - NESTED))
 def test_lineage_of_a_row_brings_it_about(run, name):
     """The query over nothing but the source rows that a row came from gives that row again."""
