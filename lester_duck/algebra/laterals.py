@@ -63,12 +63,18 @@ def lateral_first(
         tree = tree.copy()
         tree.args["joins"][place].set("this", step_table(step, alias))
         return (*first, Flat(name, tree.sql("duckdb")))
+    steps: list[Flat] = []
+    for item in own_items(query):
+        if isinstance(item, exp.Subquery) and not outer_columns(item):
+            step = names.step("derived")
+            steps += flatten_step(step, item.this.copy(), names.steps)
+            item.replace(step_table(step, item.alias))
     outer = qualify(resolved, known, where)
     for later in (p for p in queries if p > place):
         item = outer.args["joins"][later].this
         named = exp.TableAlias(this=quoted(item.alias))
         item.replace(exp.Lateral(this=exp.Subquery(this=queries[later]), alias=named))
-    return _cut(name, outer, place, query, alias, names, where)
+    return (*steps, *_cut(name, outer, place, query, alias, names, where))
 
 
 def _resolve(

@@ -74,14 +74,16 @@ def _is_join(block: Block) -> bool:
 def _merged(tree: exp.Select, step: exp.Select, block: Block) -> exp.Select | None:
     """The grouping ``tree`` over the FROM clause and the conditions of ``step``.
 
-    None where it names what the step alone has (its row ids), where a constant would be read as the place
-    of a column, and where one of the two uses an alias of the other again.
+    None where it names what the step alone has (its row ids, the value of a subquery), where a constant would
+    be read as the place of a column, and where one of the two uses an alias of the other again.
     """
     alias = tree.args["from_"].this.alias_or_name
     values = {n: e.unalias() for n, e in zip(block.columns, step.expressions, strict=True)}
     values |= {o.term.column: sqlglot.parse_one(o.expression, dialect="duckdb") for o in block.order}
     used = [node for node in tree.find_all(exp.Column) if node.table == alias]
     if any(node.name == RID or values[node.name].find(exp.Column) is None for node in used):
+        return None
+    if any(values[node.name].find(exp.Query) is not None for node in used):
         return None
     inside = {t.alias_or_name.lower() for t in step.find_all(exp.Table)}
     if inside & {t.alias_or_name.lower() for t in tree.find_all(exp.Table) if t is not tree.args["from_"].this}:
