@@ -37,6 +37,7 @@ from lester_duck.lift import (
     slices,
     sqlx,
     steps,
+    tallies,
     texts,
     wide,
     words,
@@ -69,6 +70,8 @@ def loop(
         return
     if m.frames:
         content = exploded.of(content)
+    if isinstance(content, exploded.Exploded) and m.frames and tallies.loop(m, node, content, run):
+        return
     if isinstance(content, v.Group):
         content = inner.of(content)
     if m.frames and wide.loop(m, node, content, lambda item: assign(node.target, item), lambda: run(node.body)):
