@@ -30,6 +30,8 @@ def loop(m: Machine, node: ast.For, parts: Exploded, run: Callable[[list[ast.stm
     found = _tallies(node.body, ())
     if found is None or node.orelse or not isinstance(node.target, ast.Name):
         return False
+    if len(found) > 1 and any(isinstance(n, ast.Break) for n in ast.walk(node)):
+        return False  # what the others count ends with it
     names = {t.name for t in found}
     read = {n.id for t in found for e in (t.amount, *t.tests) if e is not None for n in ast.walk(e)
             if isinstance(n, ast.Name)}  # fmt: skip
