@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from lester_duck.lift import branches, recurrences, scalars, sqlx
+from lester_duck.lift import branches, previous, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine, unify
@@ -59,6 +59,9 @@ def value(m: Machine, left: Left) -> Value:
     end = frame.last.envs[-1].get(name, v.MISSING) if frame.last is not None else v.MISSING
     if v.is_const(end) and not isinstance(end, tuple):
         end = v.constant(end)
+    whole = previous.left(m, frame, name, start) if not isinstance(end, Sym) else v.MISSING
+    if whole is not v.MISSING:
+        return whole
     if not isinstance(end, Sym) or frame.query.order:
         raise _unknown(left)
     tree = branches.united(m.expand_tree(end.sql))

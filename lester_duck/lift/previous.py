@@ -7,14 +7,14 @@ the window that says what the row before made of it.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
 from lester_duck.lift import branches, evolving, lookups, recurrences, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
-from lester_duck.lift.relations import fresh
+from lester_duck.lift.relations import Query, SelectRel, fresh
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Frame, Let, State
 from lester_duck.lift.values import Refused, Sym, Value
@@ -164,3 +164,38 @@ def _before(m: Machine, frame: Frame, own: Tree, tree: Tree, first: Tree, tokens
         return None
     held = recurrences.window(m, frame, "last_value(_1 IGNORE NULLS)", (), _BEFORE, kept)
     return sqlx.case(sql("_1 IS NULL", held), first, sql("struct_extract(_1, 'kept')", held))
+
+
+def left(m: Machine, frame: Frame, name: str, start: Value) -> Value:
+    """What the last row left under a name that was None before the loop; ``MISSING`` where no rule says it."""
+    if start is not None or frame.last is None or frame.query.order:
+        return v.MISSING
+    saved, m.state = m.state, frame.last.fork()
+    try:
+        end = m.state.envs[-1].get(name, v.MISSING)
+        like = _frozen(m, end)
+        if not isinstance(like, v.Rec | v.Seq | tuple):
+            return v.MISSING
+        parts = _spread(m, end, Carried("", (), like))
+    except Refused:
+        return v.MISSING
+    finally:
+        m.state = saved
+    trees = [branches.united(m.expand_tree(tree)) for tree, _ in parts]
+    if recurrences.unresolved(m, trees):
+        return v.MISSING
+    rel = SelectRel(
+        name=f"{frame.query.base.name}_{name}", what=f"{name}, row by row", lines=frame.lines,
+        query=Query(frame.query.alias, frame.query.base, frame.query.joins, frame.reached),
+    )  # fmt: skip
+    leaves = [None, *(scalars.scalar(x) for x in evolving.leaves_of(like))]
+    found = []
+    for tree, (_, type_), leaf in zip(trees, parts, leaves, strict=True):
+        title = (leaf.name if leaf is not None else f"{name}_there") or name
+        column = rel.require(Sym(tree, type_, True, name=title), title)
+        found.append(replace(m.whole("last", rel, column, type_), null=leaf is not None and leaf.null, name=title))
+    thing = lookups.thaw(m, evolving.refilled(like, iter(found[1:])))
+    there = sqlx.bare(trees[0])
+    if isinstance(there, exp.Boolean) and there.this:
+        return v.Choice(sql("_1 > 0", m.whole("count", rel, None, "int").sql), thing, None)
+    return v.Choice(sql("coalesce(_1, FALSE)", found[0].sql), thing, None)
