@@ -32,6 +32,8 @@ def construct(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value]
         raise (FromModel if m.fit is not None else Refused)(f"a call of {name}")
     names = _POSITIONAL.get(short, ())
     if len(args) > len(names):
+        if m.fit is not None:
+            raise FromModel(f"{short}() after the model was fitted")
         raise Refused(f"{short}() with positional parameters", "name the parameters")
     given = dict(zip(names, args, strict=False)) | kwargs
     params = tuple((k, concrete.plain_value(m, x)) for k, x in given.items())

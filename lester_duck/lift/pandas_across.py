@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -51,7 +52,7 @@ def _per_column(m: Machine, frame: Frame, name: str, kwargs: dict[str, Value], n
         except Refused as error:
             made = Poison(error.reason, m.line)
         cells.append((column, made))
-    return ColumnValues(tuple(cells))
+    return m.new(ColumnValues(tuple(cells)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +89,9 @@ class ColumnValues(Library):
         frame = x if isinstance(x, Frame) else y if isinstance(y, Frame) else None
         if frame is None:
             names = [n for n, _ in self.cells]
-            cells = tuple((n, _poisoned(m, op, _side(a, n), _side(b, n))) for n in names)
-            return ColumnValues(cells)
+            cells = tuple((n, _poisoned(lambda x, y: scalars.binary(m, op, x, y), _side(x, n), _side(y, n)))
+                          for n in names)  # fmt: skip
+            return m.new(ColumnValues(cells))
         made = []
         for name, sym in zip(frame.names, frames.syms(frame, frame.names), strict=True):
             series = Series(frame.rows_, sym)
@@ -98,15 +100,44 @@ class ColumnValues(Library):
             made.append((name, answer.sym.named(sym.name)))
         return m.new(replace(frame, columns=tuple(made)))
 
+    def compare(self, m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
+        """With a constant, column by column."""
+        x, y = m.content(a), m.content(b)
+        if isinstance(x, Frame) or isinstance(y, Frame):
+            raise Refused("a comparison of a frame with one value per column", "one column at a time")
+        cells = tuple((n, _poisoned(lambda p, q: Sym(scalars.compare(m, op, p, q), "bool"), _side(x, n), _side(y, n)))
+                      for n, _ in self.cells)  # fmt: skip
+        return m.new(ColumnValues(cells))
+
+    def store(self, m: Machine, ref: Value, index: Value, value: Value) -> None:
+        """``std[std == 0] = 1``: another value for the columns that a condition chooses."""
+        mask = m.content(index)
+        if not isinstance(mask, ColumnValues) or not isinstance(ref, v.Ref) or m.frames:
+            raise Refused("a value per column set by this index", "std[std == 0] = 1")
+        new = scalars.scalar(value)
+        cells = []
+        for name, old in self.cells:
+            chosen = mask.get(name)
+            kept = old if isinstance(old, Poison) else m.select(chosen.sql, _like(new, old), old)
+            cells.append((name, kept))
+        m.update(ref, replace(self, cells=tuple(cells)))
+
+
+def _like(new: Sym, old: Value) -> Sym:
+    """A constant as a number of the same type as the others of an array."""
+    if isinstance(old, Sym) and (old.type, new.type) == ("float", "int"):
+        return replace(new, sql=sql("CAST(_1 AS DOUBLE)", new.sql), type="float")
+    return new
+
 
 def _side(value: Value, name: str) -> Value:
     return dict(value.cells)[name] if isinstance(value, ColumnValues) else value
 
 
-def _poisoned(m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
+def _poisoned(rule: Callable[[Value, Value], Value], a: Value, b: Value) -> Value:
     if isinstance(a, Poison) or isinstance(b, Poison):
         return a if isinstance(a, Poison) else b
-    return scalars.binary(m, op, a, b)
+    return rule(a, b)
 
 
 def _across(m: Machine, frame: Frame, name: str) -> Series:

@@ -263,6 +263,18 @@ def _each(name: str) -> frames.FrameRule:
     return rule
 
 
+def _round(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    """``df.round(2)``, ``df.round({"x": 1})``: numbers; other columns stay as they are."""
+    given = frames.constant(m, options(kwargs, args, ("decimals",), "round", decimals=0)["decimals"])
+    digits = given if isinstance(given, dict) else dict.fromkeys(frame.names, given)
+    made = []
+    for name, value in frame.columns:
+        if isinstance(value, Sym) and name in digits and value.type in ("int", "float"):
+            value = frames.SERIES_METHODS["round"](m, Series(frame.rows_, value), [digits[name]], {}).sym
+        made.append((name, value))
+    return m.new(replace(frame, columns=tuple(made)))
+
+
 def _sort_values(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("by",), "sort_values", ascending=True, inplace=False, kind="quicksort",
                      na_position="last", ignore_index=False, key=None)  # fmt: skip
@@ -341,7 +353,7 @@ frames.FRAME_METHODS.update(
         "info": _info, "describe": _shown, "corr": _shown, "cov": _shown, "memory_usage": _shown, "hist": _shown,
         "to_numpy": _numpy, "toarray": _numpy, "todense": _numpy, "tocsr": _numpy,
         "isna": _each("isna"), "isnull": _each("isna"), "notna": _each("notna"),
-        "round": _each("round"), "abs": _each("abs"), "clip": _each("clip"), "isin": _each("isin"),
+        "round": _round, "abs": _each("abs"), "clip": _each("clip"), "isin": _each("isin"),
     }
 )  # fmt: skip
 

@@ -45,6 +45,9 @@ def _two(m: Machine, ref: Value, frame: Frame, index: tuple) -> Value:
     rows, columns = index
     if isinstance(rows, slice) and rows == slice(None) and type(columns) is int:
         return frames.column(m, ref, frame, frame.names[columns])
+    if isinstance(rows, slice) and isinstance(columns, slice) and frame.rows_.array:
+        chosen = frame if rows == slice(None) else replace(frame, what_rows=sliced(m, frame.rows_, rows))
+        return m.new(replace(chosen, columns=chosen.columns[columns]))
     raise Refused("rows and columns picked at once", "df.loc[mask, columns]")
 
 
@@ -170,10 +173,11 @@ def with_column(m: Machine, frame: Frame, name: str, value: Value) -> Frame:
 
 def matching(m: Machine, rows: Rows, rel: object) -> Rows:
     """The rows of a list filled in a loop over the frame: its own, by position."""
-    if rel is rows.rel and not rows.where and not rows.joins:
+    alike = not rows.where and not any(j.always for j in rows.joins)
+    if alike and rel is rows.rel:
         return rows
-    if not rows.where and not rows.joins and arrays.same_rows(rel, rows.rel):
-        return replace(rows, rel=rel)
+    if alike and arrays.same_rows(rel, rows.rel):
+        return replace(rows, rel=rel, joins=())
     raise Refused("a list whose rows are not those of the frame", "a column computed from the frame's own columns")
 
 
@@ -218,6 +222,9 @@ def compare(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
     """A comparison of every column of a frame."""
     x, y = m.content(a), m.content(b)
     frame, other = (x, b) if isinstance(x, Frame) else (y, a)
+    constants = frames.FRAME_RULES["matrix and constants"](m, op, frame, other, frame is y)
+    if constants is not v.MISSING:
+        return constants
     made = []
     for name, sym in zip(frame.names, frames.syms(frame, frame.names), strict=True):
         series = Series(frame.rows_, sym)

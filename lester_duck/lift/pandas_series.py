@@ -255,6 +255,9 @@ def subscript(m: Machine, series: Series, index: Value) -> Value:
         return Series(made.rows_, made.columns[0][1])
     if isinstance(content, tuple) and content == (slice(None), 0):
         return series
+    column = frames.FRAME_RULES["column of an array"](m, series, content)
+    if column is not v.MISSING:
+        return column
     if type(content) is int and content in (0, -1) and not m.frames and series.rows_.index != "keys":
         if series.rows_.index != "range" and content == 0:
             raise Refused("the row with the label 0", "iloc[0]")

@@ -13,7 +13,7 @@ from lester_duck.lift import scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine, unify
 from lester_duck.lift.pandas_frames import Block, Frame, Rows, Series, options
-from lester_duck.lift.relations import SelectRel, UnionRel, fresh
+from lester_duck.lift.relations import SelectRel, UnionRel, free_name, fresh
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -237,7 +237,18 @@ def stack(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         if not isinstance(part, Frame):
             raise Refused("arrays of different kinds stacked")
         wide.append(part)
-    return m.new(beside(m, wide, aligned=False))
+    made = _told_apart(beside(m, wide, aligned=False))
+    return m.new(replace(made, what_rows=replace(made.rows_, array=True)))
+
+
+def _told_apart(frame: Frame) -> Frame:
+    """The columns of a matrix under names of their own: what it was made of may have the same."""
+    taken: list[str] = []
+    for name in frame.names:
+        taken.append(free_name(str(name), set(taken)))
+    if taken == frame.names or len(set(frame.names)) == len(frame.names):
+        return frame
+    return replace(frame, columns=tuple((n, x) for n, (_, x) in zip(taken, frame.columns, strict=True)))
 
 
 def as_frame(m: Machine, content: Value) -> Frame:

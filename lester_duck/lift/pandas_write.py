@@ -19,7 +19,10 @@ from lester_duck.lift.values import Refused, Sym, Value
 
 def _to_csv(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("path_or_buf", "sep"), "to_csv", sep=",", index=True, header=True, na_rep="",
-                     float_format=None, columns=None, date_format=None, encoding=None, lineterminator=None)  # fmt: skip
+                     float_format=None, columns=None, date_format=None, encoding=None, lineterminator=None,
+                     decimal=".")  # fmt: skip
+    if chosen["decimal"] == chosen["sep"] or chosen["decimal"] not in (".", ","):
+        raise Refused("to_csv with this decimal=", 'sep=";", decimal=","')
     path = frames.constant(m, chosen["path_or_buf"])
     if not isinstance(path, str):
         raise Refused("to_csv to a path that is no constant")
@@ -94,6 +97,12 @@ def _view(m: Machine, frame: Frame, chosen: dict, path: str) -> SelectRel:
             tree = _moments(m, frame, sym, chosen["date_format"], whole.had_times(m, path, chosen["sep"], place))
         elif sym.type in ("timedelta", "days", "pieces"):
             raise Refused(f"a column of {sym.type} written to a file")
+        if sym.type == "float" and chosen["decimal"] != ".":
+            text = scalars.to_text(m, replace(sym, null=False)).sql if chosen["float_format"] is None else tree
+            tree = sql("replace(_1, '.', _2)", text, sqlx.literal(chosen["decimal"]))
+            sym = replace(sym, type="str")
+        if chosen["na_rep"] and chosen["decimal"] != ".":
+            raise Refused("to_csv with decimal= and na_rep=")
         if chosen["na_rep"]:
             tree = sql("coalesce(_1, _2)", scalars.scalar(scalars.to_text(m, replace(sym, null=False))).sql,
                        sqlx.literal(chosen["na_rep"]))  # fmt: skip
