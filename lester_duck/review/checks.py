@@ -153,6 +153,8 @@ def run(db: Database, pipeline: Pipeline, only: Sequence[str] = ()) -> Reviewed:
     for name in only:
         if name not in CHECKS:
             raise InputError(one_of("check", name, CHECKS))
+    if not db.value("SELECT count(*) FROM duckdb_tables() WHERE schema_name = '_lester' AND table_name = 'target'"):
+        raise InputError("the store was made before there were checks", hint="run the pipeline into it again")
     review = pipeline.review or Review()
     wanted = only or review.checks or tuple(CHECKS)
     return Reviewed(tuple(f for name in CHECKS if name in wanted for f in _ask(db, pipeline, review, name)))

@@ -46,7 +46,8 @@ def describe(db: Database, plan: Plan) -> None:
     db.execute(_view("input_numbers", _values(block, numbers, "DOUBLE")))
     db.execute(_view("input_texts", _values(block, others, "VARCHAR")))
     stored = featurizing.plan_features(plan.pipeline.features, data_types(plan, block)) if block else ()
-    db.execute(_view("stored_numbers", _union(_stored_numbers(stored), _NO_NUMBERS)))
+    db.execute(_view("stored_rows", _union(_stored_rows(stored), _NO_NUMBERS)))
+    db.execute(_view("stored_sample", _union(_stored_rows(stored, _SAMPLE), _NO_NUMBERS)))
     db.execute(_view("category_counts", _union(_category_counts(stored), _NO_CATEGORIES)))
 
 
@@ -154,7 +155,8 @@ def _is_scalar(found: Input) -> bool:
     return not found.type.endswith("]") and not found.type.startswith(("STRUCT", "MAP", "UNION", "BLOB"))
 
 
-_NO_NUMBERS = "SELECT ''::VARCHAR AS featurizer, 0::BIGINT AS slot, ''::VARCHAR AS part, 0::DOUBLE AS value LIMIT 0"
+_SAMPLE = "WHERE s.part = 'train' LIMIT 256"
+_NO_NUMBERS = "SELECT ''::VARCHAR AS featurizer, ''::VARCHAR AS part, []::DOUBLE[] AS value LIMIT 0"
 _NO_CATEGORIES = "SELECT ''::VARCHAR AS featurizer, 0 AS slot, ''::VARCHAR AS category, 0::BIGINT AS n LIMIT 0"
 _NO_VALUES = "SELECT ''::VARCHAR AS column_name, 0::BIGINT AS _rid, ''::VARCHAR AS part, NULL::$type AS value LIMIT 0"
 
@@ -173,15 +175,13 @@ def _values(block: Block | None, columns: Iterable[Input], type_: str) -> exp.Qu
     return _union(parts, _NO_VALUES.replace("$type", type_))
 
 
-def _stored_numbers(plans: Iterable[featurizing.Plan]) -> list[exp.Query]:
-    """The numbers that featurizers store, one row per row and number; NaN and NULL are missing."""
+def _stored_rows(plans: Iterable[featurizing.Plan], rows: str = "") -> list[exp.Query]:
+    """The numbers that featurizers store of the rows of a part, as lists; ``rows`` limits them."""
     return [
         statement(
-            "SELECT $name AS featurizer, slot, s.part, CASE WHEN NOT isnan(value) THEN value END AS value FROM "
-            "(SELECT _rid, unnest(range($width)) AS slot, unnest(value)::DOUBLE AS value FROM $block) AS b "
-            "JOIN _lester.split AS s ON s._rid = b._rid",
-            name=exp.Literal.string(p.name), width=exp.Literal.number(p.width),
-            block=(INTERNAL_SCHEMA, f"block_{p.name}"),
+            f"SELECT * FROM (SELECT $name AS featurizer, s.part, b.value::DOUBLE[] AS value FROM $block AS b "
+            f"JOIN _lester.split AS s ON s._rid = b._rid {rows}) AS one",
+            name=exp.Literal.string(p.name), block=(INTERNAL_SCHEMA, f"block_{p.name}"),
         )
         for p in plans
         if p.storage in ("numbers", "vectors") and p.featurizer.steps[0].kind not in _WORDS

@@ -11,9 +11,17 @@ WITH numbered AS (
         UNION ALL SELECT column_name, value FROM _lester.input_texts WHERE part = 'train'
     ) GROUP BY column_name
     HAVING count(value) = 0 OR (count(value) = count(*) AND min(value) = max(value))
+), sampled AS (
+    SELECT featurizer, unnest(range(len(value))) AS slot, unnest(value) AS value FROM _lester.stored_sample
+), candidate AS ( -- a few rows tell most columns to be none
+    SELECT featurizer, slot FROM sampled GROUP BY ALL
+    HAVING count(value) FILTER (WHERE NOT isnan(value)) = 0 OR (count(value) = count(*) AND min(value) = max(value))
+), checked AS (
+    SELECT c.featurizer, c.slot, r.value[c.slot + 1] AS value
+    FROM _lester.stored_rows AS r JOIN candidate AS c ON c.featurizer = r.featurizer WHERE r.part = 'train'
 ), same_number AS (
-    SELECT featurizer, slot FROM _lester.stored_numbers WHERE part = 'train' GROUP BY ALL
-    HAVING count(value) = 0 OR (count(value) = count(*) AND min(value) = max(value))
+    SELECT featurizer, slot FROM checked GROUP BY ALL
+    HAVING count(value) FILTER (WHERE NOT isnan(value)) = 0 OR (count(value) = count(*) AND min(value) = max(value))
 ), counted AS (
     SELECT featurizer, slot, category, n, sum(n) OVER (PARTITION BY featurizer, slot) AS total
         FROM _lester.category_counts

@@ -5,9 +5,16 @@ WITH numbered AS (
     SELECT f.position, f.name, f.featurizer, d.scaled,
         row_number() OVER (PARTITION BY f.featurizer ORDER BY f.position) - 1 AS slot
     FROM _lester.feature AS f JOIN _lester.featurizer AS d ON d.featurizer = f.featurizer WHERE d.slotwise
+), large AS ( -- most blocks are done with by their extremes
+    SELECT r.featurizer FROM _lester.stored_rows AS r WHERE r.part = 'train'
+    GROUP BY ALL HAVING max(list_max(r.value)) > threshold OR min(list_min(r.value)) < -threshold
+), listed AS (
+    SELECT featurizer, unnest(range(len(value))) AS slot, unnest(value) AS value
+    FROM _lester.stored_rows WHERE part = 'train' AND featurizer IN (SELECT featurizer FROM large)
+        AND featurizer IN (SELECT featurizer FROM _lester.featurizer WHERE slotwise AND NOT scaled)
 ), moments AS (
     SELECT featurizer, slot, min(value) AS low, max(value) AS high, avg(value) AS mean, stddev_pop(value) AS deviation
-    FROM _lester.stored_numbers WHERE part = 'train' GROUP BY ALL
+    FROM listed WHERE NOT isnan(value) GROUP BY ALL
 ), found AS (
     SELECT n.position, n.name, n.featurizer, greatest(abs(m.low), abs(m.high)) AS largest, m.mean, m.deviation
     FROM numbered AS n JOIN moments AS m ON m.featurizer = n.featurizer AND m.slot = n.slot

@@ -92,6 +92,14 @@ def test_sql_from_standard_input(made):
         (["backward", "prepared", "1"], "source_rid"),
         (["forward", "sales", "2"], "relation"),
         (["predictions"], "_rid"),
+        (["trained-on", "sales"], "trained"),
+        (["backward-column", "prepared", "dear"], "scope"),
+        (["forward-column", "sales", "price"], "column_name"),
+        (["backward-feature", "1", "price"], "source_column"),
+        (["forward-feature", "sales", "2", "price"], "feature"),
+        (["backward-prediction", "1"], "source_rid"),
+        (["forward-prediction", "sales", "2"], "stale"),
+        (["why-not", "sales", "2", "prepared"], "outcome"),
     ],
 )
 def test_lineage(made, question, column):
@@ -109,6 +117,8 @@ def test_lineage(made, question, column):
         (["backward", "prepared", "one"], 2, "RID must be a whole number"),
         (["backward", "prepard", "1"], 1, "did you mean 'prepared'?"),
         (["forward", "prepared", "1"], 1, "no source 'prepared'"),
+        (["why-not", "sales", "1"], 2, "why-not takes SOURCE RID RELATION"),
+        (["why-not", "sales", "1", "prepard"], 1, "did you mean 'prepared'?"),
     ],
 )
 def test_lineage_asked_wrongly(made, question, code, words):

@@ -245,6 +245,13 @@ def test_a_failed_check_raises():
         run.review().raise_if_failed()
 
 
+def test_a_store_made_before_there_were_checks():
+    with people.run(people.people(20)) as run:
+        run.db.execute("DROP TABLE _lester.target CASCADE")
+        with pytest.raises(InputError, match="run the pipeline into it again"):
+            run.review()
+
+
 def test_every_check_is_plain_sql(tmp_path):
     with people.run(people.people(60), path=str(tmp_path / "people.duckdb"), groups=("people.sex",)):
         pass
