@@ -28,6 +28,9 @@ import types
 HERE = os.path.dirname(os.path.abspath(__file__))
 MAX_BYTES = 256 * 1024 * 1024
 MAX_CALLS = 100
+"""Calls of a method on one line that are kept."""
+MAX_ROWS = 5000
+"""The same where each is given one row, in a loop over rows."""
 MAX_OUTPUT = 1024 * 1024
 """Bytes kept of what a run prints; it may print more."""
 POLL = 0.01
@@ -40,6 +43,12 @@ def sibling(name, path=None):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def one_row(x):
+    """Whether an estimator is given a single row."""
+    shape = getattr(x, "shape", None)
+    return shape[:1] == (1,) if isinstance(shape, tuple) else isinstance(x, (list, tuple)) and len(x) == 1
 
 
 class Recorder:
@@ -117,10 +126,11 @@ class Recorder:
                 return
             key = (name, method, line)
             self.calls[key] = self.calls.get(key, 0) + 1
-            if self.calls[key] <= MAX_CALLS:
+            most = MAX_ROWS if one_row(x) else MAX_CALLS
+            if self.calls[key] <= most:
                 self.note("call", estimator=name, method=method, line=line, nested=nested,
                           x=self.keep(x), y=self.keep(y))  # fmt: skip
-            elif self.calls[key] == MAX_CALLS + 1:
+            elif self.calls[key] == most + 1:
                 self.note("more", estimator=name, method=method, line=line)
         finally:
             self.quiet -= 1

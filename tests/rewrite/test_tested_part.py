@@ -67,10 +67,11 @@ def judged(folder, asked: str, rows: list[int]):
         "model.score(X[4:], y[4:])",
         "model.score(X[:4], y[:4]); model.predict_proba(X[4:])",
         "for i in range(4, 6):\n    model.predict([X[i]])",
+        "for i in range(4, 6):\n    model.predict(X[i : i + 1])",
         "model.predict(X)",
         "model.predict(X[4:5]); model.predict(X[4:])",
     ],
-    ids=["score", "train too", "row by row", "all rows", "an example too"],
+    ids=["score", "train too", "row by row", "slices", "all rows", "an example too"],
 )
 def test_what_is_asked_about_is_the_test_part(tmp_path, asked):
     verdict = judged(tmp_path, asked, [4, 5])
@@ -87,7 +88,8 @@ def test_another_test_part_differs(tmp_path, rows):
 
 
 @pytest.mark.parametrize(
-    "asked", ["model.score(X[:4], y[:4])", "model.predict(X[4:5])", "model.score(X[3:5], y[3:5]); model.predict(X[1:2])"]
+    "asked",
+    ["model.score(X[:4], y[:4])", "model.predict(X[4:5])", "model.score(X[3:5], y[3:5]); model.predict(X[1:2])"],
 )
 def test_what_is_no_part_says_nothing_and_is_named(tmp_path, asked):
     verdict = judged(tmp_path, asked, [4, 5])
