@@ -44,6 +44,15 @@ def function_column(item: exp.Expression) -> tuple[str, str]:
     return alias.name, alias.columns[0].name if alias.columns else alias.name
 
 
+def lists_in_from(tree: exp.Expression) -> None:
+    """Write table functions of FROM as ``unnest(list) AS n(c)``, which the parser can resolve names in."""
+    for node in [n for n in tree.find_all(exp.Table, exp.Unnest) if is_function_item(n)]:
+        alias, name = function_column(node)
+        held = node.expressions[0] if isinstance(node, exp.Unnest) else node.this
+        named = exp.TableAlias(this=exp.to_identifier(alias), columns=[exp.to_identifier(name)])
+        node.replace(exp.Unnest(expressions=[held.copy()], alias=named))
+
+
 def constant_query(item: exp.Expression) -> exp.Select:
     """A constant FROM item as a SELECT, so that every step's text is a query."""
     inner = item.copy()

@@ -11,6 +11,7 @@ from sqlglot.optimizer.qualify_columns import qualify_columns
 from sqlglot.optimizer.qualify_tables import qualify_tables
 from sqlglot.schema import MappingSchema
 
+from lester_duck.algebra.constants import lists_in_from
 from lester_duck.algebra.flatten import is_aggregate, own_aggregates
 from lester_duck.algebra.relation import OrderTerm, Relation, column
 from lester_duck.algebra.stars import spell_out
@@ -28,7 +29,9 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     Raises InputError for an unknown relation or column, Unsupported for an order key used where a
     composite key has no single value.
     """
-    tree = qualify_tables(tree.copy(), dialect="duckdb")
+    tree = tree.copy()
+    lists_in_from(tree)
+    tree = qualify_tables(tree, dialect="duckdb")
     aliases: dict[str, Relation] = {}
     for node in tree.find_all(exp.Table):
         relation = _relation(node, relations, where)
@@ -49,7 +52,7 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     except OptimizeError as error:
         raise _unknown(tree, aliases, where, str(error).splitlines()[0]) from None
     merge_columns(tree)
-    _quote_odd_names(tree)
+    _quote_names(tree)
     _restore_pseudo_columns(tree)
     _check_columns(tree, aliases, where)
     return tree
@@ -224,10 +227,11 @@ def _placeholder(alias: str, name: str) -> exp.Expression:
     return exp.Anonymous(this=_PLACEHOLDER, expressions=[exp.Literal.string(alias), exp.Literal.string(name)])
 
 
-def _quote_odd_names(tree: exp.Select) -> None:
-    """A name that is no plain word, brought in by a star, is written in quotes."""
+def _quote_names(tree: exp.Select) -> None:
+    """Resolved columns are written alike, in quotes; so is a name that is no plain word, brought in by a star."""
     for node in tree.find_all(exp.Identifier):
-        if not _PLAIN.fullmatch(node.name):
+        resolved = isinstance(node.parent, exp.Column) and bool(node.parent.table)
+        if resolved or not _PLAIN.fullmatch(node.name):
             node.set("quoted", True)
 
 

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlglot import exp
 
-from lester_duck.algebra.relation import Relation, quoted
+from lester_duck.algebra.constants import function_column
+from lester_duck.algebra.relation import Relation, quoted, source_relation
 from lester_duck.errors import InputError, Unsupported, one_of
 
 
 def spell_out(tree: exp.Expression, aliases: Mapping[str, Relation], where: str) -> None:
     """Write out, in every SELECT of ``tree``, what stands for columns that only the relations tell."""
-    for select in list(tree.find_all(exp.Select)):
+    for select in reversed(list(tree.find_all(exp.Select))):
         for join in select.args.get("joins") or []:
             if join.args.get("method") == "NATURAL":
                 _as_using(select, join, aliases, where)
@@ -53,14 +54,32 @@ def _items(
     """Alias, relation and USING columns of what FROM and ``joins`` read, apart from semi and anti joins."""
     items = []
     for item in [select.args["from_"], *(j for j in joins if j.kind not in ("SEMI", "ANTI"))]:
+        using = [u.name.lower() for u in item.args.get("using") or []]
         alias = item.this.alias_or_name
-        if not isinstance(item.this, exp.Table) or alias not in aliases:
-            raise Unsupported(
-                "NATURAL JOIN, COLUMNS or RENAME over a subquery within an expression is not supported",
-                where=where, hint="name the columns",
-            )  # fmt: skip
-        items.append((alias, aliases[alias], [u.name.lower() for u in item.args.get("using") or []]))
+        if isinstance(item.this, exp.Table) and alias in aliases:
+            relation = aliases[alias]
+        else:
+            relation = source_relation(alias, _shown(item.this, aliases, where))
+        items.append((alias, relation, using))
     return items
+
+
+def _shown(item: exp.Expression, aliases: Mapping[str, Relation], where: str) -> tuple[str, ...]:
+    """The columns of an item of FROM that is no table; what stands in it is written out already."""
+    if isinstance(item, exp.Unnest):
+        return (function_column(item)[1],)
+    query = item
+    while isinstance(query, exp.Lateral | exp.Subquery | exp.SetOperation):
+        query = query.this
+    names: list[str] = []
+    for shown in query.expressions:
+        star = _star(shown)
+        if star is None:
+            names.append(shown.alias_or_name)
+        else:
+            columns = _of(shown, _all_columns(query, aliases, where))
+            names += [name for name, _ in _changes(star, columns, where)]
+    return tuple(names)
 
 
 def _as_using(select: exp.Select, join: exp.Join, aliases: Mapping[str, Relation], where: str) -> None:

@@ -452,3 +452,11 @@ SELECT k FROM t EXCEPT (SELECT max(k) FROM u)
 SELECT 1 AS one UNION ALL SELECT unnest([2, 3])
 SELECT DISTINCT y AS x, 1 AS y FROM (SELECT p.k, (SELECT max(q.k) FROM u AS q WHERE q.a = p.a) AS y FROM t AS p) AS p
 SELECT t.k, s.e FROM t, LATERAL (SELECT q.e FROM (SELECT e, k FROM u WHERE a > 0) AS q WHERE q.k = t.k) AS s
+SELECT a AS x, (SELECT count(*) FROM t AS w WHERE w.k = p.a) AS a FROM t AS p GROUP BY a
+SELECT a AS x, (SELECT count(*) FROM t AS w WHERE w.k = p.a) AS y FROM t AS p GROUP BY a
+SELECT k AS x, a % 2 AS a, count(*) AS n FROM t GROUP BY a, k
+SELECT k, count(*) AS n FROM (SELECT k FROM t AS p NATURAL JOIN (SELECT k FROM u AS q) AS w) AS p GROUP BY k HAVING count(*) >= (SELECT count(*) FROM (SELECT 1 AS k, count(*) AS y FROM t AS p) AS q WHERE q.k = p.k)
+SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT * FROM u AS x NATURAL JOIN (SELECT k, e AS z FROM u) AS y) AS q WHERE q.k = t.k)
+SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT k, i FROM u AS p, range(p.k) AS n(i)) AS q WHERE q.k = t.k)
+SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT * RENAME (k AS z) FROM u AS p, unnest([p.k]) AS n) AS q WHERE q.z = t.k AND n > 0)
+SELECT k, (SELECT max(i) FROM (SELECT p.k, COLUMNS('i') FROM u AS p, LATERAL (SELECT p.a + 1 AS i) AS l) AS q WHERE q.k = t.k) AS m FROM t
