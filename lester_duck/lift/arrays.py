@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -117,12 +118,14 @@ def is_lines(content: Value) -> bool:
 def is_split(content: Value) -> bool:
     """Whether a list holds every line of a file, split or read with the csv module."""
     element = getattr(content, "element", None)
-    return isinstance(element, v.Fields) and element.rel is content.rel and not element.each
+    return isinstance(element, v.Fields) and element.rel is content.rel
 
 
 def _first_split(m: Machine, content: v.ListOf) -> v.Ref:
     """The fields of the first line, as it was observed."""
     fields, rel = content.element, content.rel
+    if fields.each:
+        raise Refused("the first line of a file, its fields changed", "the first line, split")
     if fields.strip == "csv":
         file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip)
         return m.new(v.HList(tuple(csv_files.first_record(m, file, fields.delimiter))))
@@ -258,6 +261,9 @@ AGGREGATES = {
 def aggregate(m: Machine, content: Value, kind: str, ddof: int = 0) -> Value:
     """``vector.mean()``, ``min(list)`` ...: one number for all rows."""
     element = getattr(content, "element", None)
+    if kind == "sum" and type(element) in (int, bool):
+        count_of = m.whole("count", content.rel, None, "int")
+        return count_of if element == 1 else scalars.binary(m, ast.Mult, count_of, int(element))
     if not isinstance(element, Sym):
         raise Refused(f"{kind}() of a {scalars.kind_name(content)}")
     if element.type not in scalars.NUMERIC and kind not in ("min", "max"):

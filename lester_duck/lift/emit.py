@@ -59,6 +59,11 @@ def _ordered(m: Machine, roots: list[Relation]) -> list[Relation]:
     return order
 
 
+def needs(m: Machine, root: Relation, rel: Relation) -> bool:
+    """Whether a relation is made of another one."""
+    return rel in _ordered(m, [root])
+
+
 def _visit(m: Machine, rel: Relation, order: list[Relation]) -> None:
     if rel in order:
         return
@@ -127,6 +132,7 @@ def valid(name: str) -> str:
 def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> settle.Settled:
     uses: list[Tree] = []
     guards: set[int] = set()
+    every = False
     blank_passed = rel.mode == "csv"
     for other in order:
         if not isinstance(other, SelectRel | GroupRel):
@@ -138,14 +144,17 @@ def _settled(m: Machine, rel: FileRel, order: list[Relation], name: str) -> sett
         blank_passed = blank_passed and settle.passes_blank(other, aliases)
         conditions = {sqlx.text(m.expand_tree(c)) for c in other.query.where}
         numbered = _looks_at_all(m, other)
+        own: set[int] = set()
         for tree in [*trees(m, other), *[m.expand(s).sql for j in other.query.joins for s, _ in j.keys]]:
             guard = settle.is_width_guard(tree, aliases)
             if guard is not None and sqlx.text(tree) in conditions and not numbered(tree):
-                guards.add(guard)
+                own.add(guard)
             else:
                 uses.append(_only(tree, aliases))
+        guards |= own
+        every = every or not own
     rel.blank_passed = blank_passed
-    return settle.settle(m, rel, name, uses, guards)
+    return settle.settle(m, rel, name, uses, guards, every)
 
 
 def _looks_at_all(m: Machine, rel: SelectRel | GroupRel) -> Callable[[Tree], bool]:

@@ -7,7 +7,8 @@ import csv
 import gzip
 import io
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlglot import exp
@@ -289,8 +290,22 @@ def all_fields(m: Machine, fields: Fields) -> list[Value]:
     return [_field(m, fields, i, count) for i in range(count)]
 
 
+@dataclass(frozen=True)
+class Each:
+    """What changes a field when it is read; ``later``: it means the same whenever that is, and never raises."""
+
+    rule: Callable[[Value], Value]
+    later: bool
+
+    def __call__(self, field: Value) -> Value:
+        return self.rule(field)
+
+
 def frozen(m: Machine, fields: Fields) -> Value:
     """A split line that is kept: as it is where its fields are not changed, else the list of them."""
+    lasting = fields.strip != "raw" and all(isinstance(e, Each) and e.later for e in fields.each)
+    if lasting and len(observed_widths(m, fields.rel, fields.strip, fields.delimiter)) != 1:
+        return fields
     if fields.each or fields.strip == "raw":
         return v.Seq(tuple(all_fields(m, fields)))
     return fields

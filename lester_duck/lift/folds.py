@@ -221,7 +221,7 @@ def _append_group(m: Machine, frame: Frame, effects: list[Effect]) -> None:
             shape(rel), lambda s, r=renamed: rel.column(r[s.sql.name], s) if s.sql.table == rel.token else s
         )
         m.state.heap[effect.target.id] = v.ListOf(rel, element)
-    rel.outputs = taken
+    rel.outputs = taken or [("item", scalars.scalar(1))]  # constants only: the rows are what counts
 
 
 def _places(m: Machine, query: Query) -> matrices.Places:

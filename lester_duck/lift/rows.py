@@ -536,4 +536,27 @@ def _fields_comprehension(m: Machine, node: ast.expr) -> Value | None:
             m.env[name] = saved
         return result.named(field.name) if isinstance(result, Sym) and isinstance(field, Sym) else result
 
-    return replace(content, each=(*content.each, each))
+    later = _speaks_of(node.elt, name)
+    raw = isinstance(content, v.Fields) and content.strip == "raw" and not content.each
+    if later and raw and _strips(node.elt):
+        content = replace(content, strip="none")  # the line end of the last field goes as well
+    return replace(content, each=(*content.each, files.Each(each, later)))
+
+
+def _strips(node: ast.expr) -> bool:
+    """Whether the first thing that is done to a text takes white space off its end."""
+    while isinstance(node, ast.Call) and isinstance(node.func.value, ast.Call):
+        node = node.func.value
+    return isinstance(node, ast.Call) and node.func.attr in ("strip", "rstrip") and not node.args
+
+
+def _speaks_of(node: ast.expr, name: str) -> bool:
+    """Whether an expression only cleans the text of a name: it means the same later on, and never raises."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _CLEANING:
+        if node.keywords or not all(isinstance(a, ast.Constant) for a in node.args):
+            return False
+        node = node.func.value
+    return isinstance(node, ast.Name) and node.id == name
+
+
+_CLEANING = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "title", "replace"})

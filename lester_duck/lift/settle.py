@@ -80,8 +80,13 @@ def passes_blank(rel: SelectRel | GroupRel, aliases: set[str]) -> bool:
     return False
 
 
-def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: set[int]) -> Settled:
-    """Choose the form of a source from every tree that reads it (``uses``, width guards left out)."""
+def settle(
+    m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: set[int], every: bool = False
+) -> Settled:
+    """Choose the form of a source from every tree that reads it (``uses``, width guards left out).
+
+    ``every`` says that something looks at all lines, also at those that the guards leave out.
+    """
     if rel.mode == "records":
         names = _unique(rel.header)
         columns = tuple(ir.Column(name=n) for n in names)
@@ -91,7 +96,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
         )  # fmt: skip
         return Settled(source, rel, len(names), names)
     if rel.mode == "csv":
-        return _csv(m, rel, name, list(uses), guards)
+        return _csv(m, rel, name, list(uses), guards, every)
     asked = {c.name for tree in uses for c in tree.find_all(exp.Column)}
     fields = [_parse(n) for n in asked if n.startswith("#")]
     forms = {(strip, delimiter) for _, strip, _, delimiter in fields}
@@ -103,7 +108,7 @@ def settle(m: Machine, rel: FileRel, name: str, uses: Iterable[Tree], guards: se
     width = next(iter(wanted)) if len(wanted) == 1 else next(iter(widths)) if len(widths) == 1 and not wanted else None
     if width is None or any(int(what) >= width for _, _, what, _ in fields) or len(delimiter) != 1:
         return _text(rel, name)
-    if not guards and set(widths) - {width}:
+    if (guards and every) or (not guards and set(widths) - {width}):
         return _text(rel, name)
     names = _field_names(m, rel, width, strip, delimiter)
     source = ir.Source(
@@ -118,14 +123,22 @@ def _empty(rel: FileRel) -> Literal["accept", "refuse"]:
     return "refuse" if rel.begins else "accept"
 
 
-def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int]) -> Settled:
+class Unsettled(Refused):
+    """A source that has no form in which everything that reads it finds what it reads."""
+
+    def __init__(self, rel: FileRel, reason: str, nearest: str) -> None:
+        super().__init__(reason, nearest)
+        self.rel = rel
+
+
+def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int], every: bool) -> Settled:
     """Rows of ``csv.reader``: of one width, or those of another width put aside by the script."""
     widths = files.observed_widths(m, rel, "csv", rel.delimiter)
     wanted = guards | (rel.demanded if not guards else set())
     width = next(iter(wanted)) if len(wanted) == 1 else next(iter(widths)) if len(widths) == 1 and not wanted else None
     asked = [c.name for tree in uses for c in tree.find_all(exp.Column) if c.name.startswith("#")]
     beyond = any(what.isdigit() and int(what) >= (width or 0) for _, _, what, _ in map(_parse, asked))
-    if width is None or beyond or (not guards and set(widths) - {width}):
+    if width is None or beyond or (guards and every) or (not guards and set(widths) - {width}):
         return _split_rows(m, rel, name)
     names = _field_names(m, rel, width, "csv", rel.delimiter)
     source = ir.Source(
@@ -140,7 +153,8 @@ def _csv(m: Machine, rel: FileRel, name: str, uses: list[Tree], guards: set[int]
 def _split_rows(m: Machine, rel: FileRel, name: str) -> Settled:
     """Rows of ``csv.reader`` of different lengths, as lines: without quotes, a row is a line that is split."""
     if '"' in files.text_of(m.observed.folder / rel.path, rel.encoding):
-        raise Refused(f"rows of {rel.path} of different lengths", "if len(row) != 3: continue")
+        said = f"rows of {rel.path} of different lengths, some of them quoted"
+        raise Unsettled(rel, said, "if len(row) != 3: continue")
     if ("without quotes", rel.token) not in m.files:
         m.files["without quotes", rel.token] = True
         quoted = sql("contains(_1, _2)", sqlx.column(rel.token, "line"), sqlx.literal('"'))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -53,10 +54,11 @@ def _further(m: Machine, content: v.ListOf, start: int) -> v.ListOf:
     file = v.HFile(rel.path, "r", (rel.encoding,), rel.skip + start)
     if fields.strip == "csv":
         view = csv_files.csv_rows(m, file, fields.delimiter)
-        return v.ListOf(view.rel, view.element)
+        return v.ListOf(view.rel, replace(view.element, each=fields.each))
     further = files.lines_of(m, file).rel
     further.note_split(fields.strip, fields.delimiter)
-    return v.ListOf(further, v.Fields(further.token, further, fields.strip, fields.delimiter))
+    split = v.Fields(further.token, further, fields.strip, fields.delimiter)
+    return v.ListOf(further, replace(split, each=fields.each))
 
 
 def bound(m: Machine, content: Value, value: Value) -> exp.Expression:

@@ -30,6 +30,7 @@ from lester_duck.lift import (
     pandas_rules,
     paths,
     sections,
+    settle,
     statements,
 )
 from lester_duck.lift import values as v
@@ -99,7 +100,9 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     roots += [*pandas_aggregates.asserted(m), *json_files.relations(m)]
     pandas_aggregates.place(m, roots)
     datetexts.suspect(m)
-    emitted = emit.emit(m, roots)
+    emitted, lost = _emitted(m, roots)
+    written = [w for w in written if w[2].rel not in lost]
+    prepared = None if prepared is None or prepared.view in lost else prepared
     origin = ir.Origin(
         script=script,
         sha256=hashlib.sha256(source.encode()).hexdigest(),
@@ -129,6 +132,17 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
         functions=len(pipeline.functions),
         folds=sum(f.fold for f in pipeline.functions),
     )
+
+
+def _emitted(m: Machine, roots: list[Relation]) -> tuple[emit.Emitted, set[Relation]]:
+    """The relations written down, and those left out: a file they need has no form in which all can read it."""
+    lost: set[Relation] = set()
+    while True:
+        try:
+            return emit.emit(m, [r for r in roots if r not in lost]), lost
+        except settle.Unsettled as error:
+            m.refusals.append(Refusal(error.rel.lines[0], error.reason, error.nearest))
+            lost |= {r for r in roots if emit.needs(m, r, error.rel)}
 
 
 def _ordered(refusals: list[Refusal]) -> tuple[Refusal, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,13 +47,29 @@ def harvest(tree: ast.AST) -> Constants:
 
 def _text(value: str, texts: dict[str, None], dates: dict[datetime, None], formats: dict[str, None]) -> None:
     if "%" in value and any(code in value for code in ("%Y", "%y", "%H", "%d")):
-        formats[value] = None
+        if _reads(value):
+            formats[value] = None
         return
     date = parse(value, Constants().formats)
     if date:
         dates[date[0]] = None
     elif value.strip() and len(value) <= MAX_TEXT and "\n" not in value:
         texts[value] = None
+
+
+def _reads(form: str) -> bool:
+    """Whether a text can be a format of ``strptime``: one that says the day twice is a format of numbers.
+
+    >>> _reads("%d.%m.%Y"), _reads("late %d of %d")
+    (True, False)
+    """
+    try:
+        datetime.strptime("", form)
+    except ValueError:
+        return True  # an empty text is no date
+    except re.error:
+        return False
+    return True
 
 
 def _date(node: ast.Call) -> datetime | None:
