@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from lester_duck.lift import (
     calls,
+    comprehensions,
     concrete,
     containers,
     declared,
@@ -285,7 +286,7 @@ def _lambda(m: Machine, node: ast.Lambda) -> Value:
 
 def _comprehension(kind: str) -> Callable[[Machine, ast.expr], Value]:
     def rule(m: Machine, node: ast.expr) -> Value:
-        return rows.comprehension(m, kind, node)
+        return comprehensions.comprehension(m, kind, node)
 
     return rule
 
