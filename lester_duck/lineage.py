@@ -2,8 +2,9 @@
 
 ``_lester.edges_<relation>`` has a row for each way from a row to a source row it came from, one source
 after the other, so that a condition on the source is a look at one; ``_lester.edges`` is their union.
-``_lester.lineage_<relation>`` has the same rows from one pass over all sources, for reading everything
-and for the origins of a row. Any DuckDB shell can ask them; Python and the command line ask the same ones.
+``_lester.lineage_<relation>`` has the same rows from one pass over all sources, for reading everything; what
+every row has alike, from a subquery that is a step of its own, is there by reference: its source is that step,
+and ``_lester.lineage_<step>`` goes on. Any DuckDB shell can ask them; Python and the command line ask the same.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def install(db: Database, plan: Plan) -> None:
     """(Re)create the edge views of a plan and the questions of schema ``lester``."""
     for (name,) in db.rows(
         "SELECT view_name FROM duckdb_views() WHERE schema_name = '_lester' AND NOT internal "
-        "AND (starts_with(view_name, 'edges') OR starts_with(view_name, 'witnesses_') "
+        "AND (starts_with(view_name, 'edges') OR starts_with(view_name, 'witnesse') "
         "OR starts_with(view_name, 'lineage_'))"
     ):
         db.execute(exp.Drop(tables=[table(INTERNAL_SCHEMA, name)], kind="VIEW"))
@@ -50,12 +51,11 @@ def install(db: Database, plan: Plan) -> None:
             witnesses = [exp.select("*").from_(table(INTERNAL_SCHEMA, f"witnesses_{block.name}"))]
         if parts or witnesses:
             _create_view(db, f"edges_{block.name}", _union(parts + witnesses, None))
-            whole = _in_one_pass(base_rows(block, plan.relations), sources)
+            whole = _in_one_pass(base_rows(block, plan.relations), sources, edges)
+            matched = _in_one_pass(witness_rows(block, plan.relations, witnessed), sources, edges)
             if block.name in witnessed:
-                whole += witnesses
-            else:
-                whole += _in_one_pass(witness_rows(block, plan.relations, witnessed), sources)
-            _create_view(db, f"lineage_{block.name}", _union(whole, None))
+                _create_view(db, f"witnessed_{block.name}", _union(matched, None))
+            _create_view(db, f"lineage_{block.name}", _union(whole + matched, None))
             edges.add(block.name)
     _create_view(db, "edges", _union([_labelled(b, b.name) for b in plan.blocks if b.name in edges], _no_edges()))
     _create_view(db, "source_rows", _union([_source_rows(name) for name in sources], _no_rows()))
@@ -66,12 +66,22 @@ def install(db: Database, plan: Plan) -> None:
         db.execute(assets.text(f"sql/lineage/{path.name}"))
 
 
-def _in_one_pass(rows: tuple[Beside, ...], sources: frozenset[str]) -> list[exp.Query]:
-    direct = [select for beside in rows if (select := beside.all_to(sources)) is not None]
-    return direct + [_to_sources(p, sources, "lineage") for beside in rows for p in beside.all_beyond(sources)]
+def _in_one_pass(rows: tuple[Beside, ...], sources: frozenset[str], edges: set[str]) -> list[exp.Query]:
+    """The edges of a block's rows, those to a step held by reference ending at the rows of that step."""
+    whole: list[exp.Query] = []
+    for beside in rows:
+        if beside.held in edges:
+            whole.append(beside.by_reference())
+            continue
+        direct = beside.all_to(sources)
+        whole += [direct] if direct is not None else []
+        whole += [_to_sources(p, sources, "lineage", "witnessed") for p in beside.all_beyond(sources)]
+    return whole
 
 
-def _to_sources(pairs: Pairs, sources: frozenset[str], edges: str = "edges") -> exp.Select:
+def _to_sources(
+    pairs: Pairs, sources: frozenset[str], edges: str = "edges", witnesses: str = "witnesses"
+) -> exp.Select:
     """Pairs of a block and an input, followed to the sources: (_rid, source, source_rid)."""
     inner = exp.Subquery(this=pairs.query, alias=exp.TableAlias(this=quoted("e")))
     if pairs.relation in sources:
@@ -79,7 +89,7 @@ def _to_sources(pairs: Pairs, sources: frozenset[str], edges: str = "edges") -> 
             column(RID, "e"), exp.alias_(exp.Literal.string(pairs.relation), "source", quoted=True),
             exp.alias_(column(INPUT_RID, "e"), "source_rid", quoted=True),
         ).from_(inner)  # fmt: skip
-    name = f"{'witnesses' if pairs.witnesses else edges}_{pairs.relation}"
+    name = f"{witnesses if pairs.witnesses else edges}_{pairs.relation}"
     return (
         exp.select(column(RID, "e"), column("source", "b"), column("source_rid", "b")).from_(inner)
         .join(table(INTERNAL_SCHEMA, name, "b"), on=exp.EQ(this=column(INPUT_RID, "e"), expression=column(RID, "b")))

@@ -56,12 +56,15 @@ class Beside:
     ``found`` joins them so that either side may be searched for a row. ``swept`` is for reading everything:
     the block's rows are looked up for each row they were made from, which leaves DuckDB the order of the
     joins below as it is without provenance. There ``r`` may have NULLs if ``partial``: no row was made.
+    ``held`` names the step all of whose rows (``s``) stand beside every row, if it is such: what they came from
+    is said once, for the step.
     """
 
     found: exp.Select
     swept: exp.Select
     ends: tuple[End, ...]
     partial: bool = False
+    held: str | None = None
 
     def pairs(self) -> tuple[Pairs, ...]:
         """The edges to each end by themselves."""
@@ -90,6 +93,11 @@ class Beside:
         inner = exp.Subquery(this=each, alias=exp.TableAlias(this=quoted("e")))
         shown = [column(c) for c in (RID, SOURCE, SOURCE_RID)]
         return _if_present(exp.select(*shown).from_(inner), column(SOURCE_RID), ends, self.partial)
+
+    def by_reference(self) -> exp.Select:
+        """Edges to the rows of the step that is held: ``_rid, source, source_rid``."""
+        shown = {RID: column(RID, "r"), SOURCE: exp.Literal.string(self.held), SOURCE_RID: column(RID, "s")}
+        return self.found.select(*(exp.alias_(e, n, quoted=True) for n, e in shown.items()))
 
     def all_beyond(self, sources: Collection[str]) -> tuple[Pairs, ...]:
         """The edges to each end that is no row of ``sources`` but has edges of its own."""
@@ -186,6 +194,8 @@ def _witnesses(
     relations: Mapping[str, Relation],
     witnessed: frozenset[str],
 ) -> list[Beside]:
+    if all(_is_unconditional(alias, tree) for alias, _ in occurrences) and not block.branches and _has_input(block):
+        return [_held(block, relations[name], name in witnessed, relations) for _, name in occurrences]
     rows = rows_before_mixing(part, relations, tree=tree)
     wanted = []
     outer = {j.alias_or_name for j in tree.args.get("joins") or [] if j.side}
@@ -202,6 +212,27 @@ def _witnesses(
     rows.set("expressions", [*rows.expressions, *(exp.alias_(e, end.rid.name, quoted=True) for e, end in wanted)])
     ends = tuple(end for _, end in wanted)
     return [_joined_back(block, relations, rows, ends, None if block.mixes_rows else part)]
+
+
+def _is_unconditional(alias: str, tree: exp.Select) -> bool:
+    """Whether all rows of an occurrence are joined with each row: no condition names it."""
+    conditions = [tree.args.get("where"), *(j.args.get("on") for j in tree.args.get("joins") or [])]
+    named = any(c.table == alias for condition in conditions if condition for c in condition.find_all(exp.Column))
+    return not named and not any(j.args.get("using") for j in tree.args.get("joins") or [])
+
+
+def _has_input(block: Block) -> bool:
+    """Whether each row was made from some row: all are, but one group of everything, which may be empty."""
+    return block.family != "group" or bool(block.keys)
+
+
+def _held(block: Block, step: Relation, witnessed: bool, relations: Mapping[str, Relation]) -> Beside:
+    """A block's rows, each beside all rows of a relation (``s``)."""
+    ends = [End(step.name, column(RID, "s"), optional=False)] if step.base else []
+    ends += [End(base, column(name, "s")) for name, base in step.provenance]
+    ends += [End(step.name, column(RID, "s"), witnesses=True)] if witnessed else []
+    found = exp.select().from_(relations[block.name].reference("r")).join(step.reference("s"), join_type="cross")
+    return Beside(found, found, tuple(ends) if not step.constant else (), held=step.name)
 
 
 def _joined_back(

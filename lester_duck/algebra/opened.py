@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from lester_duck.algebra.constants import function_column, is_function_item
+from lester_duck.algebra.flatten import is_plain
 from lester_duck.algebra.nested import own_items, place_of, subqueries
 from lester_duck.algebra.relation import quoted
 
@@ -33,7 +34,32 @@ def opened(tree: exp.Select, mixes_rows: bool) -> Iterator[tuple[exp.Select, lis
             yield variant, [(join.this.alias_or_name, join.this.name)]
     taken: set[str] = set()
     for query in _outermost(tree):
-        yield from _variants(plain, query, taken)
+        yield from _variants(_without_implied(plain, tree, query), query, taken)
+
+
+def _without_implied(variant: exp.Select, tree: exp.Select, query: exp.Query) -> exp.Select:
+    """``variant``, a copy of ``tree``, without the condition that is true wherever rows of ``query`` are joined."""
+    conditions = _conjuncts(tree)
+    place = next((n for n, c in enumerate(conditions) if c is place_of(query).parent), None)
+    if place is None or not variant.args.get("where") or not _says_only_that_rows_match(query):
+        return variant
+    variant = variant.copy()
+    others = [exp.paren(c) for n, c in enumerate(_conjuncts(variant)) if n != place]
+    variant.set("where", exp.Where(this=exp.and_(*others)) if others else None)
+    return variant
+
+
+def _conjuncts(tree: exp.Select) -> list[exp.Expression]:
+    where = tree.args.get("where")
+    parts = (where.this.flatten() if isinstance(where.this, exp.And) else [where.this]) if where else []
+    return [part.unnest() for part in parts]
+
+
+def _says_only_that_rows_match(query: exp.Query) -> bool:
+    """Whether an EXISTS or IN holds exactly where a row of the tables its subquery reads can be joined."""
+    if not isinstance(place_of(query).parent, exp.Exists | exp.In):
+        return False
+    return isinstance(query, exp.Select) and is_plain(query) and all(isinstance(i, exp.Table) for i in own_items(query))
 
 
 def _outermost(tree: exp.Select) -> list[exp.Query]:
