@@ -83,12 +83,14 @@ def feature_edges(plan: Plan, block: Block | None) -> exp.Query:
     if block is None:
         return statement("SELECT _rid, source, source_rid FROM _lester.edges WHERE false")
     edges = (INTERNAL_SCHEMA, f"edges_{block.name}")
-    parts = []
-    for source in plan.pipeline.sources:
-        text = "SELECT _rid, source, source_rid FROM $edges WHERE source = $name"
-        select = statement(text, edges=edges, name=exp.Literal.string(source.name))
-        parts.append(select if once(plan, block, source.name) else select.distinct())
-    return _union(parts, None)
+    pairs = statement("SELECT _rid, source, source_rid FROM $edges", edges=edges)
+    twice = [s.name for s in plan.pipeline.sources if not once(plan, block, s.name)]
+    if not twice:
+        return pairs
+    names = [exp.Literal.string(name) for name in twice]
+    of_these = exp.In(this=column("source"), expressions=names)
+    others = pairs.where(exp.not_(of_these.copy()))
+    return exp.Union(this=others, expression=pairs.where(of_these).distinct(), distinct=False)
 
 
 def once(plan: Plan, block: Block, source: str) -> bool:

@@ -11,11 +11,13 @@ group; through a semi join as a row that let others pass.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects import DuckDB
 
 from lester_duck.algebra.compute import compute, input_rows, rows_before_mixing
 from lester_duck.algebra.relation import Block, Input, Relation, column, quoted
@@ -27,6 +29,7 @@ from lester_duck.names import RID
 _ROW = "_lester_row"
 """The macro's parameter."""
 _HERE = "_lester_here"
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 _STAGES = (
     "SELECT $position AS position, $view AS view, $step AS step, $input AS input, $occurrence AS occurrence, "
@@ -186,12 +189,25 @@ def _stages(plan: Plan, block: Block, part: Block, number: int) -> list[Stage]:
     conditions = list(zip(_conjuncts(written.args.get("where")), _conjuncts(where), strict=True))
     calling = plan.functions | fold_names(plan.pipeline)
     free = [(text, test) for text, test in conditions if not _calls(test, calling)]
-    called = [text.sql("duckdb") for text, test in conditions if _calls(test, calling)]
+    called = [_text(text) for text, test in conditions if _calls(test, calling)]
     stages += _tests(tree, "where", free)
     rest = list(_rest(plan, part, written, alone)) if not called else []
     if called:
         rest = [Stage("where", " AND ".join(called), exp.null() if _ends(part, written) else exp.false())]
     return [*stages, *(rest or [Stage("unknown", "", exp.null())])]
+
+
+def _text(node: exp.Expression) -> str:
+    """SQL as a person would write it: no quotes around plain names.
+
+    >>> _text(sqlglot.parse_one('"t"."day" > 1 AND "a b" = "order"', dialect="duckdb"))
+    't.day > 1 AND "a b" = "order"'
+    """
+    node = node.copy()
+    for name in node.find_all(exp.Identifier):
+        if _PLAIN.fullmatch(name.name) and name.name.upper() not in DuckDB.Tokenizer.KEYWORDS:
+            name.set("quoted", False)
+    return node.sql("duckdb").strip()
 
 
 def _joins(tree: exp.Select, written: exp.Select, number: int) -> Iterator[Stage]:
@@ -204,7 +220,7 @@ def _joins(tree: exp.Select, written: exp.Select, number: int) -> Iterator[Stage
         before = tree.copy()
         before.set("joins", [j.copy() for j in joins[:place]])
         before.set("expressions", [exp.Literal.number(1)])
-        text = written.args["joins"][place - 1].sql("duckdb").strip().removeprefix(",").strip()
+        text = _text(written.args["joins"][place - 1]).removeprefix(",").strip()
         yield Stage(kind, text, exp.Exists(this=before))
 
 
@@ -224,7 +240,7 @@ def _tests(rows: exp.Select, kind: str, conditions: list[tuple[exp.Expression, e
     for count, (text, _) in enumerate(conditions, 1):
         one = rows.copy()
         one.set("expressions", [exp.alias_(_all_of(tests[:count]), "passed")])
-        yield Stage(kind, text.sql("duckdb"), _three_valued(one))
+        yield Stage(kind, _text(text), _three_valued(one))
 
 
 def _three_valued(rows: exp.Select) -> exp.Expression:
@@ -251,16 +267,17 @@ def _rest(
 ) -> Iterator[Stage]:
     """What stands behind WHERE; the last of it is what lost the row when everything else was passed."""
     if part.unnested:
-        yield Stage("unnest", f"unnest({part.unnested})", exp.false())
+        unnested = _text(sqlglot.parse_one(part.unnested, dialect="duckdb"))
+        yield Stage("unnest", f"unnest({unnested})", exp.false())
     elif written.args.get("qualify"):
-        yield Stage("qualify", written.args["qualify"].this.sql("duckdb"), exp.false())
+        yield Stage("qualify", _text(written.args["qualify"].this), exp.false())
     elif written.args.get("having"):
         kind = _set_operation(plan, part, written)
         conditions = _conjuncts(written.args["having"])
         if kind:
             yield Stage("set operation", kind, exp.false())
         elif len(conditions) == 1:
-            yield Stage("having", conditions[0].sql("duckdb"), exp.false())
+            yield Stage("having", _text(conditions[0]), exp.false())
         else:
             yield from _havings(plan, part, conditions, alone)
 
