@@ -31,6 +31,9 @@ def prepare(m: Machine, fit: Fitted) -> features.Prepared:
     x = as_frame(m, fit.x)
     y = _label(m, fit.y) if fit.y is not None else None
     x, y_sym = _together(m, x, y)
+    if y_sym is not None and y_sym.null and fit.estimator.name.startswith("sklearn."):
+        absent = sql("_1 IS NULL", y_sym.sql)
+        m.obligations.append(Obligation(x.rows_.query(), x.rows_.where, absent, _refused(fit, "label"), fit.line))
     rows, split, fit_where = _split(m, x.rows_)
     view = SelectRel(
         name="features", what="one row per row of the matrix, and the label", lines=(rows.since or fit.line, fit.line),
@@ -61,8 +64,11 @@ def _nothing_missing(m: Machine, fit: Fitted, view: SelectRel, builder: _Builder
         if sym.null:
             alias = fresh("t")
             fails = sql("_1 IS NULL", sqlx.column(alias, builder.column(sym, sym.name or "value")))
-            message = f"a missing value, which {name.rsplit('.', 1)[-1]} refuses"
-            m.obligations.append(Obligation(Query(alias, view), (), fails, message, fit.line))
+            m.obligations.append(Obligation(Query(alias, view), (), fails, _refused(fit, "value"), fit.line))
+
+
+def _refused(fit: Fitted, what: str) -> str:
+    return f"a missing {what}, which {fit.estimator.name.rsplit('.', 1)[-1]} refuses"
 
 
 def _label(m: Machine, value: Value) -> Series:

@@ -142,5 +142,6 @@ def _below(node: Tree, rel: SelectRel) -> bool:
 
 
 frames.FRAME_RULES.update(
-    {"aligned": aligned, "aligned pair": both, "aligned frame": beside, "at rows of": at_rows_of, "apart": apart}
+    {"aligned": aligned, "aligned pair": both, "aligned frame": beside, "at rows of": at_rows_of, "apart": apart,
+     "unique index": _unique}
 )

@@ -20,7 +20,7 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Block, Frame, Rows, Series, options
 from lester_duck.lift.pandas_functions import each_group
 from lester_duck.lift.pandas_group_loops import GroupRows, GroupValues
-from lester_duck.lift.relations import GroupRel
+from lester_duck.lift.relations import GroupRel, free_name
 from lester_duck.lift.render import column_name
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
@@ -167,14 +167,21 @@ def _shares(frame: Frame) -> Frame:
 def _unstack(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("level",), "unstack", level=-1, fill_value=None)
     keys = series.rows_.keys
-    if series.rows_.index != "keys" or len(keys) < 2 or chosen["level"] not in (-1, len(keys) - 1, keys[-1][0]):
+    names, level = [n for n, _ in keys], chosen["level"]
+    if type(level) is int and -len(keys) <= level < len(keys) and level not in names:
+        level = names[level]
+    if series.rows_.index != "keys" or len(keys) < 2 or names.count(level) != 1:
         raise Refused("unstack of this", "groupby of two keys, then unstack()")
     value = series.sym.name or "value"
+    value = free_name(value, set(names))
     columns = (*keys, (value, series.sym))
     ref = m.new(Frame(replace(series.rows_, index="range", keys=()), columns))
-    index = [n for n, _ in keys[:-1]]
+    index = [n for n in names if n != level]
     fill = frames.constant(m, chosen["fill_value"])
-    return m.new(spread(m, ref, m.content(ref), index, keys[-1][0], value, "first", fill))
+    made = spread(m, ref, m.content(ref), index, level, value, "first", fill)
+    if not frames.FRAME_RULES["unique index"](series.rows_.rel, len(keys)):
+        _once(m, made, [*index, level])
+    return m.new(made)
 
 
 def _frame_unstack(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -92,3 +92,21 @@ def test_dates_have_the_form_that_pandas_guesses_of_the_first(both, tmp_path, da
     (tmp_path / "t.csv").write_text(f"k,d\na,2023-03-01 05:00\nb,{day}\n", encoding="utf-8")
     with pytest.raises(CheckFailed), execute(made.lifted.pipeline, tmp_path):
         pass
+
+
+LOGARITHM = """
+    import numpy as np
+    import pandas as pd
+    from sklearn.linear_model import Ridge
+    t = pd.read_csv("t.csv")
+    Ridge().fit(t[["a"]], np.log(t["n"]))
+    """
+
+
+def test_a_label_that_is_missing_ends_the_fit(both, tmp_path) -> None:
+    """The logarithm of a negative number is NaN, which scikit-learn refuses."""
+    made = both(LOGARITHM, {"t.csv": "a,n\n1,1\n2,2\n"})
+    (tmp_path / "t.csv").write_text("a,n\n1,1\n2,-2\n", encoding="utf-8")
+    refused = pytest.raises(CheckFailed, match="a missing label, which Ridge refuses")
+    with refused, execute(made.lifted.pipeline, tmp_path):
+        pass
