@@ -9,7 +9,8 @@ rate AS (
     FROM lester.group_fairness(source_name, source_column_name, positive := _lester.positive_label(positive),
         part_name := part_name)
 ), spread AS (
-    SELECT count(rate) AS groups, max(rate) - min(rate) AS difference, arg_max(coalesce(group_value, 'NULL'), rate) AS most,
+    SELECT count(rate) AS groups, max(rate) - min(rate) AS difference, arg_max(coalesce(group_value, 'NULL'),
+        rate) AS most,
         arg_min(coalesce(group_value, 'NULL'), rate) AS least
     FROM rate
 ), judged AS (

@@ -5,7 +5,8 @@ CREATE OR REPLACE MACRO lester.group_shares(source_name, source_column_name) AS 
 WITH grouped AS (FROM lester.source_values(source_name, source_column_name)),
 member AS (
     SELECT e.relation, g.value AS group_value, count(DISTINCT e._rid) AS row_count
-    FROM _lester.edges AS e JOIN grouped AS g ON g._rid = e.source_rid WHERE e.source = source_name GROUP BY ALL
+    FROM _lester.edges AS e JOIN grouped AS g ON g._rid = e.source_rid
+        WHERE lower(e.source) = lower(source_name) GROUP BY ALL
     UNION ALL
     SELECT source_name, value, count(*) FROM grouped GROUP BY ALL
 ), shared AS (
@@ -14,7 +15,7 @@ member AS (
 SELECT r.relation, r.input, b.group_value, b.share AS share_before, coalesce(a.share, 0) AS share,
     coalesce(a.row_count, 0) AS row_count,
     coalesce(a.share, 0) / b.share - 1 AS relative_change
-FROM _lester.reads AS r JOIN shared AS b ON b.relation = r.input
+FROM _lester.reads AS r JOIN shared AS b ON lower(b.relation) = lower(r.input)
     LEFT JOIN shared AS a ON a.relation = r.relation AND a.group_value IS NOT DISTINCT FROM b.group_value
     JOIN _lester.relation AS place ON place.name = r.relation
 ORDER BY place.position, r.input, b.group_value;

@@ -6,7 +6,7 @@ WHERE _rid = row_id ORDER BY source, source_rid;
 -- The rows of all views that a source row contributed to.
 CREATE OR REPLACE MACRO lester.forward(source_name, row_id) AS TABLE
 SELECT DISTINCT relation, _rid FROM _lester.edges
-WHERE source = source_name AND source_rid = row_id ORDER BY relation, _rid;
+WHERE lower(source) = lower(source_name) AND source_rid = row_id ORDER BY relation, _rid;
 
 -- The values of one column of a source, as text, by row id.
 CREATE OR REPLACE MACRO lester.source_values(source_name, source_column_name) AS TABLE
@@ -33,6 +33,7 @@ FROM query_table('source."' || source_name || '"') AS r LEFT JOIN used AS u ON u
 CREATE OR REPLACE MACRO lester.trained_on(source_name) AS TABLE
 SELECT r._rid, r._rid IN (
     SELECT e.source_rid FROM _lester.feature_edges AS e
-    WHERE e.source = source_name AND e._rid IN (SELECT _rid FROM _lester.feature_rows WHERE part = 'train')
+    WHERE lower(e.source) = lower(source_name) AND e._rid IN (SELECT _rid
+        FROM _lester.feature_rows WHERE part = 'train')
 ) AS trained
 FROM query_table('source."' || source_name || '"') AS r;

@@ -22,8 +22,10 @@ WHERE e._rid = row_id ORDER BY ALL;
 -- The cells of the matrix that one cell of a source is behind.
 CREATE OR REPLACE MACRO lester.forward_feature(source_name, row_id, source_column_name) AS TABLE
 SELECT e._rid, f.position, f.name AS feature
-FROM (SELECT DISTINCT _rid FROM _lester.feature_edges WHERE source = source_name AND source_rid = row_id) AS e
+FROM (SELECT DISTINCT _rid FROM _lester.feature_edges WHERE lower(source) = lower(source_name)
+    AND source_rid = row_id) AS e
 CROSS JOIN (
-    SELECT position, name FROM _lester.feature WHERE list_contains(sources, source_name || '.' || source_column_name)
+    SELECT position, name FROM _lester.feature WHERE list_contains(list_transform(sources, lambda s: lower(s)),
+        lower(source_name || '.' || source_column_name))
 ) AS f
 ORDER BY e._rid, f.position;

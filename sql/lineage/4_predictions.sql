@@ -16,7 +16,8 @@ WHERE e._rid = row_id AND e._rid IN (SELECT _rid FROM _lester.prediction) ORDER 
 CREATE OR REPLACE MACRO lester.forward_prediction(source_name, row_id) AS TABLE
 SELECT p._rid, p.part, p.value, p.stale
 FROM lester.predictions AS p
-WHERE p._rid IN (SELECT _rid FROM _lester.feature_edges WHERE source = source_name AND source_rid = row_id)
+WHERE p._rid IN (SELECT _rid FROM _lester.feature_edges WHERE lower(source) = lower(source_name)
+    AND source_rid = row_id)
 ORDER BY p._rid;
 
 -- Of each group of rows, by a column of a source: how many there are, and how often the model is right. The
@@ -28,7 +29,7 @@ WITH judged AS (
     SELECT _rid, label = positive AS truly, prediction = positive AS guessed
     FROM _lester.outcomes WHERE part = part_name AND label IS NOT NULL AND prediction IS NOT NULL
 ), edge AS (
-    SELECT _rid, source_rid FROM _lester.feature_edges WHERE source = source_name
+    SELECT _rid, source_rid FROM _lester.feature_edges WHERE lower(source) = lower(source_name)
 ), grouped AS (
     SELECT DISTINCT j._rid, v.value, j.truly, j.guessed
     FROM judged AS j LEFT JOIN edge AS e ON e._rid = j._rid

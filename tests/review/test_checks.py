@@ -262,3 +262,17 @@ def test_every_check_is_plain_sql(tmp_path):
             rows = shell.execute(f"FROM lester.check_{name}({given})").fetchall()
             assert rows, name
             assert {row[4] for row in rows} <= {"passed", "failed", "not applicable"}
+
+
+def test_names_are_asked_in_any_case():
+    with people.run(people.people(60), groups=("People.SEX",)) as run:
+        for text in (
+            "lester.usage('{}')", "lester.trained_on('{}')", "lester.forward('{}', 1)",
+            "lester.why_not('{}', 1, 'ADULTS')", "lester.group_fairness('{}', 'Sex')",
+            "lester.group_shares('{}', 'Sex')", "lester.forward_prediction('{}', 1)",
+            "lester.forward_feature('{}', 1, 'Score')", "lester.forward_column('{}', 'Score')",
+        ):  # fmt: skip
+            lower, upper = (run.db.rows(f"FROM {text.format(name)} ORDER BY ALL") for name in ("people", "PEOPLE"))
+            assert lower == upper
+            assert lower, text
+        assert "failed" not in verdicts(run, "group_change")
