@@ -97,8 +97,8 @@ def _field(
     changed = step if step is not None else extreme[1] if extreme is not None else None
     if changed is None or recurrences.mentions(m, changed, every):
         raise _refused()
-    if extreme is not None and sqlx.same(changed, first):
-        return Field(extreme[0], Sym(changed, value.type, name=value.name))
+    if extreme is not None and _alike(changed, _oriented(first, lambda t: isinstance(t, exp.Null))):
+        return Field(extreme[0], Sym(changed, value.type, value.null, name=value.name))
     begins = next((c for c in begun if _begun(later, own, c, first) or _sum_from(c, first, later, own)), None)
     anew = step is not None and value.type == "int" and not value.null and not recurrences.mentions(m, first, every)
     if begins is None and anew and present is not None:
@@ -205,7 +205,7 @@ def _extreme(tree: Tree, own: set[str]) -> tuple[str, Tree] | None:
     if kept is None or not _is_own(kept, own):
         return None
     tests = [sqlx.bare(a) for a in sqlx.atoms(sqlx.relaxed(when.this))]
-    compared = [a for a in tests if sqlx.tables(a) & own]
+    compared = [_or_none(a, own) for a in tests if sqlx.tables(a) & own]
     if len(compared) != 1 or type(compared[0]) not in _EXTREMES:
         return None
     kind, left, right = type(compared[0]), sqlx.bare(compared[0].this), sqlx.bare(compared[0].expression)
@@ -213,8 +213,15 @@ def _extreme(tree: Tree, own: set[str]) -> tuple[str, Tree] | None:
         kind, left, right = _MIRRORED[kind], right, left
     if not _is_own(right, own) or not sqlx.same(left, new):
         return None
-    rest = [a for a in tests if a is not compared[0]]
+    rest = [a for a in tests if not sqlx.tables(a) & own]
     return _EXTREMES[kind], sqlx.case(sqlx.conjunction(rest), new, exp.null()) if rest else new
+
+
+def _or_none(test: Tree, own: set[str]) -> Tree:
+    """``x > own`` of ``own is None or x > own``: what is missing takes no part in an aggregate."""
+    first = sqlx.bare(test.left) if isinstance(test, exp.Or) else None
+    missing = isinstance(first, exp.Is) and isinstance(first.expression, exp.Null) and _is_own(first.this, own)
+    return sqlx.bare(sqlx.relaxed(test.right)) if missing else test
 
 
 # -- as a grouping -------------------------------------------------------------------------------------------
