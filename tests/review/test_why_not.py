@@ -8,9 +8,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+import sqlglot
 
 import lester_duck as ld
 from lester_duck.pipeline.model import Column, Function, Pipeline, Source, View
+from lester_duck.review.why_not import _all_of, _three_valued
 
 HERE = Path(__file__).parent
 EXAMPLES = [block.split("\n") for block in (HERE / "why_not.txt").read_text("utf-8").strip().split("\n\n")[1:]]
@@ -95,3 +97,23 @@ def test_it_follows_an_update():
         row = {"k": 1, "a": 1, "_change_type": "insert"}
         store.update(u=pa.Table.from_pylist([row], schema=SCHEMA.append(pa.field("_change_type", pa.string()))))
         assert store.why_not("t", 1, "v").to_pylist()[0]["outcome"] == "arrived"
+
+
+@pytest.mark.parametrize(
+    ("tests", "values", "passed"),
+    [
+        (["x > 1", "y"], "(1, true), (2, true)", True),
+        (["x > 1", "y"], "(1, true), (2, false), (2, NULL)", False),
+        (["x > 1", "y"], "", False),
+        (["CAST(z AS INTEGER) = 1"], "(1, true)", None),
+        (["x > 1", "CAST(z AS INTEGER) = 1"], "(1, true)", False),
+        (["x > 0", "x = 2 OR CAST(z AS INTEGER) = 1"], "(1, true), (2, true)", True),
+    ],
+)
+def test_a_condition_that_fails_with_an_error_is_not_known(tests, values, passed):
+    given = f"FROM (VALUES {values or '(0, false)'}) AS t(x, y), (SELECT 'a' AS z) AS s"
+    rows = sqlglot.parse_one(given, dialect="duckdb")
+    rows = rows if values else rows.where("false")
+    rows.set("expressions", [sqlglot.exp.alias_(_all_of([sqlglot.parse_one(t) for t in tests]), "passed")])
+    ((found,),) = duckdb.sql(f"SELECT {_three_valued(rows).sql('duckdb')}").fetchall()
+    assert found is passed
