@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lester_duck.engine.plan import make_plan
+from lester_duck.engine.plan import Plan, make_plan
 from lester_duck.errors import LesterError
 from lester_duck.pipeline.model import Column, Pipeline, Source, View
 
@@ -52,10 +52,25 @@ def examples() -> dict[str, tuple[str, Edges]]:
 EXAMPLES = examples()
 
 
-def is_refused(query: str) -> bool:
-    """Whether views may not say this."""
+def planned() -> tuple[Plan, dict[str, str]]:
+    """All examples that views may say as views of one pipeline, and the view of each by name."""
     try:
-        make_plan(Pipeline(name="x", sources=SOURCES, views=(View(name="v", sql=query),)))
+        return _planned(list(EXAMPLES))
+    except LesterError:
+        return _planned([name for name in EXAMPLES if not _is_refused(name)])
+
+
+def _planned(names: list[str]) -> tuple[Plan, dict[str, str]]:
+    views = {name: f"q{n}" for n, name in enumerate(names)}
+    pipeline = Pipeline(
+        name="x", sources=SOURCES, views=tuple(View(name=v, sql=EXAMPLES[name][0]) for name, v in views.items())
+    )
+    return make_plan(pipeline), views
+
+
+def _is_refused(name: str) -> bool:
+    try:
+        _planned([name])
     except LesterError:
         return True
     return False

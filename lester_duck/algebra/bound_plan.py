@@ -173,7 +173,7 @@ def _join(reader: _Reader, node: Node) -> Columns:
         return Columns(mine, whole)
     if kind in ("RIGHT_SEMI", "RIGHT_ANTI"):
         return Columns(others, whole)
-    if kind == "SINGLE" or (kind == "LEFT" and node.get("mark_types")) or _has_one_row(node["children"][1]):
+    if kind == "SINGLE" or _has_one_row(node["children"][1]) or (node.get("mark_types") and _is_for_each(node)):
         others = tuple(c | on | right.whole for c in others)
         whole = whole if reader.generous else left.whole
     return Columns((*mine, *others), whole)
@@ -195,6 +195,20 @@ def _has_one_row(node: Node) -> bool:
     while node["type"] == "LOGICAL_PROJECTION":
         (node,) = node["children"]
     return node["type"] == "LOGICAL_AGGREGATE_AND_GROUP_BY" and not node.get("groups")
+
+
+def _is_for_each(node: Node) -> bool:
+    """Whether a join with a subquery that reads the left side finds one row at most for each row of it.
+
+    A left join stands for a scalar subquery; in LATERAL an aggregate without keys has become one with the keys
+    of the left side, joined to these.
+    """
+    right = node["children"][1]
+    while right["type"] == "LOGICAL_PROJECTION":
+        (right,) = right["children"]
+    aggregated = right["type"] == "LOGICAL_COMPARISON_JOIN" and right.get("join_type") == "LEFT"
+    kinds = [c["type"] for c in right["children"]] if aggregated else []
+    return node["join_type"] == "LEFT" or kinds == ["LOGICAL_CTE_REF", "LOGICAL_AGGREGATE_AND_GROUP_BY"]
 
 
 def _set_operation(reader: _Reader, node: Node) -> Columns:

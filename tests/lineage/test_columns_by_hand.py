@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from column_examples import DATA, EXAMPLES, SOURCES, Edges, is_refused
+from column_examples import EXAMPLES, TABLES, Edges, planned
 
-import lester_duck as ld
-from lester_duck.pipeline.model import Pipeline, View
+from lester_duck.algebra.columns import origins
+from lester_duck.engine.second_opinion import agreed_edges
 
 
 @pytest.fixture(scope="module")
 def asked() -> dict[str, Edges | None]:
-    """What ``lester.column_lineage`` says of a view with each query; None where the view is refused."""
-    views = {f"q{n}": name for n, (name, (query, _)) in enumerate(EXAMPLES.items()) if not is_refused(query)}
-    pipeline = Pipeline(
-        name="x", sources=SOURCES, views=tuple(View(name=v, sql=EXAMPLES[name][0]) for v, name in views.items())
-    )
-    with ld.run(pipeline, ":memory:", data=DATA) as run:
-        rows = run.db.rows(
-            "SELECT relation, coalesce(column_name, '*'), source || '.' || source_column, kind, subtype "
-            "FROM lester.column_lineage"
-        )
-    found: dict[str, set] = {name: set() for name in views.values()}
-    for view, column, origin, kind, subtype in rows:
-        direct = subtype in ("IDENTITY", "TRANSFORMATION", "AGGREGATION")
-        assert kind == ("UNKNOWN" if subtype == "UNKNOWN" else "DIRECT" if direct else "INDIRECT")
-        if view in views:
-            found[views[view]].add((column, origin, subtype))
-    return {name: frozenset(found[name]) if name in found else None for name in EXAMPLES}
+    """What is said of a view with each query, as it goes into the catalog; None where the view is refused."""
+    plan, views = planned()
+    said = origins(plan.blocks, agreed_edges(plan), list(TABLES))
+    found: dict[str, Edges | None] = dict.fromkeys(EXAMPLES)
+    for name, view in views.items():
+        for edge in said[view]:
+            direct = edge.subtype in ("IDENTITY", "TRANSFORMATION", "AGGREGATION")
+            assert edge.kind == ("UNKNOWN" if edge.relation is None else "DIRECT" if direct else "INDIRECT")
+        found[name] = frozenset((e.column or "*", f"{e.relation}.{e.origin}", e.subtype) for e in said[view])
+    return found
 
 
 def verdict(found: Edges | None, expected: Edges) -> str:

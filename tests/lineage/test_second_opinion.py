@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
-from column_examples import DATA, EXAMPLES, SOURCES, is_refused
+from column_examples import DATA, SOURCES, planned
 
 import lester_duck as ld
 from lester_duck.algebra.bound_plan import UnknownPlanError, read_plan
@@ -65,14 +63,9 @@ def test_an_influence_that_was_missed_makes_the_relation_unknown(monkeypatch):
     assert not any(row[:2] == ("spent", None) and row[4] != "UNKNOWN" for row in after)
 
 
-def every_example() -> Pipeline:
-    views = [query for query, _ in EXAMPLES.values() if not is_refused(query)]
-    return replace(PIPELINE, views=tuple(View(name=f"q{n}", sql=query) for n, query in enumerate(views)))
-
-
 @pytest.fixture(scope="module")
 def examples():
-    return make_plan(every_example())
+    return planned()[0]
 
 
 def doubted(plan) -> set[str]:
