@@ -234,7 +234,7 @@ class _Asking(ast.NodeTransformer):
 def neighbour(m: Machine, node: ast.Subscript) -> Value:
     """``rows[i - 1]`` and ``rows[i + 1]`` with ``i`` the number of the loop's row; ``MISSING`` for other things."""
     number = node.slice.left.id if isinstance(node.slice, ast.BinOp) and isinstance(node.slice.left, ast.Name) else ""
-    offset = _offset(node, number) if number else None
+    offset = _offset(_with_known(m, node), number) if number else None
     place = m.env.get(number)
     if not offset or not m.frames or not isinstance(place, Sym):
         return MISSING
@@ -261,6 +261,16 @@ def neighbour(m: Machine, node: ast.Subscript) -> Value:
     if any(s.line for s in lookups.leaves(aligned)):
         raise Refused("the line before or after", "split the lines into a list of rows first")
     return lookups.thaw(m, beside(m, aligned, place, offset, arrays.count(m, content)))
+
+
+def _with_known(m: Machine, node: ast.Subscript) -> ast.Subscript:
+    """``rows[i - k]`` where ``k`` is a whole number that is known, as of a loop over ``range(1, 3)``."""
+    shift = node.slice.right
+    value = m.env.get(shift.id) if isinstance(shift, ast.Name) else None
+    if type(value) is not int or value < 0:
+        return node
+    index = ast.BinOp(node.slice.left, node.slice.op, ast.Constant(value))
+    return ast.copy_location(ast.Subscript(node.value, index, node.ctx), node)
 
 
 def _changes_rows(m: Machine, node: ast.Subscript, number: str) -> bool:
@@ -367,9 +377,14 @@ def _is_later(tree: Tree, number: Tree, least: int) -> bool:
     """Whether a condition says that the number is at least so large."""
     denied = isinstance(tree, exp.Not)
     tree = sqlx.bare(tree.this) if denied else tree
-    if not isinstance(tree, exp.GT | exp.GTE | exp.NEQ | exp.EQ) or not sqlx.same(sqlx.bare(tree.this), number):
+    if not isinstance(tree, exp.GT | exp.GTE | exp.NEQ | exp.EQ):
         return False
-    bound = _whole(tree.expression)
+    left, bound = sqlx.bare(tree.this), _whole(tree.expression)
+    if isinstance(left, exp.Sub) and not sqlx.same(left, number) and bound is not None:  # i - 2 >= 0
+        left, less = sqlx.bare(left.left), _whole(left.right)
+        bound = None if less is None else bound + less
+    if not sqlx.same(left, number):
+        return False
     if bound is None or (denied and not isinstance(tree, exp.EQ)):
         return False
     if isinstance(tree, exp.NEQ | exp.EQ):
