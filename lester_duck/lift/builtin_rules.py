@@ -192,7 +192,7 @@ def _sum(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
         return Sym(sql("coalesce(_1, 0)", total.sql), element.type, name=total.name)
     parts = listed.of(m, content)
     if parts is not None and len(args) == 1:
-        return listed.total(parts)
+        return listed.total(m, parts)
     if isinstance(content, v.ListOf | v.View | v.Vector):
         return arrays.aggregate(m, content, "sum")
     items = containers.known_items(m, args[0])

@@ -30,6 +30,7 @@ from lester_duck.lift import (
     purity,
     rows,
     scalars,
+    so_far,
     statements,
     strings,
     tops,
@@ -295,7 +296,9 @@ def _append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Va
 
 
 def _slot_append(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    m.log("slot", receiver.of, receiver.key, lookups.freeze(m, args[0]))
+    element = lookups.freeze(m, args[0])
+    so_far.note(m, receiver, element)
+    m.log("slot", receiver.of, receiver.key, element)
     return None
 
 
@@ -342,6 +345,8 @@ def _dict_get(m: Machine, receiver: Value, args: list[Value], kwargs: dict[str, 
         return lookups.find(m, content, key, default)
     if isinstance(content, v.GroupedOf):
         return lookups.find_group(m, content, key, default)
+    if isinstance(content, evolving.Evolving) and content.container is not None:
+        return so_far.got(m, receiver, key, default)
     if isinstance(content, evolving.Evolving):
         return evolving.get(m, content, key, default)
     if v.is_const(key):

@@ -22,6 +22,7 @@ from lester_duck.lift import (
     rows,
     scalars,
     slices,
+    so_far,
     sqlx,
     texts,
     wide,
@@ -42,7 +43,7 @@ def comprehension(m: Machine, kind: str, node: ast.ListComp | ast.SetComp | ast.
     if taken is not v.MISSING:
         return taken
     if m.frames and kind in ("list", "set"):
-        iterated = m.content(_iterated(m, node.generators[0].iter))
+        iterated = so_far.of(m, _iterated(m, node.generators[0].iter))
         by_entry = isinstance(iterated, v.Group) and iterated.of.container == "dict"
         if kind == "list" and (by_entry or isinstance(iterated, inner.Inner)):
             return grouped.of_part(m, inner.of(iterated) if by_entry else iterated, node)

@@ -22,6 +22,7 @@ from lester_duck.lift import (
     matrices,
     once,
     scalars,
+    so_far,
     sqlx,
     strings,
     twolevels,
@@ -57,6 +58,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
         return v.Slot(base, lookups.freeze(m, index), twolevels.KIND)
     if isinstance(content, v.Slot) and content.container == twolevels.KIND:
         return twolevels.entry(m, content, index)
+    if isinstance(content, v.Slot):
+        return subscript(m, so_far.of(m, content), index)
     factory = m.files.get(before.default) if isinstance(before, v.HDict) else None
     if factory is not None and m.frame_of(base) is not None:
         _make(m, base, index, factory)
@@ -216,7 +219,7 @@ def _keys(content: Value) -> list[Value] | None:
 
 def known_items(m: Machine, value: Value) -> list[Value]:
     """The items of something whose length is known; raises Refused otherwise."""
-    content = m.content(value)
+    content = so_far.of(m, value)
     if isinstance(content, v.Foreign):
         content = m.content(content.rows(m, value))
     if isinstance(content, v.Choice):
@@ -374,7 +377,7 @@ def length(m: Machine, value: Value) -> Value:
     """``len(value)``."""
     if isinstance(value, v.Choice | v.Poison):
         return scalars.spread(m, value, lambda x: length(m, x))
-    content = m.content(value)
+    content = so_far.of(m, value)
     if isinstance(content, v.Foreign):
         return content.length(m, value)
     if isinstance(content, Sym) and content.type == "str":

@@ -60,10 +60,10 @@ class Evolving:
     @property
     def container(self) -> str | None:
         """``list`` or ``set`` when its entries are such."""
-        if self.shape in ("list", "set"):
-            return self.shape
         default = getattr(self.before, "default", None)
-        return default if default in ("list", "set") else None
+        if default in ("list", "set"):
+            return default
+        return self.shape if self.shape in ("list", "set") else None
 
     def merged(self, m: Any, condition: Tree, other: Value) -> Evolving:
         """The collection after a branch: this one where the condition holds, else the other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from lester_duck.lift import evolving, fields, scalars, sqlx
+from lester_duck.lift import evolving, fields, scalars, so_far, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.recurrences import Recurrence, own_tokens, window
@@ -21,6 +21,8 @@ def explain(m: Machine, frame: Frame, id_: int, found: Recurrence) -> None:
         read = m.reads[token]
         if read.kind == "len" and token not in m.lets and found.kind == "members" and not found.value:
             _explain_length(m, frame, id_, token, found)
+        if read.kind == so_far.KIND and token not in m.lets:
+            so_far.explain(m, frame, token, found)
         if token in m.lets or read.late or evolving.key_text(m, read.key) != text:
             continue
         if read.kind in ("present", "in"):

@@ -81,7 +81,8 @@ class Exploded(Library):
         if type(index) is not int or self.kind == "set":
             raise Refused("this index into a list of parts", "items[0]")
         needed = index + 1 if index >= 0 else -index
-        m.raise_if(sql("len(_1) < _2", self.items, sqlx.literal(needed)), "IndexError", "too few parts")
+        if needed > 1 or not m.implied(self.truth(m, ref)):
+            m.raise_if(sql("len(_1) < _2", self.items, sqlx.literal(needed)), "IndexError", "too few parts")
         place = sqlx.literal(index + 1 if index >= 0 else index)
         return self._changed(Sym(sql("list_extract(_1, _2)", self.items, place), self.type))
 
@@ -94,6 +95,14 @@ class Exploded(Library):
     def _cut(self, index: slice) -> Exploded:
         """``items[a:b]`` with constant bounds from the start."""
         start, stop = index.start or 0, index.stop
+        if index.step is None and self.kind != "set":
+            size = sql("len(_1)", self.items)
+            if type(start) is int and start < 0 and stop is None:
+                low = sql("greatest(_1 - _2, 1)", size, sqlx.literal(-start - 1))
+                return replace(self, items=sql("list_slice(_1, _2, len(_1))", self.items, low))
+            if start == 0 and type(stop) is int and stop < 0:
+                high = sql("greatest(_1 - _2, 0)", size, sqlx.literal(-stop))
+                return replace(self, items=sql("list_slice(_1, 1, _2)", self.items, high))
         known = type(start) is int and start >= 0 and (stop is None or (type(stop) is int and stop >= 0))
         if not known or index.step is not None or self.kind == "set":
             raise Refused("this slice of a list of parts", "items[:n] or items[n:]")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from lester_duck.lift import expressions, rows, scalars, sqlx
+from lester_duck.lift import expressions, rows, scalars, so_far, sqlx
 from lester_duck.lift.exploded import Exploded, Listed
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import Query, fresh
@@ -108,9 +108,13 @@ def ordered(listed: Exploded, kwargs: dict[str, Value]) -> Exploded:
     return Exploded(sql(f"{function}(_1)", plain(listed).items), listed.type)
 
 
-def total(listed: Exploded) -> Sym:
-    """``sum(parts)``."""
+def total(m: Machine, listed: Exploded) -> Value:
+    """``sum(parts)``; of no floats it is the whole number 0."""
     items = plain(listed).items
+    if listed.type == "float":
+        made = Sym(sql("list_sum(_1)", items), "float")
+        some = listed.truth(m, listed)
+        return made if m.implied(some) else m.select(some, made, 0)
     if listed.type == "bool":
         return Sym(sql("len(list_filter(_1, _2))", items, _function("p", sqlx.column("part", "item"))), "int")
     if listed.type != "int":
@@ -121,7 +125,7 @@ def total(listed: Exploded) -> Sym:
 def extreme(m: Machine, listed: Exploded, kind: str) -> Sym:
     """``max(parts)`` and ``min(parts)``."""
     items = plain(listed).items
-    if listed.type not in ("int", "str"):
+    if listed.type not in ("int", "str", "float", "date"):
         raise Refused(f"{kind}() of {listed.type} parts of a text")
     m.raise_if(sql("len(_1) = 0", items), "ValueError", f"{kind}() of an empty list")
     return Sym(sql(f"list_{kind}(_1)", items), listed.type)
@@ -137,5 +141,5 @@ def quantified(listed: Exploded, all_of: bool) -> Tree:
 
 def of(m: Machine, value: Value) -> Exploded | None:
     """The parts of a text as a list; None for other things."""
-    content = rows.exploded.of(m.content(value)) if m.frames else m.content(value)
+    content = rows.exploded.of(so_far.of(m, value)) if m.frames else m.content(value)
     return content if isinstance(content, Exploded) else None

@@ -30,6 +30,7 @@ from lester_duck.lift import (
     records,
     running,
     scalars,
+    so_far,
     sqlx,
     steps,
     tallies,
@@ -64,7 +65,8 @@ def loop(
         return
     if m.frames:
         content = exploded.of(content)
-    if isinstance(content, exploded.Exploded) and m.frames and tallies.loop(m, node, content, run):
+    so_far_ = so_far.of(m, content) if m.frames else content
+    if isinstance(so_far_, exploded.Exploded) and m.frames and tallies.loop(m, node, so_far_, run):
         return
     if isinstance(content, v.Group):
         content = inner.of(content)

@@ -258,6 +258,10 @@ def _number_text(m: Machine, value: Sym) -> Value:
     return m.select(condition, to_text(m, a), to_text(m, b))
 
 
+TRUTHS: dict[type, Callable[[Machine, Value], Tree]] = {}
+"""By kind of description: its truth, where a module of its own says it."""
+
+
 def truth(m: Machine, value: Value) -> Tree:
     """``bool(value)`` as a condition that is never NULL."""
     if isinstance(value, Choice | Poison):
@@ -270,6 +274,8 @@ def truth(m: Machine, value: Value) -> Tree:
     content = m.content(value)
     if isinstance(content, v.Foreign):
         return content.truth(m, value)
+    if type(content) in TRUTHS:
+        return TRUTHS[type(content)](m, content)
     if isinstance(content, v.HList | v.HDict | v.HSet):
         return sqlx.literal(bool(content.items))
     if isinstance(content, tuple | v.Seq | v.Rec):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 PENDING: dict[str, tuple[int, str]] = {
     "hashing_md5": (4, "vec() cannot be said in SQL (a list made for one row of the outer loop"),
-    "lagged_mean": (6, "a Slot of unknown length here"),
     "np_concat_rows": (3, "parts of a text that are looked up, or may raise"),
     "trap_alias_row": (8, "'best' as an earlier row left it"),
     "trap_closures": (8, "an object is changed in one branch only"),
