@@ -177,10 +177,9 @@ class Machine:
         known = [sqlx.text(p) for p in self.state.path]
         if all(sqlx.text(a) in known for a in sqlx.atoms(condition)):
             return True
-        bare = sqlx.bare(condition)
-        if isinstance(bare, exp.EQ) and sqlx.same(bare.expression, exp.Literal.number(0)):
-            if sqlx.text(exp.GT(this=bare.this.copy(), expression=exp.Literal.number(0))) in known:
-                return False
+        equal = sqlx.bare(condition).copy()
+        if isinstance(equal, exp.EQ) and sqlx.text(exp.GT(**equal.args)) in known:
+            return False
         opposite = sqlx.negate(condition)
         if any(sqlx.text(sqlx.negate(a)) in known for a in sqlx.atoms(condition)):
             return False
