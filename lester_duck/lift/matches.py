@@ -169,8 +169,8 @@ def _pairs(
                 columns.setdefault(sqlx.text(c), c)
     if not columns:
         raise Refused("an inner loop that does not depend on the outer row", "a loop before")
-    copied, moved = _copied(m, outer, {c.table for c in columns.values()})
-    alias, pairs = copied.alias, fresh("p")
+    rows, moved = copied(m, outer, {c.table for c in columns.values()})
+    alias, pairs = rows.alias, fresh("p")
     shown: dict[str, str] = {}
     for text, c in columns.items():
         rel = next((j.rel for j in outer.query.joins if j.alias == c.table), outer.query.base)
@@ -179,7 +179,7 @@ def _pairs(
     named = [n for n, _ in keys]
     distinct = GroupRel(
         name=f"{outer.query.base.name}_{'_'.join(named[:2])}", what=f"each {', '.join(named)} once",
-        lines=frame.lines, query=replace(copied, alias=alias), keys=keys,
+        lines=frame.lines, query=replace(rows, alias=alias), keys=keys,
     )  # fmt: skip
 
     def over(tree: Tree) -> Tree:
@@ -206,7 +206,7 @@ def _others(m: Machine, frame: Frame) -> list[Tree]:
     return [m.expand(x).sql for x in found if isinstance(x, Sym)]
 
 
-def _copied(m: Machine, outer: Frame, needed: set[str]) -> tuple[Query, dict[str, str]]:
+def copied(m: Machine, outer: Frame, needed: set[str]) -> tuple[Query, dict[str, str]]:
     """The outer loop's rows and what they look up, under names of their own."""
     moved = {outer.query.alias: fresh("d")}
     joins: list[Join] = []

@@ -77,7 +77,7 @@ def assign(m: Machine, frame: Frame, name: str, series: Series) -> Frame:
     series = FRAME_RULES["aligned"](m, frame.rows_, series)
     frame = FRAME_RULES["at rows of"](m, frame, series)
     sym = carry(m, frame.rows_, series.rows_, series.sym)
-    rows = with_joins(frame.rows_, series.rows_.joins if series.rows_.rel is frame.rows_.rel else ())
+    rows = with_joins(frame.rows_, joins_over(m, frame.rows_, series.rows_))
     return put(replace(frame, what_rows=rows), name, named(m, name, sym))
 
 
@@ -86,6 +86,24 @@ def with_joins(rows: Rows, joins: Iterable[Join]) -> Rows:
     known = {j.alias for j in rows.joins}
     more = tuple(j for j in joins if j.alias not in known)
     return replace(rows, joins=rows.joins + more) if more else rows
+
+
+def joins_over(m: Machine, target: Rows, source: Rows) -> tuple[Join, ...]:
+    """The lookups of a series that is carried to other rows, by keys of these: also those of a loop over them."""
+    if source.rel is target.rel:
+        return source.joins
+    chain = between(source.rel, target.rel) or []
+    found: list[Join] = []
+    for place, rel in enumerate(chain):
+
+        def below(sym: Sym, rel: SelectRel = rel, place: int = place) -> Sym:
+            tree = v.rebind(m.expand(sym), rel.query.alias, rel.query.base.token).sql
+            for lower in reversed(chain[:place]):
+                tree = _inlined(m, lower, dict(lower.outputs), tree)
+            return Sym(tree, sym.type, sym.null)
+
+        found += [replace(j, keys=tuple((below(s), n) for s, n in j.keys)) for j in rel.query.joins if not j.always]
+    return tuple(found)
 
 
 # -- matching -----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from lester_duck.lift import pandas_aggregates as aggregates
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_group as groups
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift import values as v
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
@@ -105,6 +106,12 @@ class GroupRows(Library):
         by: Order = (),
     ) -> Sym:  # fmt: skip
         """An aggregate of the group, over the running loop's row; ``empty`` is that of no rows."""
+        said = [*([argument.sql] if argument is not None else []), *(s.sql for s, _ in by)]
+        if INDEX["outer tables"](m, said):
+            pairs, move = INDEX["over pairs"](m, self, said)
+            moved = None if argument is None else replace(argument, sql=move(argument.sql), parts=(), choices=())
+            ordered = tuple((replace(s, sql=move(s.sql)), d) for s, d in by)
+            return pairs.aggregate(m, kind, moved, type_, name, empty, ordered)
         alias = self.alias or next((f.query.alias for f in reversed(m.frames) if f.query.base is self.rel), None)
         if alias is None:
             raise Refused("rows of a group outside the loop over the groups")
@@ -120,6 +127,8 @@ class GroupRows(Library):
         """The same rows as a grouping of their own, where they are chosen by a condition."""
         if self.where is None:
             return self
+        if INDEX["outer tables"](m, [self.where]):
+            return INDEX["over pairs"](m, self, [self.where])[0].apart(m)
         rows = frames.restricted(self.frame.rows_, self.where)
         keys = tuple(k for _, k in self.rel.keys)
         return looked_up(m, replace(self.frame, what_rows=rows), keys, self.wanted(m), self.order)
@@ -236,6 +245,9 @@ class GroupValues(Library):
             kind = kind.removesuffix("_sample")
         argument = aggregates.argument(kind, sym)
         type_ = aggregates.result_type(kind, argument)
+        if kind == "sum" and type_ == "float":
+            whole.as_floats(m, self.series.sym)
+            whole.owe_rows(m, self.series.rows_)
         code = "sum_known" if kind == "sum" and (argument.null or type_ == "float") else kind
         label = f"{name}_{self.series.sym.name}" if self.series.sym.name else name
         never = kind in ("sum", "count_of", "count_distinct")
@@ -260,7 +272,7 @@ class GroupValues(Library):
 
     def compare(self, m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Value:
         """A comparison, element by element."""
-        return self._both(m, a, b, lambda x, y: series_rules.compare(m, op, x, y))
+        return self._both(m, a, b, lambda x, y: series_rules.compared(m, op, x, y))
 
     def unary(self, m: Machine, op: type[ast.unaryop], value: Value) -> Value:
         """``~x``, ``-x``."""
@@ -270,9 +282,6 @@ class GroupValues(Library):
         sides = [s for s in (a, b) if isinstance(s, GroupValues)]
         if len(sides) == 2 and (a.group.rel is not b.group.rel or a.group.where is not b.group.where):
             raise Refused("columns of different groups")
-        other = [s for s in (a, b) if not isinstance(s, GroupValues)]
-        if any(isinstance(m.content(s), Sym) for s in other):
-            raise Refused("a column of a group beside a value of the group", "an aggregate over all rows")
         x, y = (s.series if isinstance(s, GroupValues) else s for s in (a, b))
         return replace(self, series=rule(x, y))
 

@@ -64,9 +64,19 @@ class GroupItems(Library):
         for i in range(owed, len(m.obligations)):
             debt = m.obligations[i]
             if debt.query is query:
-                m.obligations[i] = replace(debt, path=(*base.where, *debt.path[depth:]))
+                m.obligations[i] = self._owed(m, replace(debt, path=debt.path[depth:]))
         self._leave(m, frame, assigned)
         return True
+
+    def _owed(self, m: Machine, debt: Obligation) -> Obligation:
+        """What a row of the group must not be; over the pairs where that depends on the loop's row."""
+        base, beside = self.group.rel.query, group_rules.INDEX["outer tables"]
+        if beside(m, [debt.fails]):
+            made = group_rules.INDEX["pairs"](m, self.group, [*debt.path, debt.fails])
+            path = (*made.rows.where, *(made.move(c) for c in debt.path))
+            return replace(debt, query=made.rows.query(), path=path, fails=made.move(debt.fails))
+        own = [a for c in debt.path for a in sqlx.atoms(m.expand_tree(c)) if not beside(m, [a])]
+        return replace(debt, path=(*base.where, *own))
 
     def _leave(self, m: Machine, frame: LoopFrame, assigned: set[str]) -> None:
         by_name: dict[str, list[Effect]] = {}
@@ -94,7 +104,8 @@ class GroupItems(Library):
         path = [m.expand_tree(c) for c in effect.path[len(frame.start.path) :]]
         inner = {frame.query.alias, *(j.alias for j in frame.query.joins)}
         used = {t for tree in [*path, *trees] for t in sqlx.tables(m.expand_tree(tree))}
-        if any(t not in inner and t not in m.wholes for t in used):
+        beside = group_rules.INDEX["outer tables"](m, [*path, *trees])
+        if any(t not in inner and t not in m.wholes and t not in beside for t in used):
             raise Refused("a row of a group compared with a value of the group", "transform before the loop")
         found = sqlx.conjunction(a for c in path for a in sqlx.atoms(c))
         return None if isinstance(found, exp.Boolean) and found.this else found
@@ -134,9 +145,10 @@ class GroupItems(Library):
         path = [sqlx.text(m.expand_tree(c)) for p in effect.path for c in sqlx.atoms(p)]
         if not sym.null or sqlx.text(sql("_1 IS NOT NULL", sym.sql)) in path:
             return
-        own = (*self.group.rel.query.where, *effect.path[len(frame.start.path) :])
-        fails = sql("_1 IS NULL", sym.sql)
-        m.obligations.append(Obligation(frame.query, own, fails, "a missing value kept by a loop", effect.line))
+        own = effect.path[len(frame.start.path) :]
+        said = "a missing value kept by a loop"
+        debt = Obligation(frame.query, own, sql("_1 IS NULL", sym.sql), said, effect.line)
+        m.obligations.append(self._owed(m, debt))
 
     def _last(self, m: Machine, frame: LoopFrame, name: str, effect: Effect) -> None:
         value = effect.arguments[0]

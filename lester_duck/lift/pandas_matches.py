@@ -6,11 +6,13 @@ import ast
 from dataclasses import dataclass, replace
 
 from lester_duck.lift import pandas_frames as frames
+from lester_duck.lift import pandas_series as series_rules
 from lester_duck.lift import sqlx
 from lester_duck.lift.foreign import Library
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Frame, Series
 from lester_duck.lift.pandas_group_loops import GroupRows, GroupValues, looked_up
+from lester_duck.lift.relations import GroupRel
 from lester_duck.lift.values import Ref as Held
 from lester_duck.lift.values import Refused, Sym, Value
 
@@ -41,7 +43,7 @@ class Matched(Library):
         """``.sum()`` counts the rows, ``.any()`` asks for one."""
         if name not in ("sum", "any") or args or kwargs:
             raise Refused(f".{name}() of a comparison with the loop's row", "sum, any")
-        series = self.keys[0][0]
+        series = self.keys[0][0] if self.keys else self.rest
         counted = self.rows_of(m, series.rows_.owner, Frame(series.rows_, ())).length(m, ref)
         return counted if name == "sum" else Sym(sqlx.sql("_1 > 0", counted.sql), "bool")
 
@@ -50,14 +52,26 @@ class Matched(Library):
         ref = Held(owner) if owner is not None else None
         if any(isinstance(x, Sym) and frames.windowed(m, x.sql) for _, x in frame.columns):
             frame = frames.close(m, ref, frame)
-        if self.rest is not None:
+        beside = self.rest is not None and of_loop(m, self.rest.sym)
+        if self.rest is not None and not beside:
             frame = frames.filtered(m, ref, frame, self.rest)
         keys = []
         for series, _ in self.keys:
             joins = series.rows_.joins if series.rows_.rel is frame.rows_.rel else ()
             frame = replace(frame, what_rows=frames.with_joins(frame.rows_, joins))
             keys.append(frames.carry(m, frame.rows_, series.rows_, series.sym))
-        return looked_up(m, frame, tuple(keys), tuple(wanted for _, wanted in self.keys))
+        made = looked_up(m, frame, tuple(keys), tuple(wanted for _, wanted in self.keys)) if keys else every(frame)
+        if not beside:
+            return made
+        if self.rest.rows_.rel is not frame.rows_.rel:
+            raise Refused("a comparison of another frame's rows with the loop's row", "one frame in one condition")
+        return replace(made, where=frames.truth(self.rest.sym))
+
+
+def every(frame: Frame) -> GroupRows:
+    """All rows of a frame, of which a condition chooses some."""
+    name = frame.rows_.title or frame.rows_.rel.name
+    return GroupRows(GroupRel(name=name, query=frame.rows_.query(), keys=()), frame)
 
 
 def matched(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Matched | None:
@@ -66,9 +80,11 @@ def matched(m: Machine, op: type[ast.cmpop], a: Value, b: Value) -> Matched | No
     series, value = (x, y) if isinstance(x, Series) else (y, x)
     if not m.frames or not isinstance(series, Series) or not isinstance(value, Sym) or not of_loop(m, value):
         return None
-    if op is not ast.Eq:
-        raise Refused("rows chosen by a comparison with the loop's row other than ==", "a merge, and a condition after")
-    return Matched(((series, value),))
+    if op is ast.Eq:
+        return Matched(((series, value),))
+    closed = frames.close_series(m, series)
+    sides = (closed, value) if series is x else (value, closed)
+    return Matched((), series_rules.compared(m, op, *sides))
 
 
 def of_loop(m: Machine, value: Sym) -> bool:

@@ -15,7 +15,7 @@ from lester_duck.lift import pandas_whole as whole
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Series, options
 from lester_duck.lift.pandas_text import changed, text_of
-from lester_duck.lift.sqlx import sql
+from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.values import Refused, Sym, Value
 
 _LIKE_A_DATE = "[0-9]|^(now|today)$|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
@@ -30,13 +30,7 @@ def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Seri
         return replace(series, sym=replace(sym, sql=tree, type="datetime"))
     if sym.type != "str":
         raise Refused(f"to_datetime of a column of {sym.type}")
-    if form is None or form in _ISO_FORMS:
-        pattern = _iso_form(m, series) if form is None else _ISO_FORMS[form]
-        parsed = sql("TRY_CAST(_1 AS TIMESTAMP)", sym.sql)
-    else:
-        pattern = dates.strptime_pattern(form)
-        parsed = sql("try_strptime(_1, _2)", sym.sql, sqlx.literal(form))
-    fits = sql("regexp_full_match(_1, _2, 'i')", sym.sql, sqlx.literal(pattern))
+    parsed, fits = _parsed(sym, form, _iso_form(m, series) if form is None else "")
     if errors == "coerce":
         made = sqlx.case(fits, parsed, exp.null())
         if form is None:
@@ -47,6 +41,47 @@ def to_moment(m: Machine, series: Series, form: str | None, errors: str) -> Seri
     bad = sql("_1 IS NOT NULL AND (NOT _2 OR _3 IS NULL)", sym.sql, fits, parsed)
     frames.owe(m, series.rows_, bad, "a text that is no date of this form")
     return Series(series.rows_, Sym(parsed, "datetime", null=sym.null, nan=True, name=sym.name))
+
+
+def _parsed(sym: Sym, form: str | None, iso: str) -> tuple[Tree, Tree]:
+    """A text as a moment, and whether it has the form: that of ISO dates, ``iso``, unless another is given."""
+    if form is None or form in _ISO_FORMS:
+        pattern = iso if form is None else _ISO_FORMS[form]
+        parsed = sql("TRY_CAST(_1 AS TIMESTAMP)", sym.sql)
+    else:
+        pattern = dates.strptime_pattern(form)
+        parsed = sql("try_strptime(_1, _2)", sym.sql, sqlx.literal(form))
+    return parsed, sql("regexp_full_match(_1, _2, 'i')", sym.sql, sqlx.literal(pattern))
+
+
+def _of_row(m: Machine, sym: Sym, form: Value) -> Sym:
+    """``pd.to_datetime(row["day"])``: one text of the loop's row; a missing one stays missing."""
+    if sym.type in ("date", "datetime"):
+        return sym
+    if sym.type != "str" or not (form is None or isinstance(form, str)):
+        raise Refused(f"to_datetime of a {sym.type} of a row", "a text")
+    parsed, fits = _parsed(sym, form, _ISO)
+    bad = sql("_1 IS NOT NULL AND (NOT _2 OR _3 IS NULL)", sym.sql, fits, parsed)
+    m.oblige(bad, "a text that is no date of this form")
+    return Sym(parsed, "datetime", null=sym.null, nan=True, name=sym.name)
+
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "D": 86400}
+_FARTHEST = 9_223_372_036
+"""Seconds from 1970 to the last moment that pandas tells in nanoseconds."""
+
+
+def _since_1970(m: Machine, series: Series, unit: Value) -> Series:
+    """``to_datetime(epoch, unit="s")``: whole numbers of seconds since 1970."""
+    sym = series.sym
+    if sym.type != "int" or unit not in (*_SECONDS, "ms"):
+        raise Refused(f"to_datetime with unit={unit!r} of a column of {sym.type}", 'whole numbers, unit="s"')
+    per_second = 1000 if unit == "ms" else 1
+    most = _FARTHEST * per_second // _SECONDS.get(unit, 1)
+    frames.owe(m, series.rows_, sql("abs(_1) > _2", sym.sql, sqlx.literal(most)), "a moment out of range")
+    micros = _SECONDS.get(unit, 1) * 1_000_000 // per_second
+    made = sql("make_timestamp(_1 * _2)", sym.sql, sqlx.literal(micros))
+    return Series(series.rows_, Sym(made, "datetime", nan=True, name=sym.name))
 
 
 _ISO = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?)?"
@@ -74,11 +109,17 @@ def _iso_form(m: Machine, series: Series) -> str:
 def to_datetime(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     """``pd.to_datetime(series or text, format=..., errors=...)``."""
     chosen = options(kwargs, args, ("arg", "errors", "dayfirst"), "to_datetime", errors="raise", dayfirst=False,
-                     format=None, utc=None)  # fmt: skip
+                     format=None, utc=None, unit=None)  # fmt: skip
     frames.only(chosen, "to_datetime", dayfirst=(False, True), utc=(None, False), errors=("raise", "coerce"))
     content = m.content(chosen["arg"])
     if isinstance(content, str):
         return series_rules.moment(content)
+    if isinstance(content, Sym) and m.frames and not chosen["dayfirst"] and chosen["unit"] is None:
+        if chosen["errors"] == "coerce":
+            raise Refused("to_datetime of a row's text with errors='coerce'", "the column, before the loop")
+        return _of_row(m, content, chosen["format"])
+    if isinstance(content, Series) and chosen["unit"] is not None:
+        return _since_1970(m, content, chosen["unit"])
     if isinstance(content, Series):
         form = chosen["format"]
         if form is None and content.sym.type == "str":
@@ -138,11 +179,17 @@ _PARTS = {
 }  # fmt: skip
 
 
+def _of_moments(accessor: Accessor, name: str) -> Series:
+    """The column of dates or moments that a rule of ``.dt`` needs."""
+    series = text_of(accessor)
+    if series.sym.type not in ("date", "datetime"):
+        raise Refused(f".dt.{name} of a column of {series.sym.type}")
+    return series
+
+
 def _part(name: str, template: str) -> frames.SeriesRule:
     def rule(m: Machine, accessor: Accessor) -> Value:
-        series = text_of(accessor)
-        if series.sym.type not in ("date", "datetime"):
-            raise Refused(f".dt.{name} of a column of {series.sym.type}")
+        series = _of_moments(accessor, name)
         made = changed(series, sql(template, series.sym.sql), "float" if series.sym.null else "int")
         return _counted(m, made)
 
@@ -239,9 +286,7 @@ def _end(name: str, template: str) -> frames.SeriesRule:
     """``.dt.is_month_end`` and its like: false of a missing moment."""
 
     def rule(m: Machine, accessor: Accessor) -> Value:
-        series = text_of(accessor)
-        if series.sym.type not in ("date", "datetime"):
-            raise Refused(f".dt.{name} of a column of {series.sym.type}")
+        series = _of_moments(accessor, name)
         tree = sql(template, series.sym.sql)
         return changed(series, sql("coalesce(_1, FALSE)", tree) if series.sym.null else tree, "bool")
 

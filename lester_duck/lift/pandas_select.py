@@ -10,6 +10,7 @@ from sqlglot import exp
 from lester_duck.lift import arrays, scalars, sqlx
 from lester_duck.lift import pandas_frames as frames
 from lester_duck.lift import pandas_series as series_rules
+from lester_duck.lift import pandas_whole as wholes
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_aggregates import count
@@ -160,8 +161,9 @@ def with_column(m: Machine, frame: Frame, name: str, value: Value) -> Frame:
     if isinstance(held, v.View):
         raise Refused("a column assigned from this", "np.arange(len(df)), or a list filled in a loop over the frame")
     if isinstance(held, v.ListOf | v.Vector):
-        series = Series(matching(m, frame.rows_, held.rel), series_rules.settled(scalars.scalar(held.element)))
-        return frames.assign(m, frame, name, series)
+        rows, element = matching(m, frame.rows_, held.rel), scalars.scalar(held.element)
+        made = wholes.mixed(m, rows, element, series_rules.settled(element))
+        return frames.assign(m, frame, name, Series(rows, made))
     sym = scalars.scalar(held) if held == held else Sym(exp.null(), "float", null=True)
     if isinstance(held, list | tuple | v.HList):
         raise Refused("a column assigned from a list of constants")

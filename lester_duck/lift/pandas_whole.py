@@ -14,6 +14,7 @@ from sqlglot import exp
 from lester_duck.lift import sqlx
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_objects import Rows
+from lester_duck.lift.relations import SelectRel
 from lester_duck.lift.sqlx import Tree, sql
 from lester_duck.lift.state import Obligation
 from lester_duck.lift.values import Sym
@@ -26,6 +27,42 @@ def unless(m: Machine, rows: Rows, sym: Sym, fails: Tree | None = None) -> Sym:
     fails = sql("_1 IS NULL", sym.sql) if fails is None else fails
     debt = Obligation(rows.query(), rows.where, fails, _MESSAGE, m.line)
     return replace(sym, whole=(*(sym.whole or ()), debt))
+
+
+def mixed(m: Machine, rows: Rows, sym: Sym, made: Sym) -> Sym:
+    """The column of a list whose numbers are whole in some rows: one of whole numbers where no other one comes."""
+    if sym.type != "number" or sym.whole is not None:
+        return made
+    tree, rel, query = sqlx.bare(m.expand_tree(sym.sql)), rows.rel, rows.query()
+    while isinstance(tree, exp.Column) and isinstance(rel, SelectRel) and tree.table == query.alias:
+        tree, query = sqlx.bare(m.expand(dict(rel.outputs)[tree.name]).sql), rel.query
+        rel = query.base
+    other = _not_whole(tree)
+    if isinstance(other, exp.Boolean):
+        return made
+    return replace(made, whole=(Obligation(query, query.where, other, _MESSAGE, m.line),))
+
+
+def _not_whole(tree: Tree) -> Tree:
+    """Where an expression is none of the whole numbers that stand in it."""
+    tree = sqlx.bare(tree)
+    if isinstance(tree, exp.Literal):
+        return sqlx.literal(tree.is_string or not tree.name.isdigit())
+    if not isinstance(tree, exp.Case) or tree.this is not None or tree.args.get("default") is None:
+        return sqlx.literal(True)
+    found = _not_whole(tree.args["default"])
+    for branch in reversed(tree.args["ifs"]):
+        found = sqlx.case(branch.this.copy(), _not_whole(branch.args["true"]), found)
+    if all(isinstance(n, exp.Boolean) and n.this for n in (*(i.args["true"] for i in found.args["ifs"]),
+                                                           found.args["default"])):  # fmt: skip
+        return sqlx.literal(True)
+    return found
+
+
+def owe_rows(m: Machine, rows: Rows) -> None:
+    """Say that the file has a row: a column without any is of no type, and its sum a whole number."""
+    message = "no row at all, whose sum pandas has as the whole number 0"
+    m.obligations.append(Obligation(rows.query(), (), exp.true(), message, m.line, some=True))
 
 
 def is_whole(sym: Sym) -> bool:
