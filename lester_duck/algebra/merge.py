@@ -52,7 +52,7 @@ def _only_groups(tree: exp.Select) -> bool:
     """Whether a SELECT groups the rows of one relation, all of them, and does nothing else."""
     if not tree.args.get("from_") or any(tree.args.get(c) for c in ("joins", "where", "qualify", "windows")):
         return False
-    if any(own_nodes(tree, exp.Window, exp.Explode)):
+    if any(own_nodes(tree, exp.Window, exp.Explode)) or (tree.args.get("distinct") or exp.Distinct()).args.get("on"):
         return False
     return bool(tree.args.get("group") or tree.args.get("distinct")) or any(
         not in_window(n, tree) for n in own_aggregates(tree)

@@ -152,7 +152,7 @@ def _seen_from(column: exp.Column, alias: str) -> Iterator[exp.Select]:
     child: exp.Expression = column
     while child.parent is not None:
         parent = child.parent
-        if isinstance(parent, exp.From | exp.Join) and child.arg_key == "this" and not isinstance(child, exp.Lateral):
+        if isinstance(parent, exp.From | exp.Join) and child.arg_key == "this" and isinstance(child, exp.Subquery):
             child = parent.parent  # a derived table does not see its neighbours
             continue
         if isinstance(parent, exp.Select) and alias.lower() in {i.alias_or_name.lower() for i in own_items(parent)}:

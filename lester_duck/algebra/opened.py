@@ -99,7 +99,7 @@ def _variants(
         if kept:
             variant.set("where", exp.Where(this=exp.and_(*[exp.paren(k.copy()) for k in kept])))
         if opening.occurrences:
-            yield variant, opening.occurrences
+            yield variant.copy(), opening.occurrences
         for test in [*opening.tests, *(e.copy() for e in opening.shown)]:
             for nested in [q for q in subqueries(exp.Paren(this=test.copy())) if not _is_kept_out(q)]:
                 yield from _variants(variant, nested, taken)

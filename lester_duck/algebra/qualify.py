@@ -13,6 +13,7 @@ from sqlglot.schema import MappingSchema
 
 from lester_duck.algebra.constants import lists_in_from
 from lester_duck.algebra.flatten import is_aggregate, own_aggregates
+from lester_duck.algebra.limits import distinct_on_as_window
 from lester_duck.algebra.relation import OrderTerm, Relation, column
 from lester_duck.algebra.stars import spell_out
 from lester_duck.algebra.using import mark_written, merge_columns
@@ -31,6 +32,8 @@ def qualify(tree: exp.Select, relations: Mapping[str, Relation], where: str) -> 
     """
     tree = tree.copy()
     lists_in_from(tree)
+    for select in [s for s in tree.find_all(exp.Select) if s is not tree]:
+        select.replace(distinct_on_as_window(select, where))
     tree = qualify_tables(tree, dialect="duckdb")
     aliases: dict[str, Relation] = {}
     for node in tree.find_all(exp.Table):
