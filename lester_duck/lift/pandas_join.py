@@ -156,6 +156,21 @@ def merge(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     return _merge(m, left, frame, list(rest), chosen)
 
 
+def _same_index(a: Frame, b: Frame) -> bool:
+    """Whether the rows of both are those of one frame, under the labels that they have there."""
+    return a.rows_.labels == b.rows_.labels and {a.rows_.index, b.rows_.index} <= {"range", "subset"}
+
+
+def _by_index(m: Machine, frame: Frame, right: Frame) -> Frame:
+    """``df.join(other)`` of columns made of the same rows: missing where the other one has no such row."""
+    both = set(frame.names) & set(right.names)
+    if both:
+        raise Refused(f"the script would fail here: two columns {min(map(str, both))!r}")
+    for name, sym in zip(right.names, frames.syms(right, right.names), strict=True):
+        frame = frames.assign(m, frame, name, Series(right.rows_, sym))
+    return frame
+
+
 def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
     chosen = options(kwargs, args, ("other", "on", "how"), "join", on=None, how="left", lsuffix="", rsuffix="")
     frames.only(chosen, "join", how=("left", "inner"))
@@ -165,6 +180,8 @@ def _join(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[
         return _join_each(m, ref, right if isinstance(right, tuple) else right.items, chosen)
     if isinstance(right, Series):
         right = Frame(right.rows_, ((right.sym.name or "value", right.sym),))
+    if isinstance(right, Frame) and _same_index(frame, right) and chosen["on"] is None and chosen["how"] == "left":
+        return m.new(_by_index(m, frame, right))
     if not isinstance(right, Frame) or right.rows_.index != "keys":
         raise Refused("a join by position", "a merge by key")
     keys = [n for n, _ in right.rows_.keys]

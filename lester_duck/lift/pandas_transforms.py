@@ -83,5 +83,5 @@ frames.FRAME_RULES["shift with a value"] = filled
 frames.FRAME_RULES["transforms"] = {
     "first": _at_end(exp.FirstValue),
     "last": _at_end(exp.LastValue),
-    **{n: _method(n) for n in ("cumsum", "cummax", "cummin", "shift", "diff", "rank", "ffill", "cumcount")},
+    **{n: _method(n) for n in ("cumsum", "cummax", "cummin", "shift", "diff", "rank", "ffill", "bfill", "cumcount")},
 }

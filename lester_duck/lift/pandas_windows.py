@@ -121,28 +121,7 @@ class GroupColumn(Library):
         return replace(self, series=series_rules.operate(m, op, x, y))
 
 
-_WITHIN = ("shift", "diff", "cumsum", "cummax", "cummin", "rank", "ffill", "cumcount")
-
-
-def _ffill(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if args or kwargs:
-        raise Refused("ffill with arguments")
-    name = columns_of(group)[0]
-    frame = ready(m, group, [name])
-    return _filled(frame, frames.syms(frame, [name])[0], frames.syms(frame, part(group, "keys")))
-
-
-def _filled(frame: Frame, sym: Sym, keys: list[Sym]) -> Series:
-    last = exp.IgnoreNulls(this=exp.LastValue(this=sym.sql.copy()))
-    tree = window(last, keys, [position(frame)], "ROWS UNBOUNDED PRECEDING")
-    return Series(frame.rows_, replace(sym, sql=known_keys(keys, tree), null=True, parts=(), choices=()))
-
-
-def _series_ffill(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if args or kwargs:
-        raise Refused("ffill with arguments")
-    frame, sym = plain(m, series)
-    return _filled(frame, sym, [])
+_WITHIN = ("shift", "diff", "cumsum", "cummax", "cummin", "rank", "ffill", "bfill", "cumcount")
 
 
 def _transform(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -384,13 +363,13 @@ def _extreme_rows(descending: bool) -> frames.SeriesRule:
 WITHIN = {
     "pct_change": _group_pct_change, "idxmax": _extreme_rows(True), "idxmin": _extreme_rows(False),
     "transform": _transform, "shift": _group_shift, "diff": _group_diff, "cumcount": _cumcount,
-    "rank": _group_rank, "ffill": _ffill, "cumsum": running("cumsum", "sum(_1)"),
+    "rank": _group_rank, "cumsum": running("cumsum", "sum(_1)"),
     "cummax": running("cummax", "max(_1)"), "cummin": running("cummin", "min(_1)"),
 }  # fmt: skip
 groups.GROUPED.update(WITHIN)
 frames.SERIES_METHODS.update(
     {
-        "ffill": _series_ffill, "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"), "cummax": _run("max(_1)"),
+        "shift": _shift, "diff": _diff, "cumsum": _run("sum(_1)"), "cummax": _run("max(_1)"),
         "cummin": _run("min(_1)"), "rank": _rank,
         "pct_change": _pct_change,
     }
