@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
-
-import numpy as np
-import pyarrow as pa
+from typing import Literal
 
 from lester_duck.errors import (
     CheckFailed,
@@ -18,43 +15,19 @@ from lester_duck.errors import (
     InternalError,
     LesterError,
     NothingToLearn,
-    one_of,
 )
-from lester_duck.pipeline.model import Checkpoint, Output, Pipeline, Split
-from lester_duck.rewrite import render
+from lester_duck.pipeline.model import Checkpoint, Pipeline, Split
+from lester_duck.rewrite.at_point import Executed, compare_at
 from lester_duck.rewrite.claims import ignored, unclaimed
 from lester_duck.rewrite.compare import (
-    TOLERANCE,
-    TOLERANCE_32,
     Mismatch,
     compare_matrix,
     compare_rows,
-    missing_texts,
-    sort_rows,
-    without_nan,
 )
 from lester_duck.rewrite.elements import NotKept
-from lester_duck.rewrite.files_text import compare_files
 from lester_duck.rewrite.observation import Evidence, Observation
-from lester_duck.rewrite.points import TESTED, Expected, NotReached, Point, expected, last_views, points, suspects
+from lester_duck.rewrite.points import Expected, NotReached, Point, expected, last_views, points, suspects
 from lester_duck.rewrite.trace import source_rows
-
-
-class Executed(Protocol):
-    """A pipeline that has been run."""
-
-    def view(self, name: str) -> pa.Table:
-        """The user columns of a view, rows in view order."""
-
-    def matrix(self, part: str = "train") -> np.ndarray:
-        """A part of the matrix (train, test or all) in order, rows x columns."""
-
-    def columns(self) -> Sequence[str]:
-        """A name for each column of the matrix, beginning with its featurizer's."""
-
-    def labels(self) -> np.ndarray:
-        """The labels of the train part, in the order of the matrix."""
-
 
 Execute = Callable[[Pipeline, Path], AbstractContextManager[Executed]]
 """Runs a pipeline on the data in a folder; a LesterError means that it refuses the data."""
@@ -102,9 +75,9 @@ class Verdict:
     not_comparable: tuple[str, ...] = ()
     not_checked: tuple[str, ...] = ()
     stricter: tuple[str, ...] = ()
+    """Directed inputs whose form a source or check of the pipeline refuses and the original accepts."""
     mutants: tuple[int, int] | None = None
     """Mutants told apart from the original, and mutants judged (those argued equivalent left out)."""
-    """Directed inputs whose form a source or check of the pipeline refuses and the original accepts."""
 
     @property
     def points(self) -> int:
@@ -240,7 +213,7 @@ def wanted(pipeline: Pipeline, evidence: Evidence) -> tuple[Wanted, ...]:
 def mismatch_at(pipeline: Pipeline, want: Wanted, executed: Executed) -> Mismatch | None:
     """The first difference at a point, or None."""
     try:
-        return _compare_point(pipeline, want.point, want.expected, executed, ordered=want.ordered)
+        return compare_at(pipeline, want.point, want.expected, executed, ordered=want.ordered)
     except (NotKept, NotReached):
         return None
     except InputError as error:
@@ -256,7 +229,7 @@ def _compare_points(pipeline: Pipeline, evidence: Evidence, executed: Executed) 
             unstable = dict(evidence.unstable).get(point.describe()) or _unstable(point, want, evidence.second)
             if unstable == "content":
                 raise NotKept(f"it differs between two runs of the original (hash seed, clock){evidence.because}")
-            mismatch = _compare_point(pipeline, point, want, executed, ordered=unstable is None)
+            mismatch = compare_at(pipeline, point, want, executed, ordered=unstable is None)
         except NotReached:
             continue
         except NotKept as why:
@@ -314,61 +287,6 @@ def unstable_points(pipeline: Pipeline, evidence: Evidence) -> tuple[tuple[str, 
         if kind:
             found.append((point.describe(), kind))
     return tuple(found)
-
-
-def _compare_point(
-    pipeline: Pipeline, point: Point, want: Expected, executed: Executed, *, ordered: bool
-) -> Mismatch | None:
-    if point.claim == "X":
-        return _compare_x(pipeline, want.matrix, executed, ordered=ordered)
-    if point.claim == TESTED:
-        return _compare_tested(pipeline, want.matrices, executed)
-    if point.claim == "y":
-        found = tuple((v,) for v in np.asarray(executed.labels()).tolist())
-        return compare_rows(without_nan(want.rows), without_nan(found), ("y",), ordered=ordered)
-    table = executed.view(point.view)
-    if isinstance(point.claim, Output):
-        return compare_files(point.claim, want.text or "", render.render(point.claim, table), ordered=ordered)
-    for name in want.names:
-        if name not in table.column_names:
-            raise InputError(one_of("column", name, table.column_names), where=f"view {point.view}")
-    columns = [table.column(name).to_pylist() for name in want.names]
-    found = list(zip(*columns, strict=True))
-    rows = missing_texts(want.rows)
-    if want.frame:
-        rows, found = without_nan(rows), without_nan(found)
-    return compare_rows(rows, found, want.names, ordered=ordered and point.claim.ordered and not want.bag)
-
-
-def _tolerance(pipeline: Pipeline) -> float:
-    narrow = pipeline.features is not None and pipeline.features.dtype == "float32"
-    return TOLERANCE_32 if narrow else TOLERANCE
-
-
-def _compare_tested(pipeline: Pipeline, given: Sequence[np.ndarray], executed: Executed) -> Mismatch | None:
-    """The test part (or all rows) against what was given to predict and score: it must be among them.
-
-    Raises NotReached where nothing can be said: several other matrices were given (a third part of the
-    rows, say), or only some of the rows.
-    """
-    names, tolerance = tuple(executed.columns()), _tolerance(pipeline)
-    test, everything = (np.asarray(executed.matrix(part), dtype=float) for part in ("test", "all"))
-    for part in (test, everything):
-        if any(compare_matrix(want, part, names, tolerance) is None for want in given):
-            return None
-    if len(given) > 1 or len(given[0]) < len(test):
-        raise NotReached("none of the matrices given is a part of the pipeline")
-    return compare_matrix(given[0], test, names, tolerance)
-
-
-def _compare_x(pipeline: Pipeline, want: np.ndarray, executed: Executed, *, ordered: bool) -> Mismatch | None:
-    found = np.asarray(executed.matrix(), dtype=float)
-    tolerance = _tolerance(pipeline)
-    if want.shape == (0, 0) and not len(found):
-        return None  # no rows, given as an empty list: it says nothing of columns
-    if not ordered and want.shape == found.shape:
-        want, found = sort_rows(want), sort_rows(found)
-    return compare_matrix(want, found, tuple(executed.columns()), tolerance)
 
 
 def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outcome: Comparison) -> Comparison:
