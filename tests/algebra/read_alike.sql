@@ -460,3 +460,6 @@ SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT * FROM u AS x NATURAL JOIN (
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT k, i FROM u AS p, range(p.k) AS n(i)) AS q WHERE q.k = t.k)
 SELECT k FROM t WHERE EXISTS (SELECT 1 FROM (SELECT * RENAME (k AS z) FROM u AS p, unnest([p.k]) AS n) AS q WHERE q.z = t.k AND n > 0)
 SELECT k, (SELECT max(i) FROM (SELECT p.k, COLUMNS('i') FROM u AS p, LATERAL (SELECT p.a + 1 AS i) AS l) AS q WHERE q.k = t.k) AS m FROM t
+SELECT k FROM t WHERE a IN (SELECT q.a FROM (SELECT DISTINCT ON (a) a, k FROM u ORDER BY k DESC, e) AS q WHERE q.k > 0)
+SELECT DISTINCT ON (a) a, k FROM (SELECT p.k, p.a FROM t AS p WHERE p.k NOT IN (SELECT q.k FROM u AS q)) AS p ORDER BY k
+SELECT w.k, w.i FROM (SELECT p.k, n.i FROM t AS p, range(p.k) AS n(i)) AS w RIGHT JOIN (SELECT p.k, n.i FROM u AS p, range(p.k) AS n(i)) AS p ON p.k = w.k
