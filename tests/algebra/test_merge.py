@@ -34,6 +34,9 @@ KEPT = [
     (JOIN, "SELECT k, sum(b) OVER (PARTITION BY k) AS b FROM j"),
     (JOIN + " ORDER BY u.a", "SELECT k, list(b) AS b FROM j GROUP BY k"),
     ("SELECT t.k, 1 AS b FROM t JOIN u ON t.k = u.k", "SELECT b, count(*) AS n FROM j GROUP BY b"),
+    (JOIN, "SELECT DISTINCT ON (k) k, b FROM j ORDER BY k, b"),
+    ("SELECT t.k, (SELECT max(a) FROM u WHERE u.k = t.k) AS b FROM t JOIN u AS w ON w.k = t.k",
+     "SELECT b, count(*) AS n FROM j GROUP BY b"),
     ("SELECT t.k, t.a AS b FROM t WHERE t.a > 5", "SELECT k, sum(b) AS b FROM j GROUP BY k"),
 ]
 
