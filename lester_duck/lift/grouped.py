@@ -10,7 +10,7 @@ from sqlglot import exp
 from lester_duck.lift import evolving, expressions, inner, lookups, rows, scalars, sqlx
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
-from lester_duck.lift.relations import GroupRel, Query, SelectRel, fresh
+from lester_duck.lift.relations import GroupRel, Query, Relation, SelectRel, fresh
 from lester_duck.lift.shapes import columns_of
 from lester_duck.lift.state import Frame
 from lester_duck.lift.values import Refused, Sym, Value
@@ -20,31 +20,8 @@ _NEAREST = "conditions that speak of the list's own elements"
 
 def comprehension(m: Machine, group: v.Group, node: ast.ListComp | ast.GeneratorExp) -> Value:
     """``[f(x) for x in d[k] if p(x)]`` where ``f`` and ``p`` depend on the element alone."""
-    clause = node.generators[0]
-    if len(node.generators) != 1:
-        raise Refused("a comprehension with two loops over lists of one key")
     base = group.of.rel
-    alias = fresh("g")
-    path, names = m.state.path, m.env
-    m.state.path, m.state.envs[-1] = (), dict(names)
-    m.frames.append(Frame(Query(alias, base), m.mark, m.state.fork(), (node.lineno, node.end_lineno or node.lineno)))
-    try:
-        rows.bind_target(m, clause.target, lookups.thaw(m, v.rebind(group.of.element, base.token, alias)))
-        where: tuple[exp.Expression, ...] = ()
-        for test in clause.ifs:
-            condition = expressions.condition(m, test)
-            m.assume(condition)
-            where = (*where, condition)
-        element = v.map_syms(lookups.freeze(m, expressions.evaluate(m, node.elt)), m.expand)
-        joins = m.frames[-1].query.joins
-    finally:
-        m.frames.pop()
-        m.state.path, m.state.envs[-1] = path, names
-    where = tuple(a for c in where for a in sqlx.atoms(m.expand_tree(c)))
-    used = {t for c in where for t in sqlx.tables(c)}
-    v.map_syms(element, lambda s: (used.update(sqlx.tables(s.sql)), s)[1])
-    if joins or not used <= {alias}:
-        raise Refused("a list of one key filtered by something of the row", _NEAREST)
+    alias, element, where = _of_element(m, base, group.of.element, node)
     if not where:
         mapped = v.GroupedOf(base, group.of.key, v.rebind(element, alias, base.token), "list", "list")
         return lookups.find_group(m, mapped, group.key, ())
@@ -59,6 +36,16 @@ def comprehension(m: Machine, group: v.Group, node: ast.ListComp | ast.Generator
 
 def of_part(m: Machine, listed: inner.Inner, node: ast.ListComp | ast.GeneratorExp) -> inner.Inner:
     """``[f(x) for x in sorted(d[k])[:n] if p(x)]`` where ``f`` and ``p`` depend on the element alone."""
+    alias, element, where = _of_element(m, listed.rel, listed.element, node)
+    kept = tuple(Sym(c, "bool", name="kept") for c in where)
+    element, kept = v.rebind((element, kept), alias, listed.rel.token)
+    return replace(listed, element=element, where=(*listed.where, *kept), whole=None, head=None, skipped=0, left=0)
+
+
+def _of_element(
+    m: Machine, rel: Relation, shape: Value, node: ast.ListComp | ast.GeneratorExp
+) -> tuple[str, Value, tuple[exp.Expression, ...]]:
+    """What a comprehension makes of an element of a list, and under which conditions, over an alias of its rows."""
     clause = node.generators[0]
     if len(node.generators) != 1:
         raise Refused("a comprehension with two loops over lists of one key")
@@ -66,25 +53,24 @@ def of_part(m: Machine, listed: inner.Inner, node: ast.ListComp | ast.GeneratorE
     path, names = m.state.path, m.env
     m.state.path, m.state.envs[-1] = (), dict(names)
     lines = (node.lineno, node.end_lineno or node.lineno)
-    m.frames.append(Frame(Query(alias, listed.rel), m.mark, m.state.fork(), lines))
+    m.frames.append(Frame(Query(alias, rel), m.mark, m.state.fork(), lines))
     try:
-        rows.bind_target(m, clause.target, lookups.thaw(m, v.rebind(listed.element, listed.rel.token, alias)))
-        where: tuple[exp.Expression, ...] = ()
+        rows.bind_target(m, clause.target, lookups.thaw(m, v.rebind(shape, rel.token, alias)))
+        tests: list[exp.Expression] = []
         for test in clause.ifs:
-            condition = expressions.condition(m, test)
-            m.assume(condition)
-            where = (*where, condition)
+            tests.append(expressions.condition(m, test))
+            m.assume(tests[-1])
         element = v.map_syms(lookups.freeze(m, expressions.evaluate(m, node.elt)), m.expand)
         joins = m.frames[-1].query.joins
     finally:
         m.frames.pop()
         m.state.path, m.state.envs[-1] = path, names
-    kept = tuple(Sym(a, "bool", name="kept") for c in where for a in sqlx.atoms(m.expand_tree(c)))
-    used = {t for leaf in evolving.leaves_of((element, kept)) if isinstance(leaf, Sym) for t in sqlx.tables(leaf.sql)}
+    where = tuple(a for c in tests for a in sqlx.atoms(m.expand_tree(c)))
+    used = {t for c in where for t in sqlx.tables(c)}
+    used |= {t for leaf in evolving.leaves_of(element) if isinstance(leaf, Sym) for t in sqlx.tables(leaf.sql)}
     if joins or not used <= {alias}:
-        raise Refused("a list of one key changed by something of the row", _NEAREST)
-    element, kept = v.rebind((element, kept), alias, listed.rel.token)
-    return replace(listed, element=element, where=(*listed.where, *kept), whole=None, head=None, skipped=0, left=0)
+        raise Refused("a list of one key filtered or changed by something of the row", _NEAREST)
+    return alias, element, where
 
 
 def distinct(m: Machine, group: v.Group) -> Value:

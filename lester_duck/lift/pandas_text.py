@@ -85,7 +85,7 @@ def _contains(how: str) -> frames.SeriesRule:
                 raise Refused(".str.contains without case and regex")
             return _condition(series, sql("contains(_1, _2)", series.sym.sql, sqlx.literal(pattern)), chosen["na"])
         ignore = not chosen["case"] or bool(int(chosen["flags"]) & 2)
-        said = pattern_of(pattern, ignore)
+        said = pattern_of(m, series, pattern, ignore)
         said = {"contains": said, "match": f"^(?:{said})", "fullmatch": f"^(?:{said})\\z"}[how]
         return _condition(series, sql("regexp_matches(_1, _2)", series.sym.sql, sqlx.literal(said)), chosen["na"])
 
@@ -116,7 +116,8 @@ def _replace(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str
         return changed(series, sql("replace(_1, _2, _3)", series.sym.sql, sqlx.literal(pattern), sqlx.literal(new)))
     if "\\g" in new:
         raise Refused(".str.replace with named groups")
-    tree = sql("regexp_replace(_1, _2, _3, 'g')", series.sym.sql, sqlx.literal(pattern_of(pattern)), sqlx.literal(new))
+    said = sqlx.literal(pattern_of(m, series, pattern, kept=True))
+    tree = sql("regexp_replace(_1, _2, _3, 'g')", series.sym.sql, said, sqlx.literal(new))
     return changed(series, tree)
 
 
@@ -124,7 +125,7 @@ def _extract(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str
     chosen = options(kwargs, args, ("pat", "flags", "expand"), ".str.extract", flags=0, expand=True)
     frames.only(chosen, ".str.extract", flags=(0, 2))
     series, pattern = text_of(accessor), frames.constant(m, chosen["pat"])
-    said = sqlx.literal(pattern_of(pattern, chosen["flags"] == 2))
+    said = sqlx.literal(pattern_of(m, series, pattern, chosen["flags"] == 2))
     names = group_names(pattern)
     columns = []
     for i, (name, optional) in enumerate(names):
@@ -286,7 +287,8 @@ def _find(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, V
 def _count(m: Machine, accessor: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
     pattern = options(kwargs, args, ("pat",), ".str.count")["pat"]
     series = text_of(accessor)
-    tree = sql("len(regexp_extract_all(_1, _2))", series.sym.sql, sqlx.literal(pattern_of(pattern)))
+    said = sqlx.literal(pattern_of(m, series, pattern, kept=True))
+    tree = sql("len(regexp_extract_all(_1, _2))", series.sym.sql, said)
     return _counted(m, changed(series, tree, "int"))
 
 

@@ -24,6 +24,7 @@ _OPPOSITES = {
     c.CATEGORY_NOT_WORD: c.CATEGORY_WORD,
     c.CATEGORY_NOT_SPACE: c.CATEGORY_SPACE,
 }
+_EDGES = {c.AT_END: r"(?:\n?\z)", c.AT_BOUNDARY: r"\b", c.AT_NON_BOUNDARY: r"\B"}
 _READABLE = 180
 _BEYOND_ASCII = "\u017f\u212a\u0130\u0131"
 """The only characters outside ASCII that equal a letter of ASCII when case is ignored."""
@@ -33,8 +34,14 @@ class Different(Exception):
     """RE2 has no such construct, or means something else by it."""
 
 
-def re2(pattern: re.Pattern) -> str:
+_LOOSE = 1 << 30
+"""A flag beyond Python's: ``$`` and a word's edge may be said, under conditions that the caller has checked."""
+
+
+def re2(pattern: re.Pattern, loose: bool = False) -> str:
     r"""The pattern for RE2, with Python's meaning of its classes; raises Different where there is none.
+
+    ``loose``: also ``$``, said as an optional line end, and the edge of a word, which RE2 knows in ASCII only.
 
     >>> re2(re.compile(r"v(\d+)"))
     'v([\\p{Nd}]+)'
@@ -42,7 +49,8 @@ def re2(pattern: re.Pattern) -> str:
     if pattern.flags & ~(re.UNICODE | re.IGNORECASE | re.DOTALL):
         raise Different
     parsed = _parser.parse(pattern.pattern, pattern.flags)
-    found = "".join(_node(op, argument, pattern.flags) for op, argument in parsed)
+    flags = pattern.flags | (_LOOSE if loose else 0)
+    found = "".join(_node(op, argument, flags) for op, argument in parsed)
     if len(found) > _READABLE + len(pattern.pattern):
         raise Different  # exact, but no longer something to read
     return found
@@ -61,6 +69,8 @@ def _node(op: object, argument: object, flags: int) -> str:
         return r"\A"
     if op is c.AT and argument is c.AT_END_STRING:
         return r"\z"
+    if op is c.AT and flags & _LOOSE and argument in _EDGES:
+        return _EDGES[argument]
     if op in (c.MAX_REPEAT, c.MIN_REPEAT):
         return _repeat(argument, flags, "?" if op is c.MIN_REPEAT else "")
     if op is c.SUBPATTERN and not argument[1] and not argument[2]:
