@@ -99,6 +99,8 @@ def file_rel(m: Machine, file: v.HFile, mode: str, delimiter: str = ",", header:
         path = m.observed.folder / file.path
         if not path.is_file():
             raise Refused(f"the file {file.path} was not there when the script was observed")
+        if m.observed.is_own(file.path):
+            raise Refused(f"reading back {file.path}, which the script writes at a step that is not translated")
         rel = FileRel(
             name=Path(file.path).stem, what=f"{file.path}", lines=(m.line, m.line), path=file.path, mode=mode,
             skip=file.skipped, delimiter=delimiter, encoding=file.pieces[0] if file.pieces else "utf-8",

@@ -28,13 +28,19 @@ class Fit:
 class Observed:
     """One run of a script.
 
-    ``folder`` holds the files the script read, under the relative paths of ``reads`` (input files
-    and files it wrote before). ``variables`` maps (module variable, last line of a top-level loop,
-    with or try statement) to a snapshot in plain Python data; snapshots may be missing.
+    ``folder`` holds the files the script read, under the relative paths of ``reads``: input files
+    and, at the end, ``rereads``, files it wrote before. ``variables`` maps (module variable, last
+    line of a top-level loop, with or try statement) to a snapshot in plain Python data; snapshots
+    may be missing.
     """
 
     folder: Path
     reads: tuple[str, ...] = ()
+    rereads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     fits: tuple[Fit, ...] = ()
     variables: Mapping[tuple[str, int], Any] = field(default_factory=dict)
+
+    def is_own(self, path: str) -> bool:
+        """Whether the script read a file only after it wrote it itself: no input, then."""
+        return path in self.rereads and path not in self.reads[: len(self.reads) - len(self.rereads)]

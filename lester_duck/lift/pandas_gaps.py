@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlglot import exp
 
 from lester_duck.lift import pandas_frames as frames
@@ -17,17 +19,28 @@ _DOWN = "ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING"
 _UP = "ROWS UNBOUNDED PRECEDING"
 
 
-def _chosen(args: list[Value], kwargs: dict[str, Value]) -> int | None:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How many values of a gap are filled, and whether those before the first known value are, too."""
+
+    limit: int | None
+    first_too: bool
+
+
+def _chosen(args: list[Value], kwargs: dict[str, Value]) -> _Way:
     chosen = frames.options(kwargs, args, ("method",), "interpolate", method="linear", limit=None,
                             limit_direction="forward", axis=0)  # fmt: skip
-    frames.only(chosen, "interpolate", method=("linear",), limit_direction=("forward", None), axis=(0,))
+    frames.only(chosen, "interpolate", method=("linear",), limit_direction=("forward", None, "both"), axis=(0,))
     if chosen["limit"] is not None and (type(chosen["limit"]) is not int or chosen["limit"] < 1):
         raise Refused("interpolate with this limit", "limit=2")
-    return chosen["limit"]
+    first_too = chosen["limit_direction"] == "both"
+    if first_too and chosen["limit"] is not None:
+        raise Refused("interpolate with limit= in both directions", 'limit_direction="both" alone')
+    return _Way(chosen["limit"], first_too)
 
 
-def _between(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], limit: int | None) -> Series:
-    """The column without its gaps; before the first known value it stays missing, after the last that one stands."""
+def _between(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], way: _Way) -> Series:
+    """The column without its gaps; before the first known value it stays missing, or is that one; so after the last."""
     if sym.type not in ("int", "float"):
         raise Refused(f"interpolate of a column of {sym.type}", "a column of numbers")
     number = window(exp.RowNumber(), keys, [position(frame)])
@@ -47,26 +60,28 @@ def _between(m: Machine, frame: Frame, sym: Sym, keys: list[Sym], limit: int | N
     low, high = over(sql("max(_1)", there), _UP), over(sql("min(_1)", there), _DOWN)
     line = sql("_1 + (_2 - _1) / (_3 - _4) * (_5 - _4)", before, after, high, low, place.sql)
     filled = sqlx.case(sql("_1 IS NULL", after), before, line)
-    if limit is not None:
-        filled = sqlx.case(sql("_1 - _2 <= _3", place.sql, low, sqlx.literal(limit)), filled, exp.null())
+    if way.first_too:
+        filled = sqlx.case(sql("_1 IS NULL", before), after, filled)
+    if way.limit is not None:
+        filled = sqlx.case(sql("_1 - _2 <= _3", place.sql, low, sqlx.literal(way.limit)), filled, exp.null())
     tree = sqlx.case(sql("_1 IS NOT NULL", value.sql), value.sql, filled)
     return Series(step.rows_, Sym(known_keys(by, tree), "float", null=True, nan=True, name=sym.name))
 
 
 def _grouped(m: Machine, group: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    limit = _chosen(args, kwargs)
+    way = _chosen(args, kwargs)
     name = groups.columns_of(group)[0]
     frame = ready(m, group, [name])
     keys = frames.syms(frame, groups.part(group, "keys"))
-    return _between(m, frame, frames.syms(frame, [name])[0], keys, limit)
+    return _between(m, frame, frames.syms(frame, [name])[0], keys, way)
 
 
 def _interpolate(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    limit = _chosen(args, kwargs)
+    way = _chosen(args, kwargs)
     if not series.sym.null:
         return series
     frame, sym = plain(m, series)
-    return _between(m, frame, sym, [], limit)
+    return _between(m, frame, sym, [], way)
 
 
 WITHIN_METHODS["interpolate"] = _grouped

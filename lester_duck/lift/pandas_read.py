@@ -108,6 +108,8 @@ def _csv_rel(m: Machine, path: str, delimiter: str, header: bool, plain: dict) -
     where = m.observed.folder / path
     if not where.is_file():
         raise Refused(f"the file {path} was not there when the script was observed")
+    if m.observed.is_own(path):
+        raise Refused(f"reading back {path}, which the script writes at a step that is not translated")
     if plain["header"] not in (None, 0):
         raise Refused(f"read_csv with header={plain['header']!r}")
     encoding = str(plain["encoding"] or "utf-8")

@@ -236,6 +236,7 @@ def as_observed(observation: Observation) -> Observed:
     return Observed(
         folder=observation.folder,
         reads=(*observation.reads, *observation.rereads),
+        rereads=observation.rereads,
         writes=observation.writes,
         fits=tuple(_fits(observation)),
         variables=variables,
