@@ -287,7 +287,17 @@ def _subquery(r: Random, name: str, shapes: list[Shape]) -> Drawn:
         f"NOT EXISTS (SELECT 1 FROM {right.name} AS y WHERE {on})",
         f"x.{column} >= (SELECT min({inner}) FROM {right.name} AS y)",
         f"(SELECT count(*) FROM {right.name} AS y WHERE {on}) > 1",
+        f"({_predicate(r, 'x', left)} OR EXISTS (SELECT 1 FROM {right.name} AS y WHERE {on}))",
+        f"x.{column} IN (SELECT {inner} FROM {right.name} AS y EXCEPT SELECT {inner} FROM {right.name} AS y "
+        f"WHERE {_predicate(r, 'y', right)})",
+        f"EXISTS (SELECT 1 FROM {right.name} AS y WHERE {_predicate(r, 'y', right)})",
+        f"x.{column} = (SELECT {inner} FROM {right.name} AS y ORDER BY y._pos LIMIT 1)",
+        f"x.{column} IS DISTINCT FROM (SELECT {inner} FROM {right.name} AS y WHERE {on} ORDER BY y._pos LIMIT 1)",
     ])  # fmt: skip
+    if r.random() < 0.4:
+        shown = [p for p in shown if p[1] != "found"]
+        shown.append((f"CASE WHEN {test} THEN 1 ELSE 0 END", "found", INT))
+        return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {left.name} AS x", ties=("x",))
     extra = f" AND {_predicate(r, 'x', left)}" if r.random() < 0.4 else ""
     return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {left.name} AS x WHERE {test}{extra}", ties=("x",))
 
@@ -441,6 +451,50 @@ def _grouped_window(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     return Drawn(_shape(name, listed), sql)
 
 
+def _pivoted(r: Random, name: str, shapes: list[Shape]) -> Drawn:
+    """PIVOT with stated values, and UNPIVOT of two columns of one type."""
+    shape = r.choice(shapes)
+    g, c, v = (r.choice(shape.of()) for _ in range(3))
+    rows = f"(SELECT x.{g} AS g, x.{c} AS c, x.{v} AS v FROM {shape.name} AS x)"
+    if r.random() < 0.4:
+        pair = r.choices(shape.of(shape.type(c)), k=2)
+        rows = f"(SELECT x.{g} AS g, x.{pair[0]} AS c, x.{pair[1]} AS v FROM {shape.name} AS x)"
+        shown = [("g", "g", shape.type(g)), ("n", "n", TEXT), ("w", "w", shape.type(c))]
+        return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM (UNPIVOT {rows} ON c, v INTO NAME n VALUE w)")
+    values = {INT: "0, 1, NULL", TEXT: "'x', 'y', NULL", REAL: "0.5, '2.0'"}[shape.type(c)]
+    first = {INT: "0", TEXT: "x", REAL: "0.5"}[shape.type(c)]
+    shown = [("g", "g", shape.type(g)), (f'"{first}_n"::INTEGER', "n", INT), (f'"{first}_m"', "m", shape.type(v))]
+    pivot = f"(PIVOT {rows} ON c IN ({values}) USING count(*) AS n, max(v) AS m GROUP BY g)"
+    return Drawn(_shape(name, shown), f"SELECT {_shown(shown)} FROM {pivot}")
+
+
+def _listed(r: Random, name: str, shapes: list[Shape]) -> Drawn:
+    """Lists unnested in the select list or in FROM, and LATERAL subqueries."""
+    left, right = r.choice(shapes), r.choice(shapes)
+    shown = [p for p in _no_calls(r, [("x", left)]) if p[1] not in ("item", "other")]
+    a = r.choice(left.of())
+    b, c = r.choice(left.of(left.type(a))), r.choice(right.of())
+    on = _condition(r, ("x", left), ("y", right))
+    item = (f"unnest([x.{a}, x.{b}])", "item", left.type(a))
+    kind = r.choice(["list", "lists", "from", "left", "value", "rows"])
+    if kind == "list":
+        return Drawn(_shape(name, [*shown, item]), f"SELECT {_shown([*shown, item])} FROM {left.name} AS x")
+    if kind == "lists":
+        both = [*shown, item, (f"unnest(CASE WHEN x.{a} IS NULL THEN [1, 2, 3] END)", "other", INT)]
+        return Drawn(_shape(name, both), f"SELECT {_shown(both)} FROM {left.name} AS x")
+    if kind in ("from", "left"):
+        held = [*shown, ("u.item", "item", left.type(a))]
+        join = f", unnest([x.{a}, x.{b}]) AS u(item)"
+        if kind == "left":
+            join = f" LEFT JOIN unnest(CASE WHEN x.{a} IS NOT NULL THEN [x.{a}, x.{b}] END) AS u(item) ON true"
+        return Drawn(_shape(name, held), f"SELECT {_shown(held)} FROM {left.name} AS x{join}")
+    value = f"max(y.{c})" if kind == "value" else f"y.{c}"
+    held = [*shown, ("l.item", "item", right.type(c))]
+    lateral = f"LATERAL (SELECT {value} AS item FROM {right.name} AS y WHERE {on}) AS l"
+    ties = ("x",) if kind == "value" else None
+    return Drawn(_shape(name, held), f"SELECT {_shown(held)} FROM {left.name} AS x, {lateral}", ties=ties)
+
+
 def _values(r: Random, name: str, shapes: list[Shape]) -> Drawn:
     shape = r.choice(shapes)
     numbers = shape.of(INT)
@@ -478,6 +532,8 @@ KINDS = (
     _join,
     _semi,
     _subquery,
+    _subquery,
+    _subquery,
     _group,
     _group,
     _group,
@@ -490,6 +546,9 @@ KINDS = (
     _union,
     _limit,
     _asof,
+    _pivoted,
+    _listed,
+    _listed,
     _values,
     _cte,
 )
