@@ -11,7 +11,19 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from lester_duck.lift import arrays, expressions, files, histories, inner, lookups, recovery, scalars, sqlx, texts
+from lester_duck.lift import (
+    arrays,
+    bounds,
+    expressions,
+    files,
+    histories,
+    inner,
+    lookups,
+    recovery,
+    scalars,
+    sqlx,
+    texts,
+)
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
 from lester_duck.lift.relations import FileRel, fresh
@@ -308,7 +320,9 @@ def _in_list_of_key(m: Machine, listed: inner.Inner, place: Sym, offset: int) ->
     first = sql("_1 + _2", v.rebind(rank, rel.token, frame.query.alias).sql, sqlx.literal(-1))
     said = [sqlx.bare(m.expand_tree(atom)) for atom in m.state.path]
     count = lookups.size(m, listed.group)
-    inside = (_is_later(t, number, -offset) if offset < 0 else _leaves(m, t, number, offset, count) for t in said)
+    inside = (
+        bounds.is_later(t, number, -offset) if offset < 0 else bounds.leaves(m, t, number, offset, count) for t in said
+    )
     if not sqlx.same(number, sqlx.bare(first)) or not any(inside):
         raise Refused("an index that may be outside of the list of one key", "if i > 0, and if i + 1 < len(rows)")
     made = dict(rel.outputs)
@@ -334,10 +348,10 @@ def beside(m: Machine, shape: Value, place: Sym, offset: int, count: Sym) -> Val
     begins = sql("_1 < _2", place.sql, distance)
     said = [sqlx.bare(m.expand_tree(atom)) for atom in m.state.path]
     number = sqlx.bare(m.expand_tree(place.sql))
-    if offset > 0 and not any(_leaves(m, tree, number, offset, count) for tree in said):
+    if offset > 0 and not any(bounds.leaves(m, tree, number, offset, count) for tree in said):
         there = sql("lead(TRUE, _1) OVER (ORDER BY _2) IS NOT NULL", distance, order)
         _owe(m, place, sqlx.negate(_window(m, "goes_on", there, "bool")), "an index beyond the end of the list")
-    wraps = offset < 0 and not any(_is_later(tree, number, -offset) for tree in said)
+    wraps = offset < 0 and not any(bounds.is_later(tree, number, -offset) for tree in said)
     if wraps and offset < -1:
         _owe(m, place, begins, "an index that counts from the end of the list")
 
@@ -371,45 +385,3 @@ def _owe(m: Machine, place: Sym, fails: Tree, message: str) -> None:
         nearest = "range(1, len(rows)) for rows[i - 1], range(len(rows) - 1) for rows[i + 1]"
         raise Refused(f"{message}, perhaps", nearest)
     m.raise_if(fails, "IndexError", message)
-
-
-def _is_later(tree: Tree, number: Tree, least: int) -> bool:
-    """Whether a condition says that the number is at least so large."""
-    denied = isinstance(tree, exp.Not)
-    tree = sqlx.bare(tree.this) if denied else tree
-    if not isinstance(tree, exp.GT | exp.GTE | exp.NEQ | exp.EQ):
-        return False
-    left, bound = sqlx.bare(tree.this), _whole(tree.expression)
-    if isinstance(left, exp.Sub) and not sqlx.same(left, number) and bound is not None:  # i - 2 >= 0
-        left, less = sqlx.bare(left.left), _whole(left.right)
-        bound = None if less is None else bound + less
-    if not sqlx.same(left, number):
-        return False
-    if bound is None or (denied and not isinstance(tree, exp.EQ)):
-        return False
-    if isinstance(tree, exp.NEQ | exp.EQ):
-        return bound == 0 and least == 1 and denied is isinstance(tree, exp.EQ)
-    return bound >= (least if isinstance(tree, exp.GTE) else least - 1)
-
-
-def _leaves(m: Machine, tree: Tree, number: Tree, offset: int, count: Sym) -> bool:
-    """Whether a condition says that so many rows follow: ``i + 1 < len(rows)``, ``i != len(rows) - 1``."""
-    denied = isinstance(tree, exp.Not)
-    tree = sqlx.bare(tree.this) if denied else tree
-    if not isinstance(tree, exp.LT | exp.NEQ | exp.EQ) or denied is not isinstance(tree, exp.EQ):
-        return False
-    left, right = sqlx.bare(tree.this), sqlx.bare(tree.expression)
-    added = isinstance(left, exp.Add) and not sqlx.same(left, number)
-    more = _whole(left.expression) if added else 0
-    less = _whole(right.expression) if isinstance(right, exp.Sub) else 0
-    left = sqlx.bare(left.this) if added else left
-    right = sqlx.bare(right.this) if isinstance(right, exp.Sub) else right
-    counted = sqlx.same(right, sqlx.bare(m.expand_tree(count.sql)))
-    if more is None or less is None or not counted or not sqlx.same(left, number):
-        return False
-    return more + less >= offset if isinstance(tree, exp.LT) else more + less == offset == 1
-
-
-def _whole(tree: Tree) -> int | None:
-    tree = sqlx.bare(tree)
-    return int(tree.name) if isinstance(tree, exp.Literal) and tree.is_int else None
