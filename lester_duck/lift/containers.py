@@ -41,6 +41,8 @@ def subscript(m: Machine, base: Value, index: Value) -> Value:
             base,
             lambda x: scalars.never(m, "TypeError", "an index into None") if x is None else subscript(m, x, index),
         )
+    if base is None:
+        return scalars.fails(m, "TypeError", "an index into None")
     if isinstance(index, v.Choice):
         return scalars.spread(m, index, lambda i: subscript(m, base, i))
     if isinstance(base, Sym):

@@ -218,6 +218,8 @@ def _conditional(m: Machine, node: ast.IfExp) -> Value:
         then = evaluate(m, node.body)
     with scalars.under(m, sqlx.negate(test)):
         otherwise = evaluate(m, node.orelse)
+    if then is v.MISSING or otherwise is v.MISSING:
+        return otherwise if then is v.MISSING else then  # the other side raises
     return m.select(test, then, otherwise)
 
 

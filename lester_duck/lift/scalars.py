@@ -66,6 +66,16 @@ def never(m: Machine, exception: str, message: str) -> Value:
     return MISSING
 
 
+def fails(m: Machine, exception: str, message: str) -> Value:
+    """Python raises here: outside of loops over rows nothing goes on where the present path is taken."""
+    if m.frames or m.guards:
+        return never(m, exception, message)
+    if not m.state.path:
+        raise Refused(f"the script would fail here: {message}")
+    m.asserted.append((sqlx.conjunction(m.expand_tree(c) for c in m.state.path), m.line))
+    return MISSING
+
+
 class under:
     """The condition is assumed inside the block; what is raised inside is excluded afterwards."""
 

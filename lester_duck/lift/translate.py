@@ -32,6 +32,7 @@ from lester_duck.lift import (
     sections,
     settle,
     statements,
+    tuples,
 )
 from lester_duck.lift import values as v
 from lester_duck.lift.machine import Machine
@@ -90,7 +91,7 @@ def lift(source: str, observed: Observed, *, script: str) -> Lifted:
     paths.install()
     pandas_rules.install()
     m = Machine(source, script, observed)
-    m.tree = counted.spelled(tree)
+    m.tree = counted.spelled(tuples.apart(tree))
     statements.block(m, m.tree.body)
     prepared = _prepared(m)
     written = _written(m)
