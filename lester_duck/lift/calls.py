@@ -155,7 +155,8 @@ def _library(m: Machine, name: str, args: list[Value], kwargs: dict[str, Value])
     for value in [*args, *kwargs.values()]:
         if isinstance(value, v.Choice) and name in concrete.FUNCTIONS and len(args) == 1:
             return scalars.spread(m, value, lambda x: _library(m, name, [x], kwargs))
-    raise Refused(f"a call of {short}")
+    nearest = "items.append(x), then items.sort()" if short.startswith("bisect.insort") else ""
+    raise Refused(f"a call of {short}", nearest)
 
 
 def _method(m: Machine, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:

@@ -68,7 +68,10 @@ def declare(m: Machine, function: Func, bound: dict[str, Value], reason: Refused
     """A call of the function as a declared row function; raises ``reason`` where it cannot be one."""
     if not function.top_level or not isinstance(function.node, ast.FunctionDef):
         raise reason
-    arguments = [scalars.whole(scalars.scalar(value)) for value in bound.values()]
+    try:
+        arguments = [scalars.whole(scalars.scalar(value)) for value in bound.values()]
+    except Refused:
+        raise reason from None  # a list or record is no argument: what the function does with it is what counts
     if any(a.type not in SQL_TYPES or a.type in ("timedelta", "days", "array") for a in arguments):
         raise reason
     types = {n: a.type for n, a in zip(bound, arguments, strict=True)}
