@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -80,7 +81,10 @@ class ColumnValues(Library):
         return self.get(name) if name in dict(self.cells) else v.Method(ref, name)
 
     def method(self, m: Machine, ref: Value, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        """For reading only."""
+        """Whether all of them hold, or any; others are for reading only."""
+        if name in ("all", "any") and not args and not kwargs:
+            held = [frames.truth(scalars.scalar(self.get(n))) for n, _ in self.cells]
+            return Sym(sqlx.conjunction(held) if name == "all" else functools.reduce(sqlx.disjunction, held), "bool")
         return Poison(f".{name}() of one value per column", m.line)
 
     def operate(self, m: Machine, op: type[ast.operator], a: Value, b: Value) -> Value:
@@ -179,8 +183,12 @@ def _truths(all_of_them: bool) -> frames.FrameRule:
     def rule(m: Machine, ref: Value, frame: Frame, args: list[Value], kwargs: dict[str, Value]) -> Value:
         axis = options(kwargs, args, ("axis",), "any", axis=0)["axis"]
         syms = frames.syms(frame, frame.names)
-        if axis not in (1, "columns") or any(s.type != "bool" for s in syms):
-            raise Refused("any or all of the columns of a frame", "any(axis=1) of conditions")
+        if not syms or any(s.type != "bool" for s in syms):
+            raise Refused("any or all of columns that are no conditions", "df.notna().all(axis=1)")
+        if axis in (0, "index"):
+            return _per_column(m, frame, "all" if all_of_them else "any", {}, False)
+        if axis not in (1, "columns"):
+            raise Refused("any or all of all cells at once", ".all().all()")
         tree: Tree = exp.true() if all_of_them else exp.false()
         for sym in syms:
             held = frames.truth(sym)

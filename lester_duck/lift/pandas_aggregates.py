@@ -72,9 +72,24 @@ def _rule(name: str) -> frames.SeriesRule:
     return rule
 
 
+def _truths(series: Series, of: bool) -> Series:
+    """Where a column is true, or is not: a number that is not 0, a condition that holds; never where it is missing."""
+    sym = series.sym
+    if sym.type not in ("bool", "int", "float"):
+        raise Refused(f"any or all of a column of {sym.type}", "a condition")
+    tree = sym.sql if sym.type == "bool" else sqlx.sql("_1 <> 0", sym.sql)
+    tree = tree if of else sqlx.negate(tree)
+    return replace(series, sym=Sym(sqlx.sql("coalesce(_1, FALSE)", tree) if sym.null else tree, "bool", name=sym.name))
+
+
 def _any(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    total = whole(m, series, "sum")
-    return Sym(sqlx.sql("_1 > 0", total.sql), "bool")
+    total = whole(m, _truths(series, True), "sum")
+    return Sym(sqlx.sql("coalesce(_1, 0) > 0", total.sql), "bool")
+
+
+def _all(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    total = whole(m, _truths(series, False), "sum")
+    return Sym(sqlx.sql("coalesce(_1, 0) = 0", total.sql), "bool")
 
 
 def _quantile(m: Machine, series: Series, args: list[Value], kwargs: dict[str, Value]) -> Value:
@@ -185,6 +200,6 @@ def table_of(m: Machine, made: Whole) -> GroupRel:
 
 for _name in KINDS:
     frames.SERIES_METHODS[_name] = _rule(_name)
-frames.SERIES_METHODS["any"] = _any
+frames.SERIES_METHODS.update({"any": _any, "all": _all})
 frames.SERIES_METHODS["quantile"] = _quantile
 frames.FRAME_RULES["length"] = count

@@ -18,6 +18,7 @@ from lester_duck.lift.machine import Machine
 from lester_duck.lift.pandas_frames import Accessor, Frame, Series, options
 from lester_duck.lift.pandas_group import GROUPED, WINDOWS
 from lester_duck.lift.pandas_windows import plain, position, window
+from lester_duck.lift.relations import Relation, SelectRel
 from lester_duck.lift.sqlx import sql
 from lester_duck.lift.values import Refused, Sym, Value
 
@@ -62,9 +63,28 @@ def _indexed(labels: tuple[str, ...], keys: list[Sym], rule: frames.SeriesRule) 
     def ruled(m: Machine, rolling: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
         series = rule(m, rolling, args, kwargs)
         series = replace(series, sym=replace(series.sym, sql=windows.known_keys(keys, series.sym.sql)))
-        return Accessor(series, "rolling per group", BY_KEY, (("labels", labels),))
+        extra = (("labels", labels), ("keys", tuple(keys)))
+        return Accessor(series, "rolling per group", BY_KEY, extra)
 
     return ruled
+
+
+def _stands_by_key(rel: Relation, keys: tuple[Sym, ...]) -> bool:
+    """Whether rows stand group after group already: sorted by the only key."""
+    if len(keys) != 1 or not isinstance(keys[0].sql, exp.Column) or keys[0].sql.table != rel.token:
+        return False
+    name = keys[0].sql.name
+    while isinstance(rel, SelectRel):
+        made = dict(rel.outputs).get(name)
+        if made is None or any(j.always for j in rel.query.joins):
+            return False
+        if rel.query.order:
+            sym, descending = rel.query.order[0]
+            return not descending and sqlx.same(sym.sql, made.sql)
+        if not isinstance(made.sql, exp.Column) or made.sql.table != rel.query.alias:
+            return False
+        name, rel = made.sql.name, rel.query.base
+    return False
 
 
 def _without_keys(m: Machine, of: Accessor, level: Value) -> Value:
@@ -89,12 +109,24 @@ def _droplevel(m: Machine, of: Accessor, args: list[Value], kwargs: dict[str, Va
 
 
 def _by_position(m: Machine, of: Accessor, name: str) -> Value:
+    rows, keys = of.of.rows_, dict(of.extra)["keys"]
+    if name == "values" and _stands_by_key(rows.rel, keys):
+        if keys[0].null:
+            frames.owe(m, rows, sql("_1 IS NULL", keys[0].sql), "a missing key of groups whose rows are taken by place")
+        return Series(replace(rows, array=True), of.of.sym)
     if name in ("values", "array", "iloc", "index"):
-        raise Refused("rolling per group by position", "reset_index(level=0, drop=True), which keeps the frame's index")
+        nearest = "reset_index(level=0, drop=True), or a frame sorted by the key"
+        raise Refused("rolling per group by position", nearest)
     return v.Method(of, name)
 
 
-BY_KEY = {"reset_index": _reset_index, "droplevel": _droplevel, "attribute": _by_position}
+def _to_numpy(m: Machine, of: Accessor, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if args or kwargs:
+        raise Refused("to_numpy with parameters of a rolling per group", ".to_numpy()")
+    return _by_position(m, of, "values")
+
+
+BY_KEY = {"reset_index": _reset_index, "droplevel": _droplevel, "to_numpy": _to_numpy, "attribute": _by_position}
 
 
 _BY_PLACE = frozenset(
