@@ -47,6 +47,12 @@ def _simplify(query: exp.Query, names: Names, steps: list[Flat], where: str) -> 
     if not outer_columns(query):
         _take_out(query, names, steps)
         return
+    holder = place_of(query).parent
+    if isinstance(holder, exp.In) and isinstance(holder.this.unnest(), exp.Tuple):
+        raise Unsupported(
+            "IN of several columns over a subquery that reads the rows around it is not supported", where=where,
+            hint="EXISTS (SELECT 1 FROM u WHERE u.a = t.a AND u.b = t.b)",
+        )  # fmt: skip
     _without_limit(query, where)
     for select in [s for s in query.find_all(exp.Select) if _belongs(s, query)]:
         _from_as_step(select, names, steps, where)
