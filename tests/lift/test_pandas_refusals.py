@@ -15,7 +15,6 @@ df = pd.read_csv('t.csv')
 """
 REFUSED = {
     "df = df.merge(df, how='cross')": "merge with how='cross'",
-    "df['d'] = df['c'] + df['k']\ndf = df.pivot_table(index='k', columns='d', values='x')": "not those of a file",
     "df = df.reset_index()": "keeps positions",
     "train, test = train_test_split(df, test_size=0.2)": "without random_state",
     "df = df.explode('c')": "explode",
