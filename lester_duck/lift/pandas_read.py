@@ -87,14 +87,19 @@ def read_csv(m: Machine, args: list[Value], kwargs: dict[str, Value]) -> Value:
     delimiter = plain["sep"] or plain["delimiter"] or ","
     if not isinstance(delimiter, str) or len(delimiter) != 1:
         raise Refused(f"read_csv with sep={delimiter!r}", "one character")
-    if path in m.written and plain["index_col"] not in (None, False):
+    if path in m.written and _is_given(plain["index_col"]):
         raise Refused(f"reading back {path} with index_col=", "set_index after")
     if path in m.written:
         return _read_back(m, path, delimiter, plain)
     header = plain["header"] not in (None, False) or (plain["names"] is None and "header" not in kwargs)
     rel, cells = _csv_rel(m, path, delimiter, header, plain)
     made = _typed(m, rel, cells, plain)
-    return made if plain["index_col"] in (None, False) else _indexed(m, made, plain["index_col"])
+    return _indexed(m, made, plain["index_col"]) if _is_given(plain["index_col"]) else made
+
+
+def _is_given(index: Value) -> bool:
+    """Whether some columns are to be the index: 0 is one, False is none."""
+    return index is not None and index is not False
 
 
 def _indexed(m: Machine, made: Value, by: Value) -> Value:
