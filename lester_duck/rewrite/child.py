@@ -139,7 +139,7 @@ class Recorder:
 
     def wanted(self, name, method):
         """Whether calls of a method are kept."""
-        return self.names is None or (name == self.fit and method.startswith("fit"))
+        return self.names is None or name == self.fit
 
     def line(self):
         """The line of the script that is running."""

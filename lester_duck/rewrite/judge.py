@@ -26,7 +26,7 @@ from lester_duck.rewrite.compare import (
 )
 from lester_duck.rewrite.elements import NotKept
 from lester_duck.rewrite.observation import Evidence, Observation
-from lester_duck.rewrite.points import Expected, NotReached, Point, expected, last_views, points, suspects
+from lester_duck.rewrite.points import TESTED, Expected, NotReached, Point, expected, last_views, points, suspects
 from lester_duck.rewrite.trace import source_rows
 
 Execute = Callable[[Pipeline, Path], AbstractContextManager[Executed]]
@@ -292,7 +292,7 @@ def unstable_points(pipeline: Pipeline, evidence: Evidence) -> tuple[tuple[str, 
 def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outcome: Comparison) -> Comparison:
     """The original raised and the pipeline did not: a difference, unless nothing was left to compare."""
     failure = evidence.first.failure
-    everything = {p.describe() for p in points(pipeline)}
+    everything = {p.describe() for p in points(pipeline) if p.claim != TESTED}
     if everything <= set(outcome.compared):
         return outcome
     what = f"the original raises {failure.type} at line {failure.line}"
@@ -308,12 +308,12 @@ def _one_sided(pipeline: Pipeline, evidence: Evidence, executed: Executed, outco
 
 
 def _estimator_refuses(pipeline: Pipeline, evidence: Evidence, outcome: Comparison) -> bool:
-    """Whether the original ended within the fit whose X and y were compared."""
-    given = [p for p in points(pipeline) if isinstance(p.claim, str)]
+    """Whether the original ended within the fit whose X and y were compared, or in asking that estimator."""
+    given = [p for p in points(pipeline) if p.claim in ("X", "y")]
     if not given or not {p.describe() for p in given} <= set(outcome.compared):
         return False
     failure = evidence.first.failure
-    return any(call.line == failure.line for call in evidence.first.fits(given[0].fit))
+    return any(call.line == failure.line and call.estimator == given[0].fit for call in evidence.first.calls)
 
 
 def _error(text: str) -> Mismatch:

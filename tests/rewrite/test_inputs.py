@@ -191,6 +191,27 @@ def test_data_that_only_the_estimator_refuses_is_no_difference(tmp_path):
     assert any("the estimator refuses X and y, which agree" in note for note in verdict.not_checked)
 
 
+def test_data_that_the_fitted_estimator_refuses_is_no_difference(tmp_path):
+    """The fit takes fewer rows than neighbours are wanted; predict does not."""
+    (tmp_path / "data.csv").write_text("1,0\n2,1\n3,1\n4,0\n", encoding="utf-8")
+    script = tmp_path / "script.py"
+    fit = "model = KNeighborsClassifier(3).fit(X, y)\nmodel.predict(X)"
+    text = ONE_CLASS.replace("LogisticRegression().fit(X, y)", fit)
+    script.write_text(text.replace("linear_model import LogisticRegression", "neighbors import KNeighborsClassifier"))
+    result = rewrite(script, engine="static", directed=False, mutants="none")
+    assert result.verdict.status == "agreed", str(result.verdict)
+    how = setting(script, root=None, python=None)
+    with workspace() as space, closing(how):
+        evidence = observe(how, space)
+        base = judge(result.pipeline, evidence, execute, tmp_path)
+        inputs = [DirectedInput(name="two rows", changed={"data.csv": b"1,1\n2,0\n"})]
+        verdict = judge_directed(
+            result.pipeline, evidence, base, inputs, how=how, execute=execute, space=space, seconds=30, progress=str
+        )
+    assert verdict.status == "agreed", str(verdict)
+    assert any("the estimator refuses" in note for note in verdict.not_checked)
+
+
 def test_quoted_fields_are_left_alone(tmp_path):
     rows = ["id,name,n", *(f'{n},"a, b",{n}' for n in range(5)), "5,c,5", *(f'{n},"d, e",{n}' for n in range(6, 9))]
     (tmp_path / "a.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
