@@ -22,9 +22,9 @@ def as_for(m: Machine, node: ast.While) -> ast.stmt | None:
 
     Further conditions of the loop that nothing in it changes become an ``if`` around it.
     """
-    first, *others = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
-    plain = isinstance(node.test, ast.Compare) or isinstance(node.test.op, ast.And)
-    counts = plain and isinstance(first, ast.Compare) and len(first.ops) == 1 and isinstance(first.left, ast.Name)
+    every = isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.And)
+    first, *others = node.test.values if every else [node.test]
+    counts = isinstance(first, ast.Compare) and len(first.ops) == 1 and isinstance(first.left, ast.Name)
     if not m.frames or not counts or node.orelse or not isinstance(first.ops[0], ast.Lt | ast.LtE):
         return None
     name, bound, body = first.left.id, first.comparators[0], node.body[:-1]

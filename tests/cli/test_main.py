@@ -35,7 +35,7 @@ def test_an_unknown_command_is_answered_with_those_that_exist():
 def test_an_unknown_option_is_answered_with_those_that_exist():
     said = lester_duck("export", "x.duckdb", "--waht", "features", "-o", "x.csv")
     assert said.code == 2
-    assert "no option '--waht'; there are: --what, --split, --output, --force, --wait, --json" in said.err
+    assert "no option '--waht'; there are: --what, --split, --output, --namespace, --force, --wait, --json" in said.err
     assert "did you mean '--what'?" in said.err
     assert len(said.err.splitlines()) == 1
 

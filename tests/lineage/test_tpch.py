@@ -16,6 +16,8 @@ VIEWS = {v.name: v.sql for v in PIPELINE.views}
 SCALE = "0.01"
 AGAINST_AN_AVERAGE = {"q17", "q22"}
 """Rows pass a comparison with an average over other rows, which are an influence and not lineage."""
+NOTHING_QUALIFIES = {"q17"}
+"""The sum is NULL at this scale: it comes from no row."""
 NESTED = {"q20"}
 """Rows pass an IN whose subquery holds subqueries itself: an influence."""
 
@@ -42,7 +44,7 @@ def test_rows_are_those_of_the_plain_query(run, name):
 @pytest.mark.parametrize("name", VIEWS)
 def test_edges_in_one_pass_are_those_of_each_source(run, name):
     one, each = followed(run, name), f"SELECT _rid, source, source_rid FROM _lester.edges_{name}"
-    assert run.db.value(f"SELECT count(*) FROM ({one})") > 0
+    assert (run.db.value(f"SELECT count(*) FROM ({one})") > 0) is (name not in NOTHING_QUALIFIES)
     assert run.db.rows(f"(({one}) EXCEPT ALL ({each})) UNION ALL (({each}) EXCEPT ALL ({one})) LIMIT 1") == []
 
 
