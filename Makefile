@@ -23,7 +23,7 @@ demo: $(READY)  ## the credit-card story from messy script to audited update, in
 	$(BIN)/lester-duck demo --customers 1000 -o demo-out
 
 test: $(READY)  ## every test and doctest
-	$(BIN)/python -m pytest -n $(JOBS) -q
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
 
 lint: $(READY)  ## style, unused code, and the direction of imports
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,13 +19,28 @@ from lester_duck.rewrite.inputs import directed
 CASES = corpus.cases()
 AGREED = [case for case in CASES if case.verdict == "agreed" and case.name not in PENDING | DIFFERS]
 SECONDS = 20.0
+TOGETHER = 60
+
+
+class Observed(dict[str, corpus.Seen]):
+    """Programs run twice, with their neighbours, when one of them is asked for."""
+
+    def __init__(self, open_until: ExitStack) -> None:
+        super().__init__()
+        self.open_until = open_until
+
+    def __missing__(self, name: str) -> corpus.Seen:
+        place = next(number for number, case in enumerate(CASES) if case.name == name)
+        begin = place - place % TOGETHER
+        self.update(self.open_until.enter_context(corpus.observed(CASES[begin : begin + TOGETHER])))
+        return self[name]
 
 
 @pytest.fixture(scope="module")
-def seen() -> Iterator[dict[str, corpus.Seen]]:
-    """All programs, run twice."""
-    with corpus.observed(CASES) as found:
-        yield found
+def seen() -> Iterator[Observed]:
+    """The programs that this process is asked for."""
+    with ExitStack() as open_until:
+        yield Observed(open_until)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
